@@ -1,0 +1,1 @@
+//! What Setup and a meter say to each other: wire types, nothing else.

@@ -1,0 +1,1 @@
+//! Releases, packages, hash lists, settings and the one pure function: migrate.

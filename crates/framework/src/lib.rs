@@ -1,0 +1,1 @@
+//! Modules, registers, links and templates: what a meter is made of.

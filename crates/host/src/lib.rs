@@ -1,0 +1,1 @@
+//! Runs a meter: tick loop, clock, and the supervisor that opens and closes its faces.

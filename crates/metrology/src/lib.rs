@@ -1,0 +1,1 @@
+//! Samples in; electrical quantities and exact energy increments out.

@@ -1,0 +1,12 @@
+//! Who may do what: modes, users, rights and the one decision about every access, with the rules and
+//! the hashing of passwords beside them.
+//!
+//! Everything here is a plain function or a value: no I/O, no clock, no randomness of its own. Time,
+//! salts and the memory that hashing needs are arguments. The faces of a meter hold no rule about
+//! rights; they ask [`decide`](decide::decide), through the meter's gate.
+
+pub mod account;
+pub mod decide;
+
+pub use account::{Account, AccountId, CredentialKind, Mode, Right, Rights, UserId};
+pub use decide::{Ask, Path, Policy, Refusal, Who, decide};

@@ -1,0 +1,1 @@
+//! The faces of a meter: Modbus, SSH and SFTP, web, Setup, Telnet.

@@ -1,0 +1,1 @@
+//! The client: connect, verify, plan, upgrade, secure, read.

@@ -1,0 +1,1 @@
+//! The only room that touches a meter's files: database, packages, keys.
