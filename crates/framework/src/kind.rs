@@ -1,0 +1,77 @@
+//! What a module kind is: its inputs, set-up registers and output registers, and how to start one.
+//! A kind lives in one file under `modules/` and one line of [`crate::modules::KINDS`].
+
+use metrology::{EnergyRegisters, Quantities};
+
+use crate::register::SetupRegister;
+use crate::template::ModuleSetup;
+
+/// What one evaluation of a meter's modules is made from. Immutable while it runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick<'a> {
+    /// UTC, in milliseconds since 1970.
+    pub utc_ms: i64,
+    /// The second's electrical quantities; none while the source has a gap.
+    pub quantities: Option<&'a Quantities>,
+    /// The energy counters as of this second.
+    pub energy: &'a EnergyRegisters,
+}
+
+/// An output register of a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputRegister {
+    /// The factory name.
+    pub name: String,
+    /// The unit, or nothing.
+    pub unit: &'static str,
+    /// How many decimals people are shown.
+    pub decimals: u8,
+}
+
+/// A module kind. Implementations are stateless statics; what a running module keeps between two
+/// ticks is in the [`Module`] that it starts.
+pub trait Kind: Sync {
+    /// The kind's name, as on the meter's screens.
+    fn name(&self) -> &'static str;
+
+    /// How many modules of this kind a meter may have.
+    fn most(&self) -> u8 {
+        1
+    }
+
+    /// Names of the inputs, each of which may be linked to another module's output.
+    fn inputs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The set-up registers.
+    fn setup(&self) -> &'static [SetupRegister] {
+        &[]
+    }
+
+    /// The output registers of a module with this set-up, in a stable order.
+    fn outputs(&self, _setup: &ModuleSetup) -> Vec<OutputRegister> {
+        Vec::new()
+    }
+
+    /// A running module with this set-up.
+    fn start(&self, _setup: &ModuleSetup) -> Box<dyn Module> {
+        Box::new(Idle)
+    }
+}
+
+/// A running module.
+pub trait Module: Send {
+    /// One second's work: `inputs` in the order of [`Kind::inputs`] (none where unlinked or not
+    /// available), `outputs` in the order of [`Kind::outputs`]; NaN says "not available".
+    fn evaluate(&mut self, tick: &Tick<'_>, inputs: &[Option<f64>], outputs: &mut [f64]);
+}
+
+/// A module that only holds set-up.
+struct Idle;
+
+impl Module for Idle {
+    fn evaluate(&mut self, _: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
+        outputs.fill(f64::NAN);
+    }
+}

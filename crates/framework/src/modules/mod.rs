@@ -1,0 +1,27 @@
+//! The module kinds, one file each. Adding one is adding a file here and a line to [`KINDS`].
+
+use crate::kind::Kind;
+
+pub mod clock;
+pub mod ethernet;
+pub mod event_log;
+pub mod factory;
+pub mod integrator;
+pub mod modbus_slave;
+pub mod power_meter;
+pub mod security_options;
+pub mod security_user;
+
+/// Every kind, in the order in which people are shown modules. State stores modules by name, so the
+/// order may change.
+pub static KINDS: [&dyn Kind; 9] = [
+    &factory::Factory,
+    &clock::Clock,
+    &power_meter::PowerMeter,
+    &integrator::Integrator,
+    &modbus_slave::ModbusSlave,
+    &ethernet::Ethernet,
+    &event_log::EventLogController,
+    &security_options::SecurityOptions,
+    &security_user::SecurityUser,
+];
