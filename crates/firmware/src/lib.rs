@@ -1,1 +1,20 @@
-//! Releases, packages, hash lists, settings and the one pure function: migrate.
+//! Releases, packages, hash lists, settings, and the one pure function: [`migrate`].
+//!
+//! A change of release is worked out here and nowhere else. Nothing in this crate reads a file, knows
+//! the time or draws a random number, and no other crate compares two versions.
+
+pub mod access;
+pub mod consequence;
+pub mod migrate;
+pub mod plan;
+pub mod release;
+pub mod settings;
+
+pub use consequence::{Consequence, Kind, Severity};
+pub use migrate::{Choices, CredentialAction, Direction, Migration, migrate};
+pub use plan::{Plan, Planned, plan};
+pub use release::{PasswordStorage, Release, WebPages};
+pub use settings::{Settings, SettingsError, WithSecurity};
+pub mod digest;
+pub mod version;
+pub use version::Version;

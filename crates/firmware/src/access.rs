@@ -1,0 +1,73 @@
+//! Who may do what on which path, as one table: the difference of two such tables is what a plan
+//! says about rights. Each cell is [`security::decide`]'s answer where the path's service is on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use framework::modules::security_options::Service;
+use security::{Ask, Path, UserId, Who, decide};
+
+use crate::release::Release;
+use crate::settings::Settings;
+
+/// What somebody may do on a path. Nobody's row is what anyone may do without a login; the others'
+/// rows are what their login gets them.
+pub type Table = BTreeMap<(Path, Who), BTreeSet<Allowed>>;
+
+/// Something that is allowed, in the order and the words of the manual's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Allowed(usize);
+
+impl Allowed {
+    /// The words.
+    pub fn name(self) -> &'static str {
+        Ask::ALL[self.0].name()
+    }
+}
+
+/// The service behind a path; the front panel has none.
+pub fn service_of(path: Path) -> Option<Service> {
+    match path {
+        Path::FrontPanel => None,
+        Path::Setup => Some(Service::Setup),
+        Path::Modbus => Some(Service::Modbus),
+        Path::Web => Some(Service::Web),
+        Path::Ssh => Some(Service::Ssh),
+        Path::Sftp => Some(Service::Sftp),
+        Path::Telnet => Some(Service::Telnet),
+        Path::Ftp => Some(Service::Ftp),
+    }
+}
+
+/// The access table of a meter with these settings. Rows without anything allowed are left out, and
+/// so is every login that gets no more than anyone gets.
+pub fn table(settings: &Settings, release: &Release) -> Table {
+    let policy = settings.policy(release);
+    let reachable = |path: &Path| service_of(*path).is_none_or(|service| settings.service(service) == Some(true));
+    let mut table = Table::new();
+    for path in Path::ALL.into_iter().filter(reachable) {
+        let allowed = |who| {
+            (0..Ask::ALL.len()).map(Allowed).filter(|ask| decide(&policy, path, who, Ask::ALL[ask.0]).is_ok()).collect()
+        };
+        let anyone: BTreeSet<Allowed> = allowed(Who::Nobody);
+        let logins = std::iter::once(Who::Standard).chain(UserId::all().map(Who::User));
+        for who in logins {
+            let row: BTreeSet<Allowed> = allowed(who);
+            if !row.is_subset(&anyone) {
+                table.insert((path, who), row);
+            }
+        }
+        if !anyone.is_empty() {
+            table.insert((path, Who::Nobody), anyone);
+        }
+    }
+    table
+}
+
+/// A row in words: `read, full-config`, `everything`, or `nothing`.
+pub fn words(row: Option<&BTreeSet<Allowed>>) -> String {
+    match row {
+        None => "nothing".to_owned(),
+        Some(row) if row.len() == Ask::ALL.len() => "everything".to_owned(),
+        Some(row) => row.iter().map(|allowed| allowed.name()).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,140 @@
+//! The one idea: a change of release is a pure function. Planning calls [`migrate`] and shows the
+//! consequences; the act calls it and commits the settings. The plan can't be wrong, because it is
+//! the act.
+
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use framework::Value;
+use framework::modules::security_options as options;
+use security::{AccountId, CredentialKind};
+use serde::{Deserialize, Serialize};
+
+use crate::consequence::Consequence;
+use crate::release::{Choice, PasswordStorage, Release};
+use crate::settings::Settings;
+
+/// What happens to an account's credential. The vault does it between accepting and committing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialAction {
+    /// It stays as it is.
+    Keep,
+    /// The readable password is hashed.
+    Hash,
+    /// The password becomes the factory `0`.
+    Reset,
+    /// The operator gave a new one for the new release.
+    Replace,
+}
+
+/// Which way a change goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To a newer release.
+    Upgrade,
+    /// To an older one.
+    Downgrade,
+}
+
+impl Direction {
+    /// The way from one release to the other; `None` where they are the same.
+    pub fn between(from: &Release, to: &Release) -> Option<Self> {
+        match from.release.cmp(&to.release) {
+            std::cmp::Ordering::Less => Some(Self::Upgrade),
+            std::cmp::Ordering::Greater => Some(Self::Downgrade),
+            std::cmp::Ordering::Equal => None,
+        }
+    }
+}
+
+/// What the operator has chosen about a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Choices {
+    /// Accounts that get a new password with the change, instead of `0` (B21).
+    #[serde(default)]
+    pub new_passwords: BTreeSet<AccountId>,
+}
+
+/// A change of release, worked out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migration {
+    /// The settings afterwards.
+    pub settings: Settings,
+    /// What happens to each account's credential.
+    pub credentials: BTreeMap<AccountId, CredentialAction>,
+    /// Each line of the plan.
+    pub consequences: Vec<Consequence>,
+}
+
+/// Works out the change of a meter with these settings from one release to another.
+///
+/// Derived from the two descriptions: which services, registers and modes there are, and what becomes
+/// of passwords. Taken from the newer release of the pair: the choices of its makers.
+pub fn migrate(before: &Settings, from: &Release, to: &Release, choices: &Choices) -> Migration {
+    let made = made_choices(from, to);
+    let mut settings = before.clone();
+    carry_options(before, &mut settings, to);
+    let mode = to.nearest_mode(before.mode());
+    settings.set_option(options::MODE, Some(Value::Text(mode.name().to_owned())));
+    for choice in made.iter().filter(|choice| to.security_options.contains_key(&choice.register)) {
+        settings.set_option(&choice.register, Some(choice.value.clone()));
+    }
+    let credentials: BTreeMap<_, _> = AccountId::all()
+        .map(|account| {
+            let replaced = choices.new_passwords.contains(&account);
+            (account, if replaced { CredentialAction::Replace } else { action(before.credential(account), to) })
+        })
+        .collect();
+    for (account, action) in &credentials {
+        let kind = kind_after(before.credential(*account), *action, to);
+        settings.credentials.insert(*account, kind);
+    }
+    let consequences =
+        lines::all(&lines::Change { before, after: &settings, from, to, made, credentials: &credentials });
+    Migration { settings, credentials, consequences }
+}
+
+/// What the newer release's makers chose for this way between the two.
+fn made_choices<'a>(from: &'a Release, to: &'a Release) -> &'a [Choice] {
+    match Direction::between(from, to) {
+        Some(Direction::Upgrade) => &to.upgrade,
+        Some(Direction::Downgrade) => &from.downgrade,
+        None => &[],
+    }
+}
+
+/// Registers that both releases have keep their values, new ones arrive as shipped, and the others
+/// are dropped.
+fn carry_options(before: &Settings, settings: &mut Settings, to: &Release) {
+    let known: Vec<_> = options::module().kind().setup().iter().map(|register| register.name).collect();
+    for register in known {
+        let value = to.security_options.get(register).map(|shipped| before.option(register).unwrap_or(shipped).clone());
+        settings.set_option(register, value);
+    }
+}
+
+/// What of necessity becomes of a credential: a readable one can be hashed, a hash can't be undone.
+fn action(kind: CredentialKind, to: &Release) -> CredentialAction {
+    match (kind, to.password_storage) {
+        (CredentialKind::Readable, PasswordStorage::Hashed) => CredentialAction::Hash,
+        (CredentialKind::Hashed, PasswordStorage::Readable) => CredentialAction::Reset,
+        _ => CredentialAction::Keep,
+    }
+}
+
+fn kind_after(before: CredentialKind, action: CredentialAction, to: &Release) -> CredentialKind {
+    match action {
+        CredentialAction::Keep => before,
+        CredentialAction::Hash => CredentialKind::Hashed,
+        CredentialAction::Reset => CredentialKind::Factory,
+        CredentialAction::Replace => match to.password_storage {
+            PasswordStorage::Readable => CredentialKind::Readable,
+            PasswordStorage::Hashed => CredentialKind::Hashed,
+        },
+    }
+}

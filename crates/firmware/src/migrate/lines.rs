@@ -1,0 +1,312 @@
+//! The lines of a plan, written from what [`super::migrate`] worked out: one per mode, service,
+//! account, row of the access table, setting and log. Nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use framework::modules::security_options::{self as options, Service};
+use framework::modules::{integrator, power_meter};
+use framework::{RegisterName, Value};
+use security::{AccountId, CredentialKind, Mode, Path, Who};
+
+use super::CredentialAction;
+use crate::access;
+use crate::consequence::{Consequence, Kind, Severity};
+use crate::release::{Choice, PasswordStorage, Release, WebPages};
+use crate::settings::Settings;
+
+/// A change, as the lines see it.
+pub(super) struct Change<'a> {
+    pub before: &'a Settings,
+    pub after: &'a Settings,
+    pub from: &'a Release,
+    pub to: &'a Release,
+    /// What the newer release's makers chose.
+    pub made: &'a [Choice],
+    pub credentials: &'a BTreeMap<AccountId, CredentialAction>,
+}
+
+const KEPT: &str = "kept";
+
+/// Every line, in the order in which people read a plan.
+pub(super) fn all(change: &Change<'_>) -> Vec<Consequence> {
+    let mut lines = vec![mode(change)];
+    lines.extend(Service::ALL.into_iter().filter_map(|service| change.service(service)));
+    lines.extend(AccountId::all().filter_map(|account| change.account(account)));
+    lines.extend(rights(change));
+    lines.extend(settings(change));
+    lines.extend(kept(change));
+    lines.extend(recommended_setup(change));
+    lines
+}
+
+fn mode(change: &Change<'_>) -> Consequence {
+    let (before, after) = (change.before.mode(), change.after.mode());
+    let line = |clause, severity, text| {
+        Consequence::new(clause, Kind::Mode, "security mode", (before.name(), after.name()), severity, text)
+    };
+    if before == after {
+        let clause = if change.to.password_storage == PasswordStorage::Hashed { "B15" } else { "B20" };
+        return line(clause, Severity::Info, format!("The meter stays in {after} security."));
+    }
+    let release = &change.to.release;
+    let gone = format!("{release} has no security mode \"{before}\": the meter comes up in {after}.");
+    if after != Mode::Standard {
+        return line("B10", Severity::Warning, gone);
+    }
+    if change.after.credential(AccountId::FrontPanel) == CredentialKind::Factory {
+        let text = format!("{gone} The front-panel password is kept, and it is 0: anyone can log in with it.");
+        line("B10", Severity::Danger, text)
+    } else {
+        line("B10", Severity::Warning, format!("{gone} The front-panel password is kept; it is not 0."))
+    }
+}
+
+fn state(on: Option<bool>) -> &'static str {
+    match on {
+        None => "not part of the release",
+        Some(true) => "enabled",
+        Some(false) => "disabled",
+    }
+}
+
+impl Change<'_> {
+    /// The choice of the makers that set a register, where the new release has the register.
+    fn choice(&self, register: &str) -> Option<&Choice> {
+        self.made.iter().find(|choice| choice.register == register && self.after.option(register).is_some())
+    }
+
+    fn service(&self, service: Service) -> Option<Consequence> {
+        let (before, after) = (self.before.service(service), self.after.service(service));
+        if before.is_none() && after.is_none() {
+            return None;
+        }
+        let (name, release) = (service.title(), &self.to.release);
+        let line = |clause, severity, text: String| {
+            Consequence::new(clause, Kind::Service, service.name(), (state(before), state(after)), severity, text)
+        };
+        if let Some(choice) = self.choice(service.switch()).filter(|_| before != after) {
+            let mut line = line(&choice.clause, choice.severity, choice.text.clone());
+            line.notice = choice.notice.clone();
+            return Some(line);
+        }
+        // What arrives or goes of necessity: file transfer and terminals of the newer release.
+        let clause = if self.from.release < self.to.release { "B17" } else { "B22" };
+        Some(match (before, after) {
+            (Some(was_on), None) => {
+                let severity = if was_on { Severity::Warning } else { Severity::Info };
+                let text = if was_on {
+                    format!("{name} is not part of {release}: programs that use it will stop.")
+                } else {
+                    format!("{name} is not part of {release}; it was off.")
+                };
+                line(clause, severity, text)
+            }
+            (None, Some(on)) => {
+                let how = if on { "on" } else { "off" };
+                let port = self.after.port(service).map_or_else(String::new, |port| format!(" (port {port})"));
+                let severity = if on { Severity::Warning } else { Severity::Info };
+                line(clause, severity, format!("{name}{port} comes with {release} and is {how}, as shipped."))
+            }
+            (_, Some(on)) => {
+                let how = if on { "on" } else { "off" };
+                let clause = self.choice(service.switch()).map_or("B17", |choice| choice.clause.as_str());
+                line(clause, Severity::Info, format!("{name} stays {how}."))
+            }
+            (None, None) => return None,
+        })
+    }
+
+    /// A line for the front panel, each active user, and whoever else has a credential to lose.
+    fn account(&self, account: AccountId) -> Option<Consequence> {
+        let (before, after) = (self.before.credential(account), self.after.credential(account));
+        let active = match account {
+            AccountId::FrontPanel => true,
+            AccountId::User(user) => self.before.user(user).active,
+        };
+        if !active && before == CredentialKind::Factory && after == CredentialKind::Factory {
+            return None;
+        }
+        let who = match account {
+            AccountId::FrontPanel => "The front-panel password".to_owned(),
+            AccountId::User(user) => format!("{user}'s password"),
+        };
+        let line = |clause, change: (&str, &str), severity, text: String| {
+            Consequence::new(clause, Kind::Account, account.to_string(), change, severity, text)
+        };
+        let kinds = (before.name(), after.name());
+        let clause = if self.before.mode() == Mode::Advanced { "B16" } else { "B15" };
+        Some(match self.credentials.get(&account).copied().unwrap_or(CredentialAction::Keep) {
+            CredentialAction::Hash => {
+                line(clause, kinds, Severity::Info, format!("{who} stays the same and is stored hashed."))
+            }
+            CredentialAction::Reset => {
+                let text = format!("{who} becomes 0: until it is changed, {}.", self.exposure(account));
+                line("B21", (before.name(), "0"), Severity::Danger, text)
+            }
+            CredentialAction::Replace => {
+                let text = format!("{who} becomes the new one given with the change.");
+                line("B21", (before.name(), "new password"), Severity::Info, text)
+            }
+            CredentialAction::Keep if before == CredentialKind::Factory => {
+                let text = format!("{who} is 0 and stays 0: {}.", self.exposure(account));
+                let clause = if self.to.password_storage == PasswordStorage::Readable { "B21" } else { clause };
+                line(clause, ("0", "0"), Severity::Danger, text)
+            }
+            CredentialAction::Keep => line(clause, kinds, Severity::Info, format!("{who} is kept.")),
+        })
+    }
+
+    /// What a password `0` on an account means in the mode the meter will be in.
+    fn exposure(&self, account: AccountId) -> String {
+        match (account, self.after.mode()) {
+            (AccountId::FrontPanel, Mode::Advanced) => "anyone at the front panel can use it".to_owned(),
+            (AccountId::FrontPanel, _) => "anyone can log in with it, as 8650".to_owned(),
+            (AccountId::User(user), _) if !self.after.user(user).active => "the user is inactive".to_owned(),
+            (AccountId::User(_), Mode::Standard) => "it lets nobody in while the mode is Standard".to_owned(),
+            (AccountId::User(user), _) => format!("anyone can log in as {user}"),
+        }
+    }
+}
+
+/// The difference of the two access tables. What opens is a danger.
+fn rights(change: &Change<'_>) -> Vec<Consequence> {
+    let before = access::table(change.before, change.from);
+    let after = access::table(change.after, change.to);
+    let rows: BTreeSet<&(Path, Who)> = before.keys().chain(after.keys()).collect();
+    let mut lines = Vec::new();
+    for row in rows {
+        let (was, will) = (before.get(row), after.get(row));
+        if was == will {
+            continue;
+        }
+        let (path, who) = row;
+        let who = if *who == Who::Nobody { "anyone".to_owned() } else { who.to_string() };
+        let opens = will.into_iter().flatten().any(|ask| was.is_none_or(|was| !was.contains(ask)));
+        let (severity, text) = if opens {
+            let given = access::words(will);
+            (Severity::Danger, format!("Over {path}, {who} gets: {given}."))
+        } else if let Some(left) = will {
+            (Severity::Info, format!("Over {path}, {who} is left with: {}.", access::words(Some(left))))
+        } else {
+            (Severity::Info, format!("Over {path}, {who} gets nothing any more."))
+        };
+        let subject = format!("{path}: {who}");
+        let clause = right_clause(*path, change);
+        let words = (access::words(was), access::words(will));
+        lines.push(Consequence::new(clause, Kind::Right, subject, words, severity, text));
+    }
+    lines
+}
+
+fn right_clause(path: Path, change: &Change<'_>) -> &'static str {
+    match (path, change.to.web_pages) {
+        (Path::Web, WebPages::ReadOnly) => "B14",
+        (Path::Web, WebPages::Login) => "B24",
+        (Path::Ssh | Path::Sftp | Path::Telnet | Path::Ftp, _) if change.from.release < change.to.release => "B17",
+        (Path::Ssh | Path::Sftp, _) => "B22",
+        (Path::Telnet | Path::Ftp, _) => "B23",
+        _ => "B9",
+    }
+}
+
+/// Security Options registers other than the switches of services and the mode, which have lines of
+/// their own: what is set, what is dropped, what arrives, and the ports that are kept.
+fn settings(change: &Change<'_>) -> Vec<Consequence> {
+    let switches: Vec<&str> = Service::ALL.iter().map(|service| service.switch()).collect();
+    let registers = options::module().kind().setup().iter().map(|register| register.name);
+    let mut lines = Vec::new();
+    for register in registers.filter(|register| *register != options::MODE && !switches.contains(register)) {
+        let (before, after) = (change.before.option(register), change.after.option(register));
+        let shown =
+            |value: Option<&Value>| value.map_or_else(|| "not part of the release".to_owned(), Value::to_string);
+        let line = |clause: &str, severity, text: String| {
+            Consequence::new(clause, Kind::Setting, register, (shown(before), shown(after)), severity, text)
+        };
+        let clause = if change.from.release < change.to.release { "B17" } else { "B20" };
+        let release = &change.to.release;
+        lines.push(match (before, after) {
+            (None, None) => continue,
+            (Some(was), Some(will)) if was == will => {
+                if !register.ends_with("Port") {
+                    continue;
+                }
+                line(clause, Severity::Info, format!("{register} {will} is kept."))
+            }
+            (Some(_), Some(will)) => match change.choice(register) {
+                Some(choice) => line(&choice.clause, choice.severity, choice.text.clone()),
+                None => line(clause, Severity::Warning, format!("{register} becomes {will}.")),
+            },
+            (Some(_), None) => {
+                line(clause, Severity::Info, format!("{register} is not part of {release} and is dropped."))
+            }
+            (None, Some(will)) => {
+                // A choice about a register that the old release didn't have still decides its value.
+                let clause = change.choice(register).map_or(clause, |choice| choice.clause.as_str());
+                line(clause, Severity::Info, format!("{register} comes with {release} and is {will}."))
+            }
+        });
+    }
+    lines
+}
+
+/// What no change of release touches, as far as this meter has it.
+fn kept(change: &Change<'_>) -> Vec<Consequence> {
+    let clause = if change.from.release < change.to.release { "B17" } else { "B20" };
+    let line =
+        |kind, subject: &str, text: &str| Consequence::new(clause, kind, subject, (KEPT, KEPT), Severity::Info, text);
+    let modules = &change.after.template.modules;
+    let has = |kind: &str| modules.keys().any(|module| module.kind().name() == kind);
+    let mut lines = Vec::new();
+    if has(integrator::NAME) {
+        lines.push(line(Kind::Log, "energy", "Every energy counter goes on from where it is."));
+    }
+    lines.push(line(Kind::Log, "event log", "The event log is kept, and the change is logged in it."));
+    lines.push(line(Kind::Setting, "clock", "The clock and its set-up are kept."));
+    if let Some(ratios) = ratios(change.after) {
+        lines.push(Consequence::new(
+            clause,
+            Kind::Setting,
+            "PT/CT",
+            (ratios.as_str(), ratios.as_str()),
+            Severity::Info,
+            "The transformer ratios are kept.",
+        ));
+    }
+    let lockout = |settings: &Settings| {
+        let number = |register| settings.option_number(register);
+        format!("{} tries, {} min", number(options::INVALID_ATTEMPTS), number(options::LOCKOUT_MINUTES))
+    };
+    lines.push(Consequence::new(
+        clause,
+        Kind::Setting,
+        "lock-out",
+        (lockout(change.before), lockout(change.after)),
+        Severity::Info,
+        "The lock-out settings are kept.",
+    ));
+    lines.push(line(Kind::Setting, "users and rights", "Users, their rights and whether they are active are kept."));
+    lines.push(line(
+        Kind::Template,
+        "template",
+        "The meter keeps its own template: modules, links and labels stay as they are.",
+    ));
+    lines
+}
+
+fn ratios(settings: &Settings) -> Option<String> {
+    let value = |register: &str| {
+        let name: RegisterName = format!("{} 1/{register}", power_meter::NAME).parse().ok()?;
+        settings.template.get(&name).map(Value::to_string)
+    };
+    let [pt_prim, pt_sec, ct_prim, ct_sec] =
+        [power_meter::PT_PRIM, power_meter::PT_SEC, power_meter::CT_PRIM, power_meter::CT_SEC].map(value);
+    Some(format!("PT {}:{}, CT {}:{}", pt_prim?, pt_sec?, ct_prim?, ct_sec?))
+}
+
+/// B5: an upgrade may recommend a Setup. Whether the Setup in use is older is for the Setup to say.
+fn recommended_setup(change: &Change<'_>) -> Option<Consequence> {
+    let recommended = change.to.recommended_setup.as_ref().filter(|_| change.from.release < change.to.release)?;
+    let named = recommended.to_string();
+    let text = format!("For {} the makers recommend Setup {named} or later.", change.to.release);
+    Some(Consequence::new("B5", Kind::Notice, "Setup", (named.clone(), named), Severity::Info, text))
+}

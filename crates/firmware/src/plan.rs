@@ -1,0 +1,81 @@
+//! The plan: a migration run dry, with a digest that names it. Accepting a plan is naming its
+//! digest; the act makes the plan again and does nothing if the digest is another.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::consequence::{Consequence, Kind};
+use crate::digest::Sha256Digest;
+use crate::migrate::{Choices, Migration, migrate};
+use crate::release::Release;
+use crate::settings::Settings;
+use crate::version::Version;
+
+/// What a change of release will do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The release the meter has.
+    pub from: Version,
+    /// The release it is to have.
+    pub to: Version,
+    /// `sha256:…` over package, releases, resulting settings and consequences; not over texts, counts,
+    /// times or who asked.
+    pub digest: String,
+    /// Whether somebody has accepted it.
+    pub accepted: bool,
+    /// Each consequence.
+    pub consequences: Vec<Consequence>,
+}
+
+/// A plan with the migration it shows: what the act commits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned {
+    /// What is shown.
+    pub plan: Plan,
+    /// What is done.
+    pub migration: Migration,
+}
+
+/// Makes the plan of a change. `package` is the digest of the `.upg` that carries the new release.
+pub fn plan(settings: &Settings, from: &Release, to: &Release, package: &Sha256Digest, choices: &Choices) -> Planned {
+    let migration = migrate(settings, from, to, choices);
+    let digest = digest(&migration, from, to, package);
+    let consequences = migration.consequences.clone();
+    let plan = Plan { from: from.release.clone(), to: to.release.clone(), digest, accepted: false, consequences };
+    Planned { plan, migration }
+}
+
+/// Every map in settings is sorted and numbers have one spelling, so equal plans have equal bytes.
+fn digest(migration: &Migration, from: &Release, to: &Release, package: &Sha256Digest) -> String {
+    #[derive(Serialize)]
+    struct Line<'a>(&'a str, Kind, &'a str, &'a str, &'a str, crate::consequence::Severity);
+    let lines: Vec<_> = migration
+        .consequences
+        .iter()
+        .map(|line| Line(&line.clause, line.kind, &line.subject, &line.before, &line.after, line.severity))
+        .collect();
+    let named = ("wattkeep plan 1", package, &from.release, &to.release, &migration.settings, lines);
+    let bytes = serde_json::to_vec(&named).expect("settings and lines are maps with string keys");
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
+
+impl Plan {
+    /// Marks each line as told or untold by this Setup (B6). `notices` are those of both releases.
+    pub fn mark_told(&mut self, setup: &Version, releases: [&Release; 2]) {
+        let since = |id: &String| {
+            let notices = releases.iter().flat_map(|release| &release.notices);
+            notices.filter(|notice| notice.id == *id).map(|notice| &notice.since_setup).max()
+        };
+        for line in &mut self.consequences {
+            line.told = line.notice.as_ref().and_then(since).is_none_or(|since| setup >= since);
+        }
+        for line in self.consequences.iter_mut().filter(|line| line.kind == Kind::Notice && line.clause == "B5") {
+            let older = line.after.parse::<Version>().is_ok_and(|recommended| *setup < recommended);
+            line.before = setup.to_string();
+            if older {
+                line.severity = crate::consequence::Severity::Warning;
+                line.text = format!("{} This one counts as {setup}, which is older.", line.text);
+            }
+        }
+    }
+}
