@@ -6,7 +6,23 @@
 //! rights; they ask [`decide`](decide::decide), through the meter's gate.
 
 pub mod account;
+pub mod credential;
 pub mod decide;
+pub mod lockout;
+pub mod password;
+pub mod phc;
+pub mod pressure;
+pub mod secret;
+pub mod session;
+pub mod source;
+pub mod vault;
 
 pub use account::{Account, AccountId, CredentialKind, Mode, Right, Rights, UserId};
+pub use credential::{Convert, Credential, StoredError};
 pub use decide::{Ask, Path, Policy, Refusal, Who, decide};
+pub use lockout::{Attempt, Delay, Limits, LockedUntil, Lockouts, Outcome, Queue};
+pub use password::{Grade, PasswordError, PasswordRules, Strength, strength};
+pub use secret::{DeviceKey, KeyId, Password, PasswordTooLong, Token};
+pub use session::{Session, SessionTable};
+pub use source::Source;
+pub use vault::{HashMemory, Verdict, Work};
