@@ -8,6 +8,7 @@ pub mod consequence;
 pub mod migrate;
 pub mod plan;
 pub mod release;
+pub mod report;
 pub mod settings;
 
 pub use consequence::{Consequence, Kind, Severity};

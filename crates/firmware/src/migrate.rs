@@ -2,9 +2,9 @@
 //! consequences; the act calls it and commits the settings. The plan can't be wrong, because it is
 //! the act.
 
-mod lines;
+pub(crate) mod lines;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

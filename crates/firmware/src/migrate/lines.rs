@@ -25,7 +25,16 @@ pub(super) struct Change<'a> {
     pub credentials: &'a BTreeMap<AccountId, CredentialAction>,
 }
 
-const KEPT: &str = "kept";
+/// What stays as it is.
+pub(crate) const KEPT: &str = "kept";
+/// What a password becomes that the operator gives with the change.
+pub(crate) const NEW_PASSWORD: &str = "new password";
+pub(crate) const ENERGY: &str = "energy";
+pub(crate) const CLOCK: &str = "clock";
+pub(crate) const RATIOS: &str = "PT/CT";
+pub(crate) const LOCK_OUT: &str = "lock-out";
+pub(crate) const USERS: &str = "users and rights";
+const NOT_PART: &str = "not part of the release";
 
 /// Every line, in the order in which people read a plan.
 pub(super) fn all(change: &Change<'_>) -> Vec<Consequence> {
@@ -61,9 +70,10 @@ fn mode(change: &Change<'_>) -> Consequence {
     }
 }
 
-fn state(on: Option<bool>) -> &'static str {
+/// A service's switch in words.
+pub(crate) fn state(on: Option<bool>) -> &'static str {
     match on {
-        None => "not part of the release",
+        None => NOT_PART,
         Some(true) => "enabled",
         Some(false) => "disabled",
     }
@@ -145,7 +155,7 @@ impl Change<'_> {
             }
             CredentialAction::Replace => {
                 let text = format!("{who} becomes the new one given with the change.");
-                line("B21", (before.name(), "new password"), Severity::Info, text)
+                line("B21", (before.name(), NEW_PASSWORD), Severity::Info, text)
             }
             CredentialAction::Keep if before == CredentialKind::Factory => {
                 let text = format!("{who} is 0 and stays 0: {}.", self.exposure(account));
@@ -179,8 +189,7 @@ fn rights(change: &Change<'_>) -> Vec<Consequence> {
         if was == will {
             continue;
         }
-        let (path, who) = row;
-        let who = if *who == Who::Nobody { "anyone".to_owned() } else { who.to_string() };
+        let (path, who) = (row.0, login(row.1));
         let opens = will.into_iter().flatten().any(|ask| was.is_none_or(|was| !was.contains(ask)));
         let (severity, text) = if opens {
             let given = access::words(will);
@@ -190,12 +199,26 @@ fn rights(change: &Change<'_>) -> Vec<Consequence> {
         } else {
             (Severity::Info, format!("Over {path}, {who} gets nothing any more."))
         };
-        let subject = format!("{path}: {who}");
-        let clause = right_clause(*path, change);
+        let subject = right_subject(row.0, row.1);
+        let clause = right_clause(path, change);
         let words = (access::words(was), access::words(will));
         lines.push(Consequence::new(clause, Kind::Right, subject, words, severity, text));
     }
     lines
+}
+
+fn login(who: Who) -> String {
+    if who == Who::Nobody { "anyone".to_owned() } else { who.to_string() }
+}
+
+/// How a row of the access table is named.
+pub(crate) fn right_subject(path: Path, who: Who) -> String {
+    format!("{path}: {}", login(who))
+}
+
+/// A register's value in words.
+pub(crate) fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| NOT_PART.to_owned(), Value::to_string)
 }
 
 fn right_clause(path: Path, change: &Change<'_>) -> &'static str {
@@ -217,8 +240,6 @@ fn settings(change: &Change<'_>) -> Vec<Consequence> {
     let mut lines = Vec::new();
     for register in registers.filter(|register| *register != options::MODE && !switches.contains(register)) {
         let (before, after) = (change.before.option(register), change.after.option(register));
-        let shown =
-            |value: Option<&Value>| value.map_or_else(|| "not part of the release".to_owned(), Value::to_string);
         let line = |clause: &str, severity, text: String| {
             Consequence::new(clause, Kind::Setting, register, (shown(before), shown(after)), severity, text)
         };
@@ -258,33 +279,29 @@ fn kept(change: &Change<'_>) -> Vec<Consequence> {
     let has = |kind: &str| modules.keys().any(|module| module.kind().name() == kind);
     let mut lines = Vec::new();
     if has(integrator::NAME) {
-        lines.push(line(Kind::Log, "energy", "Every energy counter goes on from where it is."));
+        lines.push(line(Kind::Log, ENERGY, "Every energy counter goes on from where it is."));
     }
     lines.push(line(Kind::Log, "event log", "The event log is kept, and the change is logged in it."));
-    lines.push(line(Kind::Setting, "clock", "The clock and its set-up are kept."));
+    lines.push(line(Kind::Setting, CLOCK, "The clock and its set-up are kept."));
     if let Some(ratios) = ratios(change.after) {
         lines.push(Consequence::new(
             clause,
             Kind::Setting,
-            "PT/CT",
+            RATIOS,
             (ratios.as_str(), ratios.as_str()),
             Severity::Info,
             "The transformer ratios are kept.",
         ));
     }
-    let lockout = |settings: &Settings| {
-        let number = |register| settings.option_number(register);
-        format!("{} tries, {} min", number(options::INVALID_ATTEMPTS), number(options::LOCKOUT_MINUTES))
-    };
     lines.push(Consequence::new(
         clause,
         Kind::Setting,
-        "lock-out",
-        (lockout(change.before), lockout(change.after)),
+        LOCK_OUT,
+        (lock_out(change.before), lock_out(change.after)),
         Severity::Info,
         "The lock-out settings are kept.",
     ));
-    lines.push(line(Kind::Setting, "users and rights", "Users, their rights and whether they are active are kept."));
+    lines.push(line(Kind::Setting, USERS, "Users, their rights and whether they are active are kept."));
     lines.push(line(
         Kind::Template,
         "template",
@@ -293,7 +310,14 @@ fn kept(change: &Change<'_>) -> Vec<Consequence> {
     lines
 }
 
-fn ratios(settings: &Settings) -> Option<String> {
+/// The lock-out settings in words.
+pub(crate) fn lock_out(settings: &Settings) -> String {
+    let number = |register| settings.option_number(register);
+    format!("{} tries, {} min", number(options::INVALID_ATTEMPTS), number(options::LOCKOUT_MINUTES))
+}
+
+/// The transformer ratios in words.
+pub(crate) fn ratios(settings: &Settings) -> Option<String> {
     let value = |register: &str| {
         let name: RegisterName = format!("{} 1/{register}", power_meter::NAME).parse().ok()?;
         settings.template.get(&name).map(Value::to_string)

@@ -27,15 +27,15 @@ fn releases() -> [Release; 3] {
     [Release::parse(SHIPPED[0].release_toml).unwrap(), between(), Release::parse(SHIPPED[1].release_toml).unwrap()]
 }
 
-fn legacy() -> Release {
+pub(crate) fn legacy() -> Release {
     releases()[0].clone()
 }
 
-fn current() -> Release {
+pub(crate) fn current() -> Release {
     releases()[2].clone()
 }
 
-fn factory(release: &Release) -> Settings {
+pub(crate) fn factory(release: &Release) -> Settings {
     let template = Dcf::parse(SHIPPED[0].template_dcf.as_bytes()).unwrap();
     Settings::factory(release, &template)
 }
