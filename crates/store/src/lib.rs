@@ -1,1 +1,36 @@
 //! The only room that touches a meter's files: database, packages, keys.
+//!
+//! It owns the state directory: who may open it, what lies in it, and that each change is wholly there or wholly
+//! not there after a power cut. It knows no rule of the meter: settings, records and reports are text that the rooms
+//! above write and read. It must never interpret them, never wait for a clock, and never say a secret in an error.
+//!
+//! Direct file work stands in `files` alone; everything else goes through SQLite (`schema`).
+
+mod change;
+mod error;
+mod events;
+mod files;
+mod load;
+mod opened;
+mod packages;
+mod schema;
+mod scrub;
+mod secret;
+mod state_dir;
+mod store;
+#[cfg(test)]
+mod testbed;
+mod trial;
+
+pub use change::{Committed, Credential, CredentialChange, DeviceChange, SettingsChange, Tick};
+pub use error::StoreError;
+pub use events::{Event, EventBatch, Keep, MAX_EVENT_TEXT, MAX_EVENTS_PER_READ, MAX_KEPT_EVENTS, NewEvent};
+pub use load::{EventHead, MeterState, SlotState, Trial, TrustedKey};
+pub use opened::{Blank, OpenOptions, Opened};
+pub use packages::{MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, StagedPackage};
+pub use secret::{Secret, SecretBytes};
+pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};
+pub use store::{
+    MAX_CREDENTIALS, MAX_DOCUMENT, MAX_NAME, MAX_RECORDS, MAX_STORED_SECRET, MAX_TRUSTED_KEYS, MeterId, NewMeter,
+    NewSlot, Store,
+};

@@ -1,0 +1,278 @@
+//! What changes in everyday life: ticks, settings, credentials, device state. Each call is one commit.
+//!
+//! A change of credentials marks the meter in the same transaction, so that erasing the old ones can't be forgotten by
+//! a power cut. It must never write settings while a version change waits to be confirmed.
+
+use rusqlite::{Transaction, params};
+
+use crate::error::{During, StoreError};
+use crate::events::{self, EventBatch};
+use crate::load::TrustedKey;
+use crate::secret::Secret;
+use crate::store::{
+    MAX_CREDENTIALS, MAX_RECORDS, MAX_STORED_SECRET, MAX_TRUSTED_KEYS, MeterId, Store, active_slot, bound,
+    bound_document, bound_name, bound_rows, is_there,
+};
+
+/// What is stored of one account's password.
+#[derive(Clone)]
+pub struct Credential {
+    /// `USER1` … `USER16` or `8650`; the rooms above decide.
+    pub account: String,
+    /// Its stored form, as the vault made it.
+    pub stored: Secret,
+}
+
+/// A change of one account's credential.
+#[derive(Clone)]
+pub enum CredentialChange {
+    /// Replaces what was stored, or adds it.
+    Set(Credential),
+    /// Removes what was stored of this account.
+    Remove(String),
+}
+
+/// One meter's part of a tick.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick<'a> {
+    /// Whose.
+    pub meter: MeterId,
+    /// Energy registers and their new values, in the unit of the room that counts them.
+    pub energies: &'a [(&'a str, i64)],
+    /// Records (clock, up-time, demand…) by key, as JSON.
+    pub records: &'a [(&'a str, &'a str)],
+    /// What happened.
+    pub events: EventBatch<'a>,
+}
+
+/// A change of settings as the gate accepted it.
+#[derive(Clone, Copy, Default)]
+pub struct SettingsChange<'a> {
+    /// The whole settings, if they changed.
+    pub settings: Option<&'a str>,
+    /// Credentials that changed.
+    pub credentials: &'a [CredentialChange],
+    /// Records that changed with it.
+    pub records: &'a [(&'a str, &'a str)],
+    /// The events that tell of it.
+    pub events: EventBatch<'a>,
+}
+
+/// A change of what outlives every release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceChange {
+    /// Oldest release accepted; none lifts the floor.
+    Floor(Option<String>),
+    /// Trusts a key, or replaces the one of that name.
+    Trust(TrustedKey),
+    /// Trusts the key of this name no more.
+    Revoke(String),
+}
+
+/// What is left to do after a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "old secrets are still in the journal until `Store::scrub`"]
+pub enum Committed {
+    /// Nothing; report it.
+    Done,
+    /// Call [`Store::scrub`] before reporting the change.
+    ScrubPending,
+}
+
+impl Store {
+    /// Writes the ticks of all meters in one commit. On the disk when it returns: only then may a reader see it.
+    pub fn tick(&mut self, ticks: &[Tick<'_>]) -> Result<(), StoreError> {
+        self.transact(|transaction| {
+            for tick in ticks {
+                if !is_there(transaction, tick.meter)? {
+                    return Err(StoreError::NoSuchMeter(tick.meter));
+                }
+                put_energies(transaction, tick.meter, tick.energies)?;
+                put_records(transaction, tick.meter, tick.records)?;
+                events::append(transaction, tick.meter, tick.events)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes an accepted change, whole. Refused while a version change waits to be confirmed.
+    pub fn commit_settings(&mut self, meter: MeterId, change: &SettingsChange<'_>) -> Result<Committed, StoreError> {
+        self.transact(|transaction| {
+            let (slot, trial) = active_slot(transaction, meter)?;
+            if trial {
+                return Err(StoreError::TrialPending);
+            }
+            if let Some(settings) = change.settings {
+                bound_document(settings)?;
+                transaction
+                    .prepare_cached("UPDATE slot SET settings = ?3 WHERE meter = ?1 AND slot = ?2")
+                    .and_then(|mut statement| statement.execute(params![meter.0, slot, settings]))
+                    .during("writing settings")?;
+            }
+            for credential in change.credentials {
+                match credential {
+                    CredentialChange::Set(credential) => put_credential(transaction, meter, &slot, credential)?,
+                    CredentialChange::Remove(account) => remove_credential(transaction, meter, &slot, account)?,
+                }
+            }
+            put_records(transaction, meter, change.records)?;
+            events::append(transaction, meter, change.events)?;
+            if change.credentials.is_empty() {
+                return Ok(Committed::Done);
+            }
+            mark_for_scrub(transaction, meter)?;
+            Ok(Committed::ScrubPending)
+        })
+    }
+
+    /// Changes what outlives every release, with the events that tell of it.
+    pub fn commit_device(
+        &mut self,
+        meter: MeterId,
+        change: &DeviceChange,
+        events: EventBatch<'_>,
+    ) -> Result<(), StoreError> {
+        let doing = "writing device state";
+        self.transact(|transaction| {
+            if !is_there(transaction, meter)? {
+                return Err(StoreError::NoSuchMeter(meter));
+            }
+            match change {
+                DeviceChange::Floor(floor) => {
+                    floor.as_deref().map_or(Ok(()), bound_name)?;
+                    transaction
+                        .execute("UPDATE meter SET floor = ?2 WHERE meter = ?1", params![meter.0, floor])
+                        .during(doing)?;
+                }
+                DeviceChange::Trust(key) => trust(transaction, meter, key)?,
+                DeviceChange::Revoke(name) => {
+                    transaction
+                        .execute("DELETE FROM trust WHERE meter = ?1 AND name = ?2", params![meter.0, name])
+                        .during(doing)?;
+                }
+            }
+            events::append(transaction, meter, events)
+        })
+    }
+}
+
+pub(crate) fn put_energies(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    energies: &[(&str, i64)],
+) -> Result<(), StoreError> {
+    let doing = "saving energies";
+    let mut statement = transaction
+        .prepare_cached(
+            "INSERT INTO energy (meter, register, value) VALUES (?1, ?2, ?3)
+             ON CONFLICT (meter, register) DO UPDATE SET value = excluded.value",
+        )
+        .during(doing)?;
+    for (register, value) in energies {
+        bound_name(register)?;
+        statement.execute(params![meter.0, register, value]).during(doing)?;
+    }
+    bound_rows(
+        transaction,
+        "SELECT count(*) FROM energy WHERE meter = ?1",
+        [meter.0],
+        MAX_RECORDS,
+        "the number of energy registers",
+    )
+}
+
+pub(crate) fn put_records(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    records: &[(&str, &str)],
+) -> Result<(), StoreError> {
+    let doing = "saving records";
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut statement = transaction
+        .prepare_cached(
+            "INSERT INTO record (meter, key, value) VALUES (?1, ?2, ?3)
+             ON CONFLICT (meter, key) DO UPDATE SET value = excluded.value",
+        )
+        .during(doing)?;
+    for (key, value) in records {
+        bound_name(key)?;
+        bound_document(value)?;
+        statement.execute(params![meter.0, key, value]).during(doing)?;
+    }
+    bound_rows(
+        transaction,
+        "SELECT count(*) FROM record WHERE meter = ?1",
+        [meter.0],
+        MAX_RECORDS,
+        "the number of records",
+    )
+}
+
+pub(crate) fn put_credential(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    slot: &str,
+    credential: &Credential,
+) -> Result<(), StoreError> {
+    bound_name(&credential.account)?;
+    bound(credential.stored.expose(), MAX_STORED_SECRET, "a stored credential (bytes)")?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO credential (meter, slot, account, stored) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (meter, slot, account) DO UPDATE SET stored = excluded.stored",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![meter.0, slot, credential.account, credential.stored.expose()])
+        })
+        .during("writing credentials")?;
+    bound_rows(
+        transaction,
+        "SELECT count(*) FROM credential WHERE meter = ?1 AND slot = ?2",
+        params![meter.0, slot],
+        MAX_CREDENTIALS,
+        "the number of credentials",
+    )
+}
+
+fn remove_credential(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    slot: &str,
+    account: &str,
+) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("DELETE FROM credential WHERE meter = ?1 AND slot = ?2 AND account = ?3")
+        .and_then(|mut statement| statement.execute(params![meter.0, slot, account]))
+        .during("removing credentials")
+        .map(drop)
+}
+
+pub(crate) fn trust(transaction: &Transaction<'_>, meter: MeterId, key: &TrustedKey) -> Result<(), StoreError> {
+    bound_name(&key.name)?;
+    bound_name(&key.public_key)?;
+    transaction
+        .execute(
+            "INSERT INTO trust (meter, name, public_key) VALUES (?1, ?2, ?3)
+             ON CONFLICT (meter, name) DO UPDATE SET public_key = excluded.public_key",
+            params![meter.0, key.name, key.public_key],
+        )
+        .during("writing the trust list")?;
+    bound_rows(
+        transaction,
+        "SELECT count(*) FROM trust WHERE meter = ?1",
+        [meter.0],
+        MAX_TRUSTED_KEYS,
+        "the number of trusted keys",
+    )
+}
+
+/// Remembers that old secrets may lie about; `scrub` takes the mark away.
+pub(crate) fn mark_for_scrub(transaction: &Transaction<'_>, meter: MeterId) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("UPDATE meter SET scrub_pending = 1 WHERE meter = ?1")
+        .and_then(|mut statement| statement.execute([meter.0]))
+        .during("marking old secrets")
+        .map(drop)
+}

@@ -1,0 +1,172 @@
+//! What can go wrong with a meter's files, each as one sentence that says what to do.
+//!
+//! No sentence holds a secret: SQLite's messages name statements and tables, never bound values.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use crate::store::MeterId;
+
+/// Why the store refused or failed. After an error of a write nothing of that write is there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The lock of the directory is held.
+    #[error("{} is in use by another wattkeep process{}; stop it first, or use another --state directory", .dir.display(), pid_text(*.pid))]
+    InUse {
+        /// The state directory.
+        dir: PathBuf,
+        /// Who holds it, when that could be read.
+        pid: Option<u32>,
+    },
+    /// Another program (a database browser, say) has the database open.
+    #[error("another program has meter.db open; close it and try again")]
+    DatabaseInUse,
+    /// The directory holds something that isn't a meter's state.
+    #[error("{} holds other files ({found}) and no meter; name an empty or a new directory", .dir.display())]
+    ForeignDirectory {
+        /// The directory that was named.
+        dir: PathBuf,
+        /// One of the names found in it.
+        found: String,
+    },
+    /// A file stands where the state directory should be.
+    #[error("{} is not a directory; name a directory for the meter's state", .0.display())]
+    NotADirectory(PathBuf),
+    /// There is nothing to open, and making a meter wasn't asked for.
+    #[error("there is no meter in {}; start one there with `wattkeep meter --state`", .0.display())]
+    NoMeter(PathBuf),
+    /// `meter.db` belongs to another program.
+    #[error("{} is not a meter's database; name another --state directory", .0.display())]
+    ForeignDatabase(PathBuf),
+    /// The state was written by a newer program.
+    #[error("{} was written by a newer wattkeep (state format {found}, this program knows {known}); use that one", .path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format this program knows.
+        known: i64,
+    },
+    /// The database or a file doesn't hold together.
+    #[error("the meter's state is damaged ({0}); restore it from a backup")]
+    Damaged(String),
+    /// No space, or a quota of the file system. Nothing was changed.
+    #[error("the disk that holds the meter's state is full ({0}); free some space, nothing was changed")]
+    Full(String),
+    /// A file operation failed.
+    #[error("{doing} {} failed: {source}", .path.display())]
+    Io {
+        /// What was being done, as a gerund.
+        doing: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// SQLite failed in a way that has no sentence of its own.
+    #[error("{doing} failed in meter.db: {source}")]
+    Database {
+        /// What was being done, as a gerund.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// Somebody reads the database, so the journal with the old secrets can't be cut off.
+    #[error("old passwords could not be erased yet, because another program reads meter.db; close it and try again")]
+    ScrubBusy,
+    /// No such meter in this file.
+    #[error("there is no meter {0} in this state")]
+    NoSuchMeter(MeterId),
+    /// The number is taken.
+    #[error("there is a meter {0} in this state already")]
+    MeterExists(MeterId),
+    /// Settings don't change between accepting and confirming a version change.
+    #[error("a version change is not confirmed yet; try again when it is done")]
+    TrialPending,
+    /// Confirming or reverting when there is nothing to confirm or revert.
+    #[error("no version change is waiting to be confirmed")]
+    NoTrial,
+    /// Something is larger than its bound.
+    #[error("{what} is too large: at most {limit} are taken")]
+    TooLarge {
+        /// What it is, with its unit.
+        what: &'static str,
+        /// The bound.
+        limit: u64,
+    },
+    /// A device file is written once and never replaced.
+    #[error("{} exists already and is never overwritten", .0.display())]
+    Exists(PathBuf),
+    /// The device key's file doesn't hold a device key.
+    #[error("{} is not a device key (64 hexadecimal digits); name another file with --device-key", .0.display())]
+    NotADeviceKey(PathBuf),
+    /// Not a SHA-256 in hexadecimal.
+    #[error("this is not the name of a package (64 hexadecimal digits)")]
+    NotAPackageId,
+    /// No such package is stored.
+    #[error("package {0} is not in the meter's store; stage it again")]
+    NoSuchPackage(String),
+    /// Too many or too large packages are waiting.
+    #[error("no more packages can be staged ({0}); drop one first")]
+    PackageQuota(&'static str),
+}
+
+fn pid_text(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+impl StoreError {
+    /// A failed file operation; a full disk gets its own variant.
+    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Full(format!("{doing} {}", path.display()))
+            }
+            _ => Self::Io { doing, path: path.to_owned(), source },
+        }
+    }
+
+    /// A failed statement. What can't be read as the type its column has is damage, like a broken page.
+    fn sqlite(doing: &'static str, source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full(doing.to_owned()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(format!("{doing}: {source}")),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::DatabaseInUse,
+            Some(_) => Self::Database { doing, source },
+            None => match source {
+                rusqlite::Error::QueryReturnedNoRows => Self::Damaged(format!("{doing}: a row is missing")),
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::Utf8Error(..) => Self::Damaged(format!("{doing}: a value has the wrong form")),
+                source => Self::Database { doing, source },
+            },
+        }
+    }
+}
+
+/// Says what was being done when SQLite failed.
+pub(crate) trait During<T> {
+    fn during(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> During<T> for Result<T, rusqlite::Error> {
+    fn during(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::sqlite(doing, source))
+    }
+}
+
+/// Says what was being done, and to which file, when a file operation failed.
+pub(crate) trait DuringFile<T> {
+    fn during(self, doing: &'static str, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T> DuringFile<T> for io::Result<T> {
+    fn during(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::io(doing, path, source))
+    }
+}

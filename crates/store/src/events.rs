@@ -1,0 +1,208 @@
+//! The event log on disk: a ring of ordinary events, and those that are always kept.
+//!
+//! Numbers grow by one and are never used twice, whatever has been dropped. What counts as ordinary, and the cutoff,
+//! are decided above. An event is written in the transaction of what it reports, never in one of its own.
+
+use rusqlite::{Connection, Row, Transaction, params};
+
+use crate::error::{During, StoreError};
+use crate::store::{MeterId, Store, is_there};
+
+/// Longest text of one field, in bytes; a longer one is cut with an ellipsis, so that no change fails for its event.
+pub const MAX_EVENT_TEXT: usize = 1024;
+/// Kept events of one meter, the oldest beyond are dropped: ten security changes a day for more than ten years.
+pub const MAX_KEPT_EVENTS: u32 = 50_000;
+/// Events that one read returns at most.
+pub const MAX_EVENTS_PER_READ: usize = 10_000;
+/// Largest chain value, in bytes: a SHA-512.
+const MAX_CHAIN: usize = 64;
+
+/// Whether the ring may drop an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Ordinary: `Depth` bounds how many there are.
+    Ring,
+    /// Security and version changes, floor overrides, changes of the log itself: kept whatever `Depth` says.
+    Always,
+}
+
+/// An event before it has its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// When, UTC, to the millisecond.
+    pub utc_ms: i64,
+    /// 0–255.
+    pub priority: u8,
+    /// `USER1` … `USER16`, `8650`, or `-` for nobody.
+    pub user: String,
+    /// Front panel, setup, terminal, web, Modbus…
+    pub path: String,
+    /// Register and value.
+    pub cause: String,
+    /// Register and value.
+    pub effect: String,
+    /// Whether the ring may drop it.
+    pub keep: Keep,
+    /// Links it to the one before; made and checked above. At most 64 bytes.
+    pub chain: Option<Vec<u8>>,
+}
+
+/// Events of one commit, and the depth of the ring they go into.
+#[derive(Debug, Clone, Copy)]
+pub struct EventBatch<'a> {
+    /// In order.
+    pub events: &'a [NewEvent],
+    /// Ordinary events that stay; 0 writes none (and drops none).
+    pub depth: u32,
+}
+
+impl EventBatch<'_> {
+    /// No event.
+    pub const NONE: Self = Self { events: &[], depth: 0 };
+}
+
+impl Default for EventBatch<'_> {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// An event as logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Counts from 1; gaps are events that the ring dropped.
+    pub number: u64,
+    /// What happened.
+    pub event: NewEvent,
+}
+
+impl Store {
+    /// Events from number `from` on, in order, at most `limit` and at most [`MAX_EVENTS_PER_READ`].
+    pub fn events(&self, meter: MeterId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let doing = "reading events";
+        if !is_there(&self.connection, meter)? {
+            return Err(StoreError::NoSuchMeter(meter));
+        }
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        let limit = limit.min(MAX_EVENTS_PER_READ) as i64;
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT number, utc_ms, priority, user, path, cause, effect, kept, chain FROM event
+                 WHERE meter = ?1 AND number >= ?2 ORDER BY number LIMIT ?3",
+            )
+            .during(doing)?;
+        let rows = statement.query_map(params![meter.0, from, limit], read_event).during(doing)?;
+        rows.collect::<Result<_, _>>().during(doing)
+    }
+}
+
+fn read_event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let kept: bool = row.get(7)?;
+    Ok(Event {
+        number: row.get(0)?,
+        event: NewEvent {
+            utc_ms: row.get(1)?,
+            priority: row.get(2)?,
+            user: row.get(3)?,
+            path: row.get(4)?,
+            cause: row.get(5)?,
+            effect: row.get(6)?,
+            keep: if kept { Keep::Always } else { Keep::Ring },
+            chain: row.get(8)?,
+        },
+    })
+}
+
+/// Appends events and drops what has become too old, inside the transaction of what they report.
+pub(crate) fn append(transaction: &Transaction<'_>, meter: MeterId, batch: EventBatch<'_>) -> Result<(), StoreError> {
+    let doing = "logging events";
+    let (mut ordinary, mut kept) = (false, false);
+    let mut number = None;
+    for event in batch.events {
+        match event.keep {
+            Keep::Ring if batch.depth == 0 => continue,
+            Keep::Ring => ordinary = true,
+            Keep::Always => kept = true,
+        }
+        if event.chain.as_ref().is_some_and(|chain| chain.len() > MAX_CHAIN) {
+            return Err(StoreError::TooLarge { what: "an event's chain value (bytes)", limit: MAX_CHAIN as u64 });
+        }
+        let next = match number {
+            Some(number) => number,
+            None => next_number(transaction, meter)?,
+        };
+        transaction
+            .prepare_cached(
+                "INSERT INTO event (meter, number, utc_ms, priority, user, path, cause, effect, kept, chain)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    meter.0,
+                    next,
+                    event.utc_ms,
+                    event.priority,
+                    cut(&event.user),
+                    cut(&event.path),
+                    cut(&event.cause),
+                    cut(&event.effect),
+                    event.keep == Keep::Always,
+                    event.chain,
+                ])
+            })
+            .during(doing)?;
+        number = Some(next + 1);
+    }
+    if let Some(next) = number {
+        transaction
+            .prepare_cached("UPDATE meter SET next_event = ?2 WHERE meter = ?1")
+            .and_then(|mut statement| statement.execute(params![meter.0, next]))
+            .during(doing)?;
+    }
+    if ordinary {
+        prune(transaction, meter, Keep::Ring, batch.depth)?;
+    }
+    if kept {
+        prune(transaction, meter, Keep::Always, MAX_KEPT_EVENTS)?;
+    }
+    Ok(())
+}
+
+/// The number that the next event of a meter gets.
+pub(crate) fn next_number(connection: &Connection, meter: MeterId) -> Result<u64, StoreError> {
+    connection
+        .prepare_cached("SELECT next_event FROM meter WHERE meter = ?1")
+        .and_then(|mut statement| statement.query_row([meter.0], |row| row.get(0)))
+        .during("logging events")
+}
+
+fn prune(transaction: &Transaction<'_>, meter: MeterId, class: Keep, depth: u32) -> Result<(), StoreError> {
+    let doing = "dropping old events";
+    let class = class == Keep::Always;
+    let count: i64 = transaction
+        .prepare_cached("SELECT count(*) FROM event WHERE meter = ?1 AND kept = ?2")
+        .and_then(|mut statement| statement.query_row(params![meter.0, class], |row| row.get(0)))
+        .during(doing)?;
+    let excess = count - i64::from(depth);
+    if excess <= 0 {
+        return Ok(());
+    }
+    transaction
+        .prepare_cached(
+            "DELETE FROM event WHERE meter = ?1 AND number IN
+             (SELECT number FROM event WHERE meter = ?1 AND kept = ?2 ORDER BY number LIMIT ?3)",
+        )
+        .and_then(|mut statement| statement.execute(params![meter.0, class, excess]))
+        .during(doing)
+        .map(drop)
+}
+
+fn cut(text: &str) -> std::borrow::Cow<'_, str> {
+    const ELLIPSIS: &str = "…";
+    if text.len() <= MAX_EVENT_TEXT {
+        return text.into();
+    }
+    let end = text.floor_char_boundary(MAX_EVENT_TEXT - ELLIPSIS.len());
+    format!("{}{ELLIPSIS}", &text[..end]).into()
+}

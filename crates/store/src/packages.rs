@@ -1,0 +1,183 @@
+//! Firmware packages beside the database, named by their SHA-256 and never changed.
+//!
+//! A file stays as long as a slot runs from it or a meter has it staged. It knows nothing of signatures or of what is
+//! inside: whether a package is any good is decided above, from its bytes. It must never hand out bytes that don't have
+//! the digest they are named by.
+
+use std::fmt;
+use std::io::Read;
+use std::path::PathBuf;
+
+use rusqlite::params;
+use sha2::{Digest, Sha256};
+
+use crate::error::{During, StoreError};
+use crate::files;
+use crate::state_dir::{PACKAGES, StateDir};
+use crate::store::{MeterId, Store, is_there};
+
+/// Largest package, in bytes. The shipped ones are far below 1 MiB.
+pub const MAX_PACKAGE_BYTES: u64 = 64 * 1024 * 1024;
+/// Packages that one meter may have waiting.
+pub const MAX_STAGED_PACKAGES: usize = 8;
+/// Bytes that one meter's waiting packages may take together.
+pub const MAX_STAGED_BYTES: u64 = 128 * 1024 * 1024;
+
+const EXTENSION: &str = ".upg";
+
+/// A package's name: the SHA-256 of its bytes, 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageId(String);
+
+impl PackageId {
+    /// Takes 64 hexadecimal digits in either case.
+    pub fn parse(text: &str) -> Result<Self, StoreError> {
+        let digits = 2 * <Sha256 as Digest>::output_size();
+        if text.len() != digits || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(StoreError::NotAPackageId);
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+
+    /// The name of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(hex::encode(Sha256::digest(bytes)))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for PackageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A package that waits to be planned with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedPackage {
+    /// Its name.
+    pub id: PackageId,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Takes a package in for a meter, whole or not at all. Staging the same bytes again is fine.
+    pub fn stage_package(&mut self, meter: MeterId, source: &mut dyn Read) -> Result<StagedPackage, StoreError> {
+        let staged = self.staged_packages(meter)?;
+        if staged.len() >= MAX_STAGED_PACKAGES {
+            return Err(StoreError::PackageQuota("too many are waiting"));
+        }
+        let taken: u64 = staged.iter().map(|package| package.bytes).sum();
+        let room = MAX_STAGED_BYTES.saturating_sub(taken).min(MAX_PACKAGE_BYTES);
+        files::make_private_dir(&self.dir.join(PACKAGES))?;
+        let unfinished = files::unfinished_name(&self.dir.join(PACKAGES).join("incoming"));
+        let mut digest = Sha256::new();
+        let what = "a package (bytes, with those already staged)";
+        let bytes = files::receive(&unfinished, source, room, what, |piece| digest.update(piece))?;
+        let id = PackageId(hex::encode(digest.finalize()));
+        let path = path_of(&self.dir, &id);
+        if self.package_is_whole(&id) {
+            files::remove_if_there(&unfinished)?;
+        } else {
+            files::publish(&unfinished, &path)?;
+        }
+        let recorded = self.transact(|transaction| {
+            transaction
+                .execute(
+                    "INSERT INTO staged (meter, package, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                    params![meter.0, id.as_str(), bytes],
+                )
+                .during("staging a package")
+        });
+        if let Err(e) = recorded {
+            // Nobody needs the file; opening sweeps again.
+            let _ = self.sweep_packages();
+            return Err(e);
+        }
+        Ok(StagedPackage { id, bytes })
+    }
+
+    /// The packages that wait for a meter, by name.
+    pub fn staged_packages(&self, meter: MeterId) -> Result<Vec<StagedPackage>, StoreError> {
+        let doing = "listing packages";
+        if !is_there(&self.connection, meter)? {
+            return Err(StoreError::NoSuchMeter(meter));
+        }
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT package, bytes FROM staged WHERE meter = ?1 ORDER BY package")
+            .during(doing)?;
+        let rows = statement
+            .query_map([meter.0], |row| Ok(StagedPackage { id: PackageId(row.get(0)?), bytes: row.get(1)? }))
+            .during(doing)?;
+        rows.collect::<Result<_, _>>().during(doing)
+    }
+
+    /// A package's bytes; they have the digest they are asked by.
+    pub fn package(&self, id: &PackageId) -> Result<Vec<u8>, StoreError> {
+        let bytes = files::read_bounded(&path_of(&self.dir, id), MAX_PACKAGE_BYTES, "a package (bytes)")?
+            .ok_or_else(|| StoreError::NoSuchPackage(id.to_string()))?;
+        if PackageId::of(bytes.expose()) != *id {
+            return Err(StoreError::Damaged(format!("package {id} has other bytes than its name says")));
+        }
+        Ok(bytes.expose().to_vec())
+    }
+
+    /// Forgets a waiting package; its file goes when nobody else needs it.
+    pub fn drop_package(&mut self, meter: MeterId, id: &PackageId) -> Result<(), StoreError> {
+        let dropped = self.transact(|transaction| {
+            transaction
+                .execute("DELETE FROM staged WHERE meter = ?1 AND package = ?2", params![meter.0, id.as_str()])
+                .during("dropping a package")
+        })?;
+        if dropped == 0 {
+            return Err(StoreError::NoSuchPackage(id.to_string()));
+        }
+        self.sweep_packages()
+    }
+
+    /// Removes the files that no slot runs from and no meter has staged: what a cut left between file and commit.
+    pub(crate) fn sweep_packages(&self) -> Result<(), StoreError> {
+        let doing = "looking for packages";
+        let dir = self.dir.join(PACKAGES);
+        let names = files::names(&dir)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let mut needed = self
+            .connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM staged WHERE package = ?1)
+                     OR EXISTS (SELECT 1 FROM slot WHERE package = ?1)",
+            )
+            .during(doing)?;
+        for name in names {
+            let Some(id) = name.strip_suffix(EXTENSION).and_then(|digits| PackageId::parse(digits).ok()) else {
+                continue;
+            };
+            let needed: bool = needed.query_row([id.as_str()], |row| row.get(0)).during(doing)?;
+            if !needed {
+                files::remove_if_there(&dir.join(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn package_is_whole(&self, id: &PackageId) -> bool {
+        self.package(id).is_ok()
+    }
+}
+
+/// Refuses to point at a package that isn't there.
+pub(crate) fn require(dir: &StateDir, id: &PackageId) -> Result<(), StoreError> {
+    if path_of(dir, id).is_file() { Ok(()) } else { Err(StoreError::NoSuchPackage(id.to_string())) }
+}
+
+fn path_of(dir: &StateDir, id: &PackageId) -> PathBuf {
+    dir.join(PACKAGES).join(format!("{id}{EXTENSION}"))
+}
