@@ -4,18 +4,21 @@
 //! the time or draws a random number, and no other crate compares two versions.
 
 pub mod access;
+pub mod bundle;
 pub mod consequence;
+pub mod digest;
+pub mod hashlist;
 pub mod migrate;
+pub mod package;
 pub mod plan;
 pub mod release;
 pub mod report;
 pub mod settings;
+pub mod version;
 
 pub use consequence::{Consequence, Kind, Severity};
 pub use migrate::{Choices, CredentialAction, Direction, Migration, migrate};
 pub use plan::{Plan, Planned, plan};
 pub use release::{PasswordStorage, Release, WebPages};
 pub use settings::{Settings, SettingsError, WithSecurity};
-pub mod digest;
-pub mod version;
 pub use version::Version;

@@ -1,0 +1,149 @@
+//! The package: one release in one file, `.upg`, and the question whether a meter may believe it (B27).
+//!
+//! ```text
+//! offset  bytes
+//!      0      8  magic: 89 55 50 47 0D 0A 1A 0A (after PNG's: a transfer in text mode breaks it)
+//!      8      2  format version, 1
+//!     10      2  number of signatures s, 0 to 8
+//!     12      4  length m of the manifest, at most 16 KiB
+//!     16      8  length of the whole file, at most 64 MiB
+//!     24      m  manifest: TOML, what the package is for and its parts with length and SHA-256
+//!   24+m    72s  signatures: 8 bytes key id, 64 bytes Ed25519 over the signing context and the manifest
+//! 24+m+72s       the parts, back to back in the manifest's order; nothing after them
+//! ```
+//! All numbers are big-endian. The manifest is verified before it is parsed, the parts before they are given
+//! out: only a [`VerifiedPackage`] gives any. A package is trusted by a signature of a trusted key, or, if it was
+//! built into the program, by the digest of the whole file; there is no other way.
+
+mod build;
+mod keys;
+mod manifest;
+mod verify;
+
+pub use build::{PackageParts, build_package};
+pub use keys::{KeyError, KeyId, MAX_COMMENT, SigningKey, TrustedKey};
+pub use manifest::{ManifestError, Target};
+pub use verify::{Trust, TrustedBy, UnverifiedPackage, VerifiedPackage};
+
+/// The longest package. The shipped ones have some 10 KiB; a meter holds a package in memory while it verifies.
+pub const MAX_PACKAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The longest manifest: three parts take some 500 bytes.
+pub const MAX_MANIFEST_BYTES: usize = 16 * 1024;
+
+/// The most signatures: enough for a maker, an owner and their successors.
+pub const MAX_SIGNATURES: usize = 8;
+
+/// The first bytes of every package.
+const MAGIC: [u8; 8] = *b"\x89UPG\r\n\x1a\n";
+
+/// The format that is written, and the only one that is read.
+const FORMAT: u16 = 1;
+
+/// Magic, format, signature count, manifest length, file length.
+const HEADER_BYTES: usize = 24;
+
+/// Key id and signature.
+const SIGNATURE_BYTES: usize = 8 + 64;
+
+/// What stands before the manifest in the signed message, so that no signature made for another purpose fits.
+const SIGNING_CONTEXT: &[u8] = b"wattkeep upgrade package manifest, format 1\0";
+
+fn signed_message(manifest: &[u8]) -> Vec<u8> {
+    [SIGNING_CONTEXT, manifest].concat()
+}
+
+/// Why a package is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PackageError {
+    /// It doesn't begin as a package does.
+    #[error("this is not an upgrade package for this meter: it does not begin as a .upg of ours does")]
+    NotAPackage,
+    /// A later format, or a damaged one.
+    #[error("this package has format {found}, but only format {FORMAT} is known here; use a newer program to read it")]
+    UnknownFormat {
+        /// The format it says it has.
+        found: u16,
+    },
+    /// Beyond [`MAX_PACKAGE_BYTES`].
+    #[error("this package has {bytes} bytes; the largest that is accepted has {MAX_PACKAGE_BYTES}")]
+    TooLarge {
+        /// The length found or announced.
+        bytes: u64,
+    },
+    /// The file ends early.
+    #[error("this package was cut short: {missing} bytes are missing; fetch it again")]
+    Truncated {
+        /// How many bytes are missing at least; exact once the header was there.
+        missing: u64,
+    },
+    /// The file goes on after its end.
+    #[error("this package has {extra} bytes too many after its end; fetch it again")]
+    TrailingBytes {
+        /// How many.
+        extra: u64,
+    },
+    /// The header contradicts itself or the manifest.
+    #[error("this package was altered: {0} in its header does not fit the rest; fetch it again")]
+    HeaderAltered(&'static str),
+    /// A trusted key's signature doesn't fit the manifest.
+    #[error("this package was altered: its manifest is not the one that key {key} signed; fetch it again")]
+    ManifestAltered {
+        /// The key that is named in the package.
+        key: KeyId,
+    },
+    /// A part doesn't have the digest that the manifest says.
+    #[error("this package was altered: its part {part} is not the one that the manifest names; fetch it again")]
+    PartAltered {
+        /// The part's name.
+        part: &'static str,
+    },
+    /// No signature, and not one of the releases compiled in.
+    #[error(
+        "this package is not signed, and it is not, byte for byte, a release that this program was built with, so it is refused"
+    )]
+    Unsigned,
+    /// Signed, but by none of the trusted keys.
+    #[error(
+        "this package was signed by {}, which this meter does not trust; have its owner add that key, or use another package",
+        strangers(keys)
+    )]
+    Stranger {
+        /// The keys it names.
+        keys: Vec<KeyId>,
+    },
+    /// Trusted, but for another product.
+    #[error("this package is for product {found}; this meter is product {wanted}")]
+    OtherProduct {
+        /// What the package says.
+        found: String,
+        /// What the meter is.
+        wanted: String,
+    },
+    /// Trusted, but for other hardware.
+    #[error("this package is for hardware {found}; this meter has hardware {wanted}")]
+    OtherHardware {
+        /// What the package says.
+        found: String,
+        /// What the meter has.
+        wanted: String,
+    },
+    /// Trusted, but not understood: made by another program, or a newer one.
+    #[error("this package's manifest can't be used: {0}")]
+    Manifest(#[from] ManifestError),
+    /// A part that should be text isn't.
+    #[error("this package can't be used: its part {part} is not text in UTF-8")]
+    NotText {
+        /// The part's name.
+        part: &'static str,
+    },
+}
+
+fn strangers(keys: &[KeyId]) -> String {
+    let names: Vec<_> = keys.iter().map(KeyId::to_string).collect();
+    let word = if names.len() == 1 { "key" } else { "keys" };
+    format!("{word} {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests;
