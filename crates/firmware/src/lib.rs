@@ -14,11 +14,13 @@ pub mod plan;
 pub mod release;
 pub mod report;
 pub mod settings;
+pub mod shipped;
 pub mod version;
 
 pub use consequence::{Consequence, Kind, Severity};
 pub use migrate::{Choices, CredentialAction, Direction, Migration, migrate};
 pub use plan::{Plan, Planned, plan};
 pub use release::{PasswordStorage, Release, WebPages};
+pub use shipped::{Carried, CarriedError, Shipped, shipped};
 pub use settings::{Settings, SettingsError, WithSecurity};
 pub use version::Version;

@@ -1,1 +1,35 @@
-//! One meter: gate, event log, boot, version change; owns no thread, socket or timer.
+//! One meter: what it is, its one gate, its event log, boot and the change of release. It owns no
+//! thread, no socket and no timer: the host tells it the time and feeds it, the faces ask its gate.
+//!
+//! Everything that changes a meter goes through [`Gate`]; everything that reads one takes a
+//! [`View`], which is immutable and swapped in whole, after what it shows is on disk.
+
+mod access;
+mod boot;
+mod change;
+mod edit;
+mod error;
+mod events;
+mod gate;
+mod login;
+mod state;
+mod view;
+
+pub use boot::{Birth, BootError, Booted, boot};
+pub use change::{Facing, Request, Ticket};
+pub use edit::{ChangeSet, Edit, Edited};
+pub use error::{Failure, GateError};
+pub use events::EventEntry;
+pub use gate::{Caller, Gate};
+pub use login::{Challenge, Denied};
+pub use view::{Identity, View};
+
+/// The two times that a meter is told: the wall clock's, which people set, and one that only runs
+/// forward, by which waiting is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// UTC, in milliseconds since 1970.
+    pub utc_ms: i64,
+    /// Milliseconds since the process started; never goes back.
+    pub up_ms: i64,
+}

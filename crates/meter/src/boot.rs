@@ -1,0 +1,275 @@
+//! Boot: a new meter is born as its release ships it, an existing one continues wholly old or wholly
+//! new. A change of release that wasn't confirmed is taken back; an erasure that was cut off is ended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage};
+use firmware::digest::Sha256Digest;
+use firmware::{Carried, CarriedError, Settings, SettingsError, Shipped, Version};
+use framework::modules::security_options::{self as options, Service};
+use framework::{Framework, RegisterName, Template, TemplateError, Tick, Value};
+use metrology::{EnergyRegister, EnergyRegisters};
+use security::{AccountId, Credential, DeviceKey, Lockouts, SessionTable};
+use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
+
+use crate::events::{Draft, LogSetup, priority};
+use crate::gate::{Caller, Gate, Watcher};
+use crate::state::{Credentials, State, limits, stored_credentials};
+use crate::view::Identity;
+use crate::{GateError, Now, edit};
+
+/// What a meter is to be, where it is new; what it is expected to be, where it exists.
+pub struct Birth {
+    /// The serial number of a new meter.
+    pub serial: String,
+    /// The release: the newest for a new meter if left out; an existing one must have it.
+    pub release: Option<Version>,
+    /// Ports of a new meter that differ from the release's.
+    pub ports: Vec<(Service, u16)>,
+    /// Keys that a new meter trusts, one line each.
+    pub trust: Vec<String>,
+    /// What the meter measures, in words.
+    pub source: String,
+}
+
+/// A meter that runs.
+pub struct Booted {
+    /// Its gate.
+    pub gate: Gate,
+    /// Whether it has just been made.
+    pub born: bool,
+    /// What whoever started it should know.
+    pub remarks: Vec<String>,
+}
+
+/// Why a meter can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The state directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A release that this program doesn't have.
+    #[error("this program has no release {asked}: it has {known}")]
+    NoSuchRelease {
+        /// What was asked for.
+        asked: Version,
+        /// What there is.
+        known: String,
+    },
+    /// An existing meter has another release than expected.
+    #[error("this meter has release {found}, not {expected}: leave out --release, or change its release with Setup")]
+    OtherRelease {
+        /// What it has.
+        found: Version,
+        /// What `--release` said.
+        expected: Version,
+    },
+    /// Keys are given to a new meter only.
+    #[error("--trust is for a meter's first start; afterwards use `setup METER security trust add`")]
+    TrustTooLate,
+    /// The package of the release that runs.
+    #[error("the package of the meter's release: {0}")]
+    Package(String),
+    /// A release that can't be read.
+    #[error(transparent)]
+    Carried(#[from] CarriedError),
+    /// Settings that its release can't have.
+    #[error("the meter's settings: {0}")]
+    Settings(#[from] SettingsError),
+    /// A template that can't be built.
+    #[error("the meter's template: {0}")]
+    Template(#[from] TemplateError),
+    /// State that can't be read back.
+    #[error(transparent)]
+    State(#[from] GateError),
+}
+
+/// Starts the meter of an opened state directory.
+pub fn boot(opened: Opened, birth: Birth, shipped: Arc<Vec<Shipped>>, now: Now, watcher: Watcher) -> Result<Booted, BootError> {
+    let (store, born) = match opened {
+        Opened::New(blank) => (bear(blank, &birth, &shipped, now)?, true),
+        Opened::Existing(_) if !birth.trust.is_empty() => return Err(BootError::TrustTooLate),
+        Opened::Existing(store) => (*store, false),
+    };
+    let (mut state, mut remarks) = resume(store, birth.source, shipped)?;
+    if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
+        return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
+    }
+    let release = &state.carried.release.release;
+    let effect = format!("power up, release {release}");
+    let mut drafts = vec![Draft::ordinary(priority::WARNING, "power", effect)];
+    drafts.extend(remarks.iter().map(|remark| Draft::kept(priority::WARNING, "boot", remark)));
+    state.log(now, &Caller::meter(), drafts)?;
+    remarks.extend(state.identity.lost_key.clone());
+    Ok(Booted { gate: Gate::new(state, watcher), born, remarks })
+}
+
+/// A key in its text form.
+pub(crate) fn trusted_key(line: &str) -> Result<TrustedKey, GateError> {
+    line.trim().parse::<TrustedKey>().map_err(|error| GateError::Key(error.to_string()))
+}
+
+fn bear(blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now) -> Result<Store, BootError> {
+    let carried = match &birth.release {
+        None => shipped.iter().map(|shipped| &shipped.carried).max_by_key(|carried| &carried.release.release),
+        Some(asked) => shipped.iter().map(|shipped| &shipped.carried).find(|carried| carried.release.release == *asked),
+    };
+    let carried = carried.ok_or_else(|| no_such_release(birth.release.as_ref(), shipped))?;
+    let mut settings = Settings::factory(&carried.release, &carried.template);
+    for (service, port) in &birth.ports {
+        let name = RegisterName { module: options::module(), register: service.port().to_owned() };
+        // A port of a service that the release lacks is no register of this meter.
+        if settings.template.get(&name).is_some() {
+            settings.template.set(&name, &Value::Number(f64::from(*port)))?;
+        }
+    }
+    settings.check(&carried.release)?;
+    let credentials: Credentials =
+        AccountId::all().map(|account| (account, Arc::new(Credential::Factory))).collect();
+    let trust = birth
+        .trust
+        .iter()
+        .map(|line| {
+            let key = trusted_key(line)?;
+            Ok(store::TrustedKey { name: key.id().to_string(), public_key: line.trim().to_owned() })
+        })
+        .collect::<Result<Vec<_>, GateError>>()?;
+    let log = LogSetup::of(&settings);
+    let version = carried.release.release.to_string();
+    let made = Draft::kept(priority::WARNING, "factory", format!("made with release {version}"));
+    let events = log.take(now, &Caller::meter(), vec![made]);
+    let new = NewMeter {
+        serial: &birth.serial,
+        created_utc_ms: now.utc_ms,
+        slot: NewSlot {
+            release: &version,
+            settings: &edit::serialised(&settings)?,
+            credentials: &stored_credentials(&credentials),
+            package: None,
+        },
+        floor: None,
+        trust: &trust,
+        records: &[],
+        events: log.batch(&events),
+    };
+    Ok(blank.create(MeterId::ONLY, &new)?)
+}
+
+fn no_such_release(asked: Option<&Version>, shipped: &[Shipped]) -> BootError {
+    let known: Vec<_> = shipped.iter().map(|shipped| shipped.carried.release.release.to_string()).collect();
+    match asked {
+        Some(asked) => BootError::NoSuchRelease { asked: asked.clone(), known: known.join(" and ") },
+        None => BootError::Package("this program was built without any release".to_owned()),
+    }
+}
+
+fn resume(mut store: Store, source: String, shipped: Arc<Vec<Shipped>>) -> Result<(State, Vec<String>), BootError> {
+    let id = MeterId::ONLY;
+    let mut remarks = Vec::new();
+    let mut stored = store.load(id)?;
+    if stored.trial.is_some() {
+        let tried = stored.active.release.clone();
+        let _scrubbed_below = store.revert_trial(id, "{}", EventBatch::NONE)?;
+        stored = store.load(id)?;
+        let old = &stored.active.release;
+        remarks.push(format!(
+            "power failed before the change to {tried} was confirmed: the meter is back on {old}, with the settings it had"
+        ));
+    }
+    store.scrub()?;
+    let device_key = match store.device_key() {
+        store::DeviceKey::Present(bytes) => {
+            let bytes: &[u8; DeviceKey::BYTES] = bytes
+                .expose()
+                .try_into()
+                .map_err(|_| StoreError::Damaged("the device key has another length than it should".to_owned()))?;
+            Ok(Arc::new(DeviceKey::new(bytes)))
+        }
+        store::DeviceKey::Lost(sentence) => Err(sentence.clone()),
+    };
+    let (device_key, lost_key) = match device_key {
+        Ok(key) => (Some(key), None),
+        Err(sentence) => (None, Some(sentence)),
+    };
+    let carried = Arc::new(carried(&store, &stored.active, &shipped)?);
+    let credentials = credentials(&stored.active)?;
+    let settings = settings(&stored.active, &credentials, &carried)?;
+    let energy = energy(&stored)?;
+    let mut framework = Framework::build(&settings.template)?;
+    let readings = framework.evaluate(&Tick { utc_ms: 0, quantities: None, energy: &energy });
+    let trust = stored.trust.iter().map(|key| trusted_key(&key.public_key)).collect::<Result<_, _>>()?;
+    let state = State {
+        id,
+        identity: Arc::new(Identity { serial: stored.serial, source, lost_key }),
+        device_key,
+        shipped,
+        trust,
+        policy: Arc::new(settings.policy(&carried.release)),
+        carried,
+        package: stored.active.package,
+        lockouts: Lockouts::new(limits(&settings)),
+        sessions: SessionTable::new(settings.option_number(options::SESSION_TIMEOUT) as u16),
+        settings: Arc::new(settings),
+        credentials,
+        framework,
+        energy,
+        readings,
+        generation: 1,
+        under_way: None,
+        store,
+    };
+    Ok((state, remarks))
+}
+
+/// The release of a slot: from its package, whose name is its digest and which was verified before
+/// it was taken, or from the program.
+fn carried(store: &Store, slot: &SlotState, shipped: &[Shipped]) -> Result<Carried, BootError> {
+    let Some(id) = &slot.package else {
+        let known = shipped.iter().map(|shipped| &shipped.carried);
+        let version: Version =
+            slot.release.parse().map_err(|_| GateError::Unreadable(format!("release \"{}\"", slot.release)))?;
+        return known
+            .clone()
+            .find(|carried| carried.release.release == version)
+            .cloned()
+            .ok_or_else(|| no_such_release(Some(&version), shipped));
+    };
+    let bytes = store.package(id)?;
+    let digests: [Sha256Digest; 1] = [Sha256Digest::of(&bytes)];
+    let verified = UnverifiedPackage::read(&bytes)
+        .and_then(|package| package.verify(&Trust { digests: &digests, keys: &[] }, Target::METER))
+        .map_err(|error| BootError::Package(error.to_string()))?;
+    Ok(Carried::read(&verified)?)
+}
+
+/// The credentials of a slot. An account without one has the factory password.
+pub(crate) fn credentials(slot: &SlotState) -> Result<Credentials, GateError> {
+    let mut credentials: Credentials =
+        AccountId::all().map(|account| (account, Arc::new(Credential::Factory))).collect();
+    for stored in &slot.credentials {
+        let account = AccountId::from_login(&stored.account)
+            .ok_or_else(|| GateError::Unreadable(format!("account \"{}\"", stored.account)))?;
+        let credential = Credential::from_stored(stored.stored.expose())
+            .map_err(|error| GateError::Unreadable(format!("the credential of {account}: {error}")))?;
+        credentials.insert(account, Arc::new(credential));
+    }
+    Ok(credentials)
+}
+
+/// The settings of a slot, checked against its release.
+pub(crate) fn settings(slot: &SlotState, credentials: &Credentials, carried: &Carried) -> Result<Settings, BootError> {
+    let template: Template =
+        serde_json::from_str(&slot.settings).map_err(|error| GateError::Unreadable(error.to_string()))?;
+    let credentials: BTreeMap<_, _> =
+        credentials.iter().map(|(account, credential)| (*account, credential.kind())).collect();
+    let mut settings = Settings { template, credentials };
+    settings.check(&carried.release)?;
+    Ok(settings)
+}
+
+fn energy(stored: &MeterState) -> Result<EnergyRegisters, GateError> {
+    let counter = |register: EnergyRegister| stored.energies.get(register.name()).copied().unwrap_or(0);
+    let micro = EnergyRegister::ALL.map(|register| u64::try_from(counter(register)).unwrap_or(u64::MAX));
+    EnergyRegisters::from_micro(micro).ok_or_else(|| GateError::Unreadable("an energy counter is out of range".to_owned()))
+}

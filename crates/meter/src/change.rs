@@ -1,0 +1,333 @@
+//! The change of release, as one transaction that no power cut can split.
+//!
+//! Staged, planned, accepted by its digest; then the vault makes the new credentials while settings
+//! stand still; then one commit writes the new release beside the old one, on trial. When the faces
+//! match, a second commit confirms it and the old secrets are erased. A cut before confirming comes
+//! up old. Everything was decided in the plan: nothing is left to decide here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firmware::report::{Facts, Line, Outcome, Report, compare};
+use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
+use framework::modules::security_options::Service;
+use metrology::{EnergyRegister, EnergyRegisters};
+use security::{AccountId, Ask, Credential, DeviceKey, Password, Right};
+use store::{NewSlot, PackageId};
+
+use crate::events::{Draft, priority};
+use crate::gate::{Caller, Gate, decide};
+use crate::state::{Credentials, State, stored_credentials};
+use crate::{GateError, Now, boot, edit};
+
+/// What is planned.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The SHA-256 of a staged package.
+    pub package: String,
+    /// The operator's choices.
+    pub choices: Choices,
+    /// The Setup that asks (B6).
+    pub setup: Version,
+    /// What Setup did about the hash list, for the report (B2).
+    pub hash_check: String,
+}
+
+/// A change that is under way: settings stand still until it is over.
+pub(crate) struct UnderWay {
+    ticket: u64,
+    on_trial: bool,
+}
+
+/// An accepted change, to be carried through.
+pub struct Ticket {
+    number: u64,
+    caller: Caller,
+    request: Request,
+    plan: Plan,
+    migration: Migration,
+    to: Arc<Carried>,
+    package: PackageId,
+    before: Before,
+    /// The meter's key, where passwords can be hashed.
+    pub key: Option<Arc<DeviceKey>>,
+}
+
+/// What a meter has before a change, to go back to and to compare with.
+struct Before {
+    carried: Arc<Carried>,
+    package: Option<PackageId>,
+    settings: Arc<Settings>,
+    credentials: Credentials,
+    energy: EnergyRegisters,
+    next_event: u64,
+}
+
+/// What the faces are found to be after the commit.
+#[derive(Debug, Clone, Default)]
+pub struct Facing {
+    /// Whether each service that this program has a face for accepts connections.
+    pub listening: BTreeMap<Service, bool>,
+    /// Why a service that should listen doesn't.
+    pub failures: Vec<String>,
+}
+
+impl Ticket {
+    /// The passwords that must be hashed for the new release.
+    pub fn to_hash(&self) -> Vec<(AccountId, Arc<Credential>)> {
+        let actions = self.migration.credentials.iter();
+        let accounts = actions.filter(|(_, action)| **action == CredentialAction::Hash).map(|(account, _)| *account);
+        accounts.filter_map(|account| Some((account, Arc::clone(self.before.credentials.get(&account)?)))).collect()
+    }
+
+    /// The plan that is carried out.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether a new password fits the release that the meter will have.
+    pub fn check_password(&self, account: AccountId, password: &Password) -> Result<(), GateError> {
+        let rules = &self.to.release.password_rules;
+        rules.check(account, password).map_err(|error| GateError::Password(account, error))
+    }
+
+    /// How the release that the meter will have stores passwords.
+    pub fn storage(&self) -> firmware::PasswordStorage {
+        self.to.release.password_storage
+    }
+}
+
+impl Gate {
+    /// Takes in a package, if the meter itself believes it (B27). Gives its SHA-256 and its release.
+    pub fn stage(&self, now: Now, caller: &Caller, bytes: &[u8]) -> Result<(String, Version, String), GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        let verified = state.verify(bytes);
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => {
+                let refused = Draft::kept(priority::WARNING, "package", format!("refused: {error}"));
+                state.log(now, caller, vec![refused])?;
+                return Err(error);
+            }
+        };
+        let carried = Carried::read(&verified)?;
+        let trusted_by = match verified.trusted_by() {
+            firmware::package::TrustedBy::Digest => "the program, which was built with it".to_owned(),
+            firmware::package::TrustedBy::Key(id) => format!("key {id}"),
+        };
+        let id = state.id;
+        let staged = state.store.stage_package(id, &mut &*bytes)?;
+        let effect = format!("staged release {}", carried.release.release);
+        state.log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
+        Ok((staged.id.to_string(), carried.release.release, trusted_by))
+    }
+
+    /// The plan of a change, as it would be carried out now.
+    pub fn plan(&self, now: Now, caller: &Caller, request: &Request) -> Result<Plan, GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        Ok(planned(&state, request)?.0.plan)
+    }
+
+    /// Accepts the plan with this digest. From here on settings stand still until the change is
+    /// confirmed, taken back or abandoned.
+    pub fn accept(&self, now: Now, caller: &Caller, request: Request, digest: &str) -> Result<Ticket, GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        if state.under_way.is_some() {
+            return Err(GateError::Changing);
+        }
+        let (Planned { mut plan, migration }, to, package) = planned(&state, &request)?;
+        if plan.digest != digest {
+            return Err(GateError::PlanChanged(Box::new(plan)));
+        }
+        plan.accepted = true;
+        let hashes = migration.credentials.values().any(|action| *action == CredentialAction::Hash);
+        if let Some(lost) = state.identity.lost_key.clone().filter(|_| hashes) {
+            return Err(GateError::KeyLost(lost));
+        }
+        let before = Before {
+            carried: Arc::clone(&state.carried),
+            package: state.package.clone(),
+            settings: Arc::clone(&state.settings),
+            credentials: state.credentials.clone(),
+            energy: state.energy,
+            next_event: state.store.load(state.id)?.events.next_number,
+        };
+        let number = state.generation;
+        let effect = format!("accepted {} to {}, plan {digest}", plan.from, plan.to);
+        state.log(now, caller, vec![Draft::kept(priority::WARNING, "change of release", effect)])?;
+        state.under_way = Some(UnderWay { ticket: number, on_trial: false });
+        let key = state.device_key.clone();
+        self.show(&state);
+        Ok(Ticket { number, caller: *caller, request, plan, migration, to, package, before, key })
+    }
+
+    /// Writes the new release beside the old one and runs it on trial. `made` has the credentials
+    /// that the vault made: hashed ones, and the operator's new passwords.
+    pub fn commit_change(
+        &self,
+        now: Now,
+        ticket: &Ticket,
+        mut made: BTreeMap<AccountId, Credential>,
+    ) -> Result<(), GateError> {
+        let mut state = self.state();
+        under_way(&state, ticket, false)?;
+        let mut credentials = Credentials::new();
+        for (account, action) in &ticket.migration.credentials {
+            let credential = match action {
+                CredentialAction::Keep => ticket.before.credentials.get(account).cloned(),
+                CredentialAction::Reset => Some(Arc::new(Credential::Factory)),
+                CredentialAction::Hash | CredentialAction::Replace => made.remove(account).map(Arc::new),
+            };
+            let planned = ticket.migration.settings.credential(*account);
+            let credential = credential.filter(|credential| credential.kind() == planned);
+            let missing = || GateError::Unreadable(format!("the new credential of {account} is not as planned"));
+            credentials.insert(*account, credential.ok_or_else(missing)?);
+        }
+        let release = ticket.to.release.release.to_string();
+        let log = state.log_setup();
+        let effect = format!("release {release} on trial");
+        let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+        let slot = NewSlot {
+            release: &release,
+            settings: &edit::serialised(&ticket.migration.settings)?,
+            credentials: &stored_credentials(&credentials),
+            package: Some(&ticket.package),
+        };
+        let id = state.id;
+        state.store.begin_trial(id, &slot, "{}", log.batch(&events))?;
+        state.under_way = Some(UnderWay { ticket: ticket.number, on_trial: true });
+        run_with(&mut state, Arc::clone(&ticket.to), Some(ticket.package.clone()), credentials, ticket.migration.settings.clone())?;
+        self.show(&state);
+        Ok(())
+    }
+
+    /// Ends a change on trial. If every face that should listen does, it is confirmed, the old release
+    /// and its secrets are erased, and the report compares the meter with the plan; otherwise it is
+    /// taken back.
+    pub fn end_trial(&self, now: Now, ticket: &Ticket, facing: &Facing) -> Result<Report, GateError> {
+        let mut state = self.state();
+        under_way(&state, ticket, true)?;
+        let report = if facing.failures.is_empty() {
+            confirm(&mut state, now, ticket, facing)?
+        } else {
+            take_back(&mut state, now, ticket, facing.failures.join("; "))?
+        };
+        state.under_way = None;
+        self.show(&state);
+        Ok(report)
+    }
+
+    /// Gives up an accepted change before its commit; nothing has happened.
+    pub fn abandon_change(&self, now: Now, ticket: &Ticket, why: &str) -> Result<(), GateError> {
+        let mut state = self.state();
+        under_way(&state, ticket, false)?;
+        state.under_way = None;
+        let draft = Draft::kept(priority::WARNING, "change of release", format!("abandoned: {why}"));
+        state.log(now, &ticket.caller, vec![draft])?;
+        self.show(&state);
+        Ok(())
+    }
+}
+
+fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateError> {
+    let is = |under_way: &UnderWay| under_way.ticket == ticket.number && under_way.on_trial == on_trial;
+    if state.under_way.as_ref().is_some_and(is) { Ok(()) } else { Err(GateError::ChangeOver) }
+}
+
+fn planned(state: &State, request: &Request) -> Result<(Planned, Arc<Carried>, PackageId), GateError> {
+    let no_package = || GateError::NoPackage(request.package.chars().take(64).collect());
+    let id = PackageId::parse(&request.package).map_err(|_| no_package())?;
+    let staged = state.store.staged_packages(state.id)?;
+    if !staged.iter().any(|package| package.id == id) {
+        return Err(no_package());
+    }
+    // Verified again, with the keys as they are now.
+    let bytes = state.store.package(&id)?;
+    let to = Carried::read(&state.verify(&bytes)?)?;
+    let from = &state.carried.release;
+    if Direction::between(from, &to.release).is_none() {
+        return Err(GateError::SameRelease(to.release.release));
+    }
+    let mut planned = plan(&state.settings, from, &to.release, &to.package, &request.choices);
+    planned.plan.mark_told(&request.setup, [from, &to.release]);
+    Ok((planned, Arc::new(to), id))
+}
+
+/// Puts a release with its settings and credentials to work; they have been committed.
+fn run_with(
+    state: &mut State,
+    carried: Arc<Carried>,
+    package: Option<PackageId>,
+    credentials: Credentials,
+    settings: Settings,
+) -> Result<(), GateError> {
+    state.carried = carried;
+    state.package = package;
+    state.credentials = credentials;
+    state.sessions.close_all();
+    state.adopt(settings)
+}
+
+fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Result<Report, GateError> {
+    let id = state.id;
+    // Read back before confirming: what is compared with the plan is what is stored.
+    let stored = state.store.load(id)?;
+    let credentials = boot::credentials(&stored.active)?;
+    let after = boot::settings(&stored.active, &credentials, &ticket.to)
+        .map_err(|error| GateError::Unreadable(error.to_string()))?;
+    let counter = |register: EnergyRegister| stored.energies.get(register.name()).copied().unwrap_or(0);
+    let kept = |register: &EnergyRegister| {
+        u64::try_from(counter(*register)).is_ok_and(|stored| stored >= ticket.before.energy.micro(*register))
+    };
+    let facts = Facts {
+        before: &ticket.before.settings,
+        after: &after,
+        release: &ticket.to.release,
+        listening: &facing.listening,
+        energy_kept: EnergyRegister::ALL.iter().all(kept),
+        events_kept: stored.events.next_number >= ticket.before.next_event,
+    };
+    let lines = compare(&ticket.plan.consequences, &facts);
+    let report = report(now, ticket, Outcome::Confirmed, None, lines);
+    let effect = format!("{} to {} confirmed", ticket.plan.from, ticket.plan.to);
+    let log = state.log_setup();
+    let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+    let _scrubbed_below = state.store.confirm_trial(id, &stored_report(&report)?, log.batch(&events))?;
+    state.scrub()?;
+    Ok(report)
+}
+
+fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Result<Report, GateError> {
+    let Before { carried, package, settings, credentials, .. } = &ticket.before;
+    let report = report(now, ticket, Outcome::TakenBack, Some(reason.clone()), Vec::new());
+    let log = state.log_setup();
+    let effect = format!("{} to {} taken back: {reason}", ticket.plan.from, ticket.plan.to);
+    let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+    let id = state.id;
+    let _scrubbed_below = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
+    run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;
+    state.scrub()?;
+    Ok(report)
+}
+
+fn report(now: Now, ticket: &Ticket, outcome: Outcome, reason: Option<String>, lines: Vec<Line>) -> Report {
+    Report {
+        outcome,
+        reason,
+        as_planned: outcome == Outcome::Confirmed && lines.iter().all(|line| line.same),
+        lines,
+        plan: ticket.plan.digest.clone(),
+        package: ticket.package.to_string(),
+        hash_check: ticket.request.hash_check.clone(),
+        setup: ticket.request.setup.clone(),
+        user: ticket.caller.who.to_string(),
+        utc_ms: now.utc_ms,
+    }
+}
+
+fn stored_report(report: &Report) -> Result<String, GateError> {
+    serde_json::to_string(report).map_err(|error| GateError::Unreadable(error.to_string()))
+}

@@ -1,0 +1,234 @@
+//! Changes of settings: registers, users, passwords, a whole template. A change set is checked as a
+//! whole, stored in one commit with the events that tell of it, and then put to work.
+
+use std::sync::Arc;
+
+use firmware::{Settings, WithSecurity};
+use framework::{Dcf, RegisterName};
+use security::{Account, AccountId, Ask, Credential, CredentialKind, Mode, Password, Right, Rights, UserId};
+use store::CredentialChange;
+
+use crate::access::{self, Force};
+use crate::events::{Draft, priority};
+use crate::gate::{Caller, Gate, decide};
+use crate::state::{State, stored_credential};
+use crate::{GateError, Now};
+
+/// One wish of a change set.
+pub enum Edit {
+    /// A set-up register (its name alone, or `Module/Register`) to a value as typed.
+    Register(String, String),
+    /// A set-up register, already found, to a value.
+    Value(RegisterName, framework::Value),
+    /// A user to be active or not.
+    Active(UserId, bool),
+    /// A user's rights: the whole set. Security Config brings Full Meter Config with it.
+    Rights(UserId, Rights),
+    /// A new password, already in the form the release stores (see [`Gate::check_password`]).
+    Password(AccountId, Credential),
+    /// All modules, and the security section if the file has one.
+    Template(Box<Dcf>),
+}
+
+/// What is to be changed, all or nothing.
+#[derive(Default)]
+pub struct ChangeSet {
+    /// The wishes, applied in order.
+    pub edits: Vec<Edit>,
+    /// Whether it is to be done even if nobody could edit security afterwards (B19).
+    pub force: bool,
+}
+
+/// What a change did: full register name, before, after.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Edited {
+    /// Each register that is different now.
+    pub registers: Vec<(String, String, String)>,
+    /// The accounts that have a new password.
+    pub passwords: Vec<AccountId>,
+}
+
+impl Gate {
+    /// Whether an account may get this password from this caller, before anything is hashed.
+    pub fn check_password(&self, now: Now, caller: &Caller, account: AccountId, password: &Password) -> Result<(), GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        let rules = &state.carried.release.password_rules;
+        rules.check(account, password).map_err(|error| GateError::Password(account, error))
+    }
+
+    /// Changes settings: decided, checked as a whole, committed, logged, shown.
+    pub fn apply(&self, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+        let mut state = self.state();
+        let edited = apply(&mut state, now, caller, change)?;
+        self.show(&state);
+        Ok(edited)
+    }
+
+    /// The settings as a template file. The security section takes the right to read it.
+    pub fn template(&self, now: Now, caller: &Caller, with_security: WithSecurity) -> Result<Dcf, GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::ReadSetup)?;
+        if with_security == WithSecurity::Yes {
+            decide(&mut state, now, caller, Ask::ReadSecurity)?;
+        }
+        Ok(state.settings.to_dcf(&state.carried.release, with_security))
+    }
+}
+
+fn apply(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+    let force = if change.force { Force::Yes } else { Force::No };
+    let mut after = (*state.settings).clone();
+    let mut credentials = Vec::new();
+    for edit in change.edits {
+        wish(&mut after, &mut credentials, edit)?;
+    }
+    let before = Arc::clone(&state.settings);
+    allowed(state, now, caller, &before, &after, !credentials.is_empty())?;
+    if state.under_way.is_some() {
+        return Err(GateError::Changing);
+    }
+    after.check(&state.carried.release)?;
+    access::check(&before, &after, force)?;
+    let registers: Vec<_> = before
+        .differences(&after)
+        .map(|(name, before, after)| {
+            let shown = |value: Option<&framework::Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
+            (name.to_string(), shown(before), shown(after))
+        })
+        .collect();
+    let rewired = before.template != after.template && registers.is_empty();
+    let passwords: Vec<AccountId> = credentials.iter().map(|(account, _)| *account).collect();
+    if registers.is_empty() && passwords.is_empty() && !rewired {
+        return Ok(Edited::default());
+    }
+    commit(state, now, caller, &before, &after, &registers, &credentials)?;
+    for (account, credential) in credentials {
+        state.credentials.insert(account, Arc::new(credential));
+        state.lockouts.forget_sources_of(account);
+        state.sessions.close_all_of(account);
+    }
+    if before.mode() != after.mode() {
+        state.sessions.close_all();
+    }
+    state.adopt(after)?;
+    Ok(Edited { registers, passwords })
+}
+
+fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, edit: Edit) -> Result<(), GateError> {
+    match edit {
+        Edit::Register(typed, value) => {
+            let name = after.template.find(&typed)?;
+            let register = name.describe().ok_or_else(|| framework::TemplateError::NoSuchRegister(name.to_string()))?;
+            let value = register
+                .parse(&value)
+                .map_err(|source| framework::TemplateError::Value { module: name.module, source })?;
+            after.template.set(&name, &value)?;
+        }
+        Edit::Value(name, value) => after.template.set(&name, &value)?,
+        Edit::Active(user, active) => {
+            let account = after.user(user);
+            after.set_user(user, Account { active, ..account });
+        }
+        Edit::Rights(user, rights) => {
+            let account = after.user(user);
+            let rights = if rights.has(Right::SecurityConfig) { rights.with(Right::FullConfig) } else { rights };
+            after.set_user(user, Account { rights, ..account });
+        }
+        Edit::Password(account, credential) => {
+            after.credentials.insert(account, credential.kind());
+            credentials.push((account, credential));
+        }
+        Edit::Template(file) => *after = after.with_dcf(&file),
+    }
+    Ok(())
+}
+
+/// Each register takes its right; whatever touches security takes Security Config.
+fn allowed(
+    state: &mut State,
+    now: Now,
+    caller: &Caller,
+    before: &Settings,
+    after: &Settings,
+    passwords: bool,
+) -> Result<(), GateError> {
+    let mut rights: Vec<Right> = before
+        .differences(after)
+        .filter_map(|(name, _, _)| name.describe().map(|register| register.right))
+        .collect();
+    if passwords {
+        rights.push(Right::SecurityConfig);
+    }
+    // Links, labels and modules that hold no register at all; and a change that changes nothing.
+    if rights.is_empty() {
+        rights.push(Right::FullConfig);
+    }
+    rights.sort_unstable();
+    rights.dedup();
+    rights.into_iter().try_for_each(|right| decide(state, now, caller, Ask::Do(right)))
+}
+
+fn commit(
+    state: &mut State,
+    now: Now,
+    caller: &Caller,
+    before: &Settings,
+    after: &Settings,
+    registers: &[(String, String, String)],
+    credentials: &[(AccountId, Credential)],
+) -> Result<(), GateError> {
+    let log = state.log_setup();
+    let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
+    if registers.is_empty() && before.template != after.template {
+        drafts.push(Draft::ordinary(priority::SETUP, "template", "links and labels changed"));
+    }
+    drafts.extend(credentials.iter().map(|(account, credential)| {
+        let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
+        Draft::kept(priority::SETUP, account.to_string(), effect)
+    }));
+    if let Some(draft) = mode_change(before.mode(), after.mode()) {
+        drafts.push(draft);
+    }
+    let events = log.take(now, caller, drafts);
+    let settings = serialised(after)?;
+    let stored: Vec<_> = credentials
+        .iter()
+        .map(|(account, credential)| CredentialChange::Set(stored_credential(*account, credential)))
+        .collect();
+    let change = store::SettingsChange {
+        settings: Some(&settings),
+        credentials: &stored,
+        records: &[],
+        events: log.batch(&events),
+    };
+    match state.store.commit_settings(state.id, &change)? {
+        store::Committed::ScrubPending => state.scrub()?,
+        store::Committed::Done => {}
+    }
+    Ok(())
+}
+
+/// Security setup's own changes are kept in the log whatever its settings say.
+fn setup_change((register, before, after): &(String, String, String)) -> Draft {
+    let cause = format!("{register} = {before}");
+    let security = register
+        .parse::<RegisterName>()
+        .ok()
+        .and_then(|name| name.describe())
+        .is_none_or(|register| register.right == Right::SecurityConfig);
+    if security {
+        Draft::kept(priority::SETUP, cause, after)
+    } else {
+        Draft::ordinary(priority::SETUP, cause, after)
+    }
+}
+
+fn mode_change(before: Mode, after: Mode) -> Option<Draft> {
+    (before != after).then(|| Draft::kept(priority::WARNING, "security mode", format!("{before} becomes {after}")))
+}
+
+/// Settings as they are stored: the template. Kinds of credentials follow from the credentials.
+pub(crate) fn serialised(settings: &Settings) -> Result<String, GateError> {
+    serde_json::to_string(&settings.template).map_err(|error| GateError::Unreadable(error.to_string()))
+}

@@ -1,0 +1,105 @@
+//! Why the gate does not do what it is asked, each in one sentence that is the same on every face.
+
+use firmware::package::PackageError;
+use firmware::{CarriedError, Plan, SettingsError, Version};
+use framework::TemplateError;
+use security::{AccountId, PasswordError, Refusal, UserId};
+use store::StoreError;
+
+/// What kind of failure it is: what a face needs to answer with the right status of its protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The request makes no sense to this meter, or it couldn't be done.
+    Failed,
+    /// A hash or a signature is wrong.
+    Untrusted,
+    /// A login or a right is missing.
+    Denied,
+    /// The plan has changed since.
+    PlanChanged,
+}
+
+/// Why the gate refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum GateError {
+    /// The decision.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A register, a value, a link.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Settings that the release can't have.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A password that the release doesn't take.
+    #[error("{0}: {1}")]
+    Password(AccountId, PasswordError),
+    /// A change of release is under way.
+    #[error("a change of release is under way: settings can be changed when it is over")]
+    Changing,
+    /// B19.
+    #[error(
+        "after this nobody could edit security any more, and only a reset at the meter would get it back: \
+         force it if that is what you want"
+    )]
+    LastEditor,
+    /// B32, to Advanced.
+    #[error(
+        "Advanced needs an active user with Security Config and a password other than 0: \
+         set one user's password first"
+    )]
+    NoAdvancedEditor,
+    /// B32, back to Standard.
+    #[error("Standard needs a front-panel password other than 0: set one first")]
+    PanelPasswordZero,
+    /// A user is to be activated with `0`.
+    #[error("{0} has the factory password 0: give a new password to activate it")]
+    ActivatedWithZero(UserId),
+    /// No such package here.
+    #[error("the meter has no staged package {0}: send it first")]
+    NoPackage(String),
+    /// A package that isn't believed.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// A verified package that can't be used.
+    #[error(transparent)]
+    Carried(#[from] CarriedError),
+    /// The release that runs already.
+    #[error("the meter already has release {0}")]
+    SameRelease(Version),
+    /// The plan isn't the accepted one any more.
+    #[error("the plan is no longer the one that was accepted, so nothing was done; this is the plan now")]
+    PlanChanged(Box<Plan>),
+    /// The ticket is not of the change under way.
+    #[error("this change of release is over")]
+    ChangeOver,
+    /// Passwords that the change would need to hash can't be, without the device key.
+    #[error("passwords can't be stored without the meter's device key, which is missing: {0}")]
+    KeyLost(String),
+    /// A key that is no key, or isn't there.
+    #[error("{0}")]
+    Key(String),
+    /// The disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was stored can't be read back.
+    #[error("the meter's state can't be read back: {0}")]
+    Unreadable(String),
+}
+
+impl GateError {
+    /// What kind of failure it is.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Refused(_) => Failure::Denied,
+            Self::Package(_) => Failure::Untrusted,
+            Self::PlanChanged(_) => Failure::PlanChanged,
+            _ => Failure::Failed,
+        }
+    }
+
+    /// Whether logging in could help.
+    pub fn wants_login(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.wants_login())
+    }
+}

@@ -1,0 +1,195 @@
+//! The one gate: each access to a meter is decided here, each change is stored in one commit, logged,
+//! and then shown. Faces hold a shared [`Gate`]; reading one is lock-free.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+use metrology::{EnergyIncrement, Quantities};
+use security::{Ask, Path, Right, Session, Token, Who};
+use store::StoreError;
+
+use crate::events::{Draft, EventEntry, priority};
+use crate::state::State;
+use crate::view::View;
+use crate::{GateError, Now};
+
+/// Who asks, and by what road.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    /// The road; none is the meter itself.
+    pub path: Option<Path>,
+    /// Who, as proved by a login.
+    pub who: Who,
+    /// From where; none at the meter itself.
+    pub peer: Option<SocketAddr>,
+}
+
+impl Caller {
+    /// The meter itself.
+    pub fn meter() -> Self {
+        Self { path: None, who: Who::Nobody, peer: None }
+    }
+
+    /// Somebody on a path.
+    pub fn on(path: Path, who: Who, peer: SocketAddr) -> Self {
+        Self { path: Some(path), who, peer: Some(peer) }
+    }
+
+    /// The road's name in events.
+    pub fn path_name(&self) -> &'static str {
+        self.path.map_or("meter", Path::name)
+    }
+}
+
+/// Tells whoever watches that a meter looks different now.
+pub type Watcher = Box<dyn Fn(&Arc<View>) + Send + Sync>;
+
+/// A meter's gate.
+pub struct Gate {
+    state: Mutex<State>,
+    view: ArcSwap<View>,
+    watcher: Watcher,
+}
+
+impl Gate {
+    pub(crate) fn new(state: State, watcher: Watcher) -> Self {
+        let view = ArcSwap::from_pointee(state.view());
+        Self { state: Mutex::new(state), view, watcher }
+    }
+
+    /// The meter as of now.
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Whoever panicked with the lock has committed or hasn't: what is stored is whole either way.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the state as it is now. Callers have committed it.
+    pub(crate) fn show(&self, state: &State) {
+        let view = Arc::new(state.view());
+        self.view.store(Arc::clone(&view));
+        (self.watcher)(&view);
+    }
+
+    /// One second's measuring: committed first, shown afterwards. `None` is a gap in the source.
+    pub fn tick(&self, now: Now, measured: Option<&Quantities>, increment: &EnergyIncrement) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.tick(now, measured, increment)?;
+        self.show(&state);
+        Ok(())
+    }
+
+    /// Decides, and logs a refused write.
+    pub fn ask(&self, now: Now, caller: &Caller, ask: Ask) -> Result<(), GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, ask)
+    }
+
+    /// The events from a number on, at most `limit`. Those of security only for whoever may read it.
+    pub fn events(&self, caller: &Caller, from: u64, limit: usize) -> Result<Vec<EventEntry>, GateError> {
+        let state = self.state();
+        if let Some(path) = caller.path {
+            security::decide(&state.policy, path, caller.who, Ask::Read)?;
+        }
+        let entries = state.store.events(state.id, from, limit)?;
+        Ok(entries
+            .into_iter()
+            .map(|store::Event { number, event }| EventEntry {
+                number,
+                utc_ms: event.utc_ms,
+                priority: event.priority,
+                user: event.user,
+                path: event.path,
+                cause: event.cause,
+                effect: event.effect,
+            })
+            .collect())
+    }
+
+    /// The number that the next event will have.
+    pub fn next_event(&self) -> Result<u64, GateError> {
+        let state = self.state();
+        Ok(state.store.load(state.id)?.events.next_number)
+    }
+
+    /// Logs something that a face has seen.
+    pub fn log(&self, now: Now, caller: &Caller, cause: &str, effect: &str) -> Result<(), GateError> {
+        Ok(self.state().log(now, caller, vec![Draft::ordinary(priority::INFORMATION, cause, effect)])?)
+    }
+
+    /// Opens a session for whoever has logged in. `token` is random and new.
+    pub fn open_session(&self, now: Now, token: &Token, caller: &Caller) {
+        let Some(path) = caller.path else { return };
+        self.state().sessions.open(token, caller.who, path, caller.peer, now.up_ms);
+    }
+
+    /// The session of a token, used now.
+    pub fn session(&self, now: Now, token: &Token) -> Option<Session> {
+        self.state().sessions.touch(token, now.up_ms)
+    }
+
+    /// Ends a session.
+    pub fn close_session(&self, token: &Token) {
+        self.state().sessions.close(token);
+    }
+
+    /// Keys that may sign releases for this meter: id and comment.
+    pub fn trusted(&self, now: Now, caller: &Caller) -> Result<Vec<(String, String)>, GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::ReadSecurity)?;
+        Ok(state.trust.iter().map(|key| (key.id().to_string(), key.comment().to_owned())).collect())
+    }
+
+    /// Trusts a key, given as its line of text.
+    pub fn trust(&self, now: Now, caller: &Caller, line: &str) -> Result<(), GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        let key = crate::boot::trusted_key(line)?;
+        let change = store::DeviceChange::Trust(store::TrustedKey {
+            name: key.id().to_string(),
+            public_key: line.trim().to_owned(),
+        });
+        commit_trust(&mut state, now, caller, &change, format!("trusts {}", key.id()))?;
+        state.trust.retain(|known| known.id() != key.id());
+        state.trust.push(key);
+        Ok(())
+    }
+
+    /// Trusts the key with this id no more.
+    pub fn revoke(&self, now: Now, caller: &Caller, id: &str) -> Result<(), GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        if !state.trust.iter().any(|key| key.id().to_string() == id) {
+            return Err(GateError::Key(format!("the meter trusts no key {id}: `security trust list` shows those it does")));
+        }
+        commit_trust(&mut state, now, caller, &store::DeviceChange::Revoke(id.to_owned()), format!("revoked {id}"))?;
+        state.trust.retain(|key| key.id().to_string() != id);
+        Ok(())
+    }
+}
+
+fn commit_trust(
+    state: &mut State,
+    now: Now,
+    caller: &Caller,
+    change: &store::DeviceChange,
+    effect: String,
+) -> Result<(), GateError> {
+    let log = state.log_setup();
+    let events = log.take(now, caller, vec![Draft::kept(priority::WARNING, "package keys", effect)]);
+    Ok(state.store.commit_device(state.id, change, log.batch(&events))?)
+}
+
+/// Decides for a caller; the meter itself may do anything. A refused write is an event.
+pub(crate) fn decide(state: &mut State, now: Now, caller: &Caller, ask: Ask) -> Result<(), GateError> {
+    let Some(path) = caller.path else { return Ok(()) };
+    let Err(refusal) = security::decide(&state.policy, path, caller.who, ask) else { return Ok(()) };
+    if matches!(ask, Ask::Do(_)) {
+        state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, ask.name(), format!("refused: {refusal}"))])?;
+    }
+    Err(refusal.into())
+}

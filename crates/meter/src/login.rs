@@ -1,0 +1,138 @@
+//! Logins: begun under the lock, checked outside it (a hash takes 20 ms), finished under it again.
+//! An unknown user, an inactive one and a wrong password are alike in words, work and time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use firmware::PasswordStorage;
+use framework::modules::security_options as options;
+use security::{AccountId, Attempt, Credential, Delay, DeviceKey, LockedUntil, Mode, Outcome, Path, Source, Verdict, Who, Work};
+
+use crate::events::{Draft, priority};
+use crate::gate::{Caller, Gate};
+use crate::state::State;
+use crate::{GateError, Now};
+
+/// A login that waits for its check.
+pub struct Challenge {
+    attempt: Attempt,
+    peer: Option<SocketAddr>,
+    who: Option<Who>,
+    /// What the password is checked against; none is an account that doesn't exist or isn't active.
+    pub credential: Option<Arc<Credential>>,
+    /// The meter's key, unless it is lost.
+    pub key: Option<Arc<DeviceKey>>,
+    /// How much work a check is on this release.
+    pub work: Work,
+    /// How long to wait before the check, and in which queue.
+    pub delay: Delay,
+}
+
+/// Why a login is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// Wrong, or the key is missing; in the vault's words.
+    #[error("{0}")]
+    Verdict(&'static str),
+    /// Locked out.
+    #[error(transparent)]
+    Locked(#[from] LockedUntil),
+    /// Too many logins wait for their check.
+    #[error("the meter is busy with other logins: try again in a few seconds")]
+    Busy,
+    /// The log couldn't be written.
+    #[error(transparent)]
+    Failed(#[from] GateError),
+}
+
+impl Gate {
+    /// Whether a path asks for a login at all in the present mode: legacy's No security never does.
+    pub fn open_to_all(&self) -> bool {
+        self.view().policy.mode == Mode::None
+    }
+
+    /// Begins a login. Nothing has been checked when it returns.
+    pub fn begin_login(&self, now: Now, path: Path, name: &str, peer: Option<SocketAddr>) -> Result<Challenge, Denied> {
+        let state = self.state();
+        let claimed = AccountId::from_login(name);
+        let source = peer.map_or(Source::Local, |peer| Source::from(peer.ip()));
+        let attempt = Attempt { account: claimed, path, source };
+        let delay = state.lockouts.check(now.up_ms, attempt)?;
+        let live = claimed.filter(|account| is_live(&state, *account));
+        let who = live.map(|account| match account {
+            AccountId::FrontPanel => Who::Standard,
+            AccountId::User(user) => Who::User(user),
+        });
+        Ok(Challenge {
+            attempt,
+            peer,
+            who,
+            credential: live.and_then(|account| state.credentials.get(&account).cloned()),
+            key: state.device_key.clone(),
+            work: match state.carried.release.password_storage {
+                PasswordStorage::Hashed => Work::Hashing,
+                PasswordStorage::Readable => Work::Plain,
+            },
+            delay,
+        })
+    }
+
+    /// Whether a login may be checked now that its turn has come: others of the same kind may have
+    /// failed meanwhile.
+    pub fn may_still_check(&self, now: Now, challenge: &Challenge) -> Result<(), Denied> {
+        self.state().lockouts.check(now.up_ms, challenge.attempt)?;
+        Ok(())
+    }
+
+    /// Ends a login with what the check has found, and logs it.
+    pub fn finish_login(&self, now: Now, challenge: &Challenge, verdict: Verdict) -> Result<Who, Denied> {
+        let mut state = self.state();
+        let Challenge { attempt, peer, who, .. } = challenge;
+        let name = attempt.account.map_or_else(|| "unknown user".to_owned(), AccountId::login);
+        let caller = Caller { path: Some(attempt.path), who: Who::Nobody, peer: *peer };
+        // A password that was changed or a mode that was switched while the check ran.
+        let live = attempt.account.filter(|account| is_live(&state, *account));
+        let verdict = if verdict == Verdict::Right && live.is_none() { Verdict::Wrong } else { verdict };
+        let (Some(who), None) = (who, verdict.refusal()) else {
+            let mut drafts = vec![invalid(&state, &name, attempt)];
+            if verdict.counts_as_bad_try()
+                && let Outcome::LockedOut { .. } = state.lockouts.failed(now.up_ms, *attempt)
+            {
+                drafts.push(locked_out(&state, &name, attempt));
+            }
+            state.log(now, &caller, drafts).map_err(GateError::from)?;
+            return Err(Denied::Verdict(verdict.refusal().unwrap_or("the user name or the password is wrong")));
+        };
+        state.lockouts.succeeded(*attempt);
+        let caller = Caller { who: *who, ..caller };
+        let login = format!("login from {}", attempt.source);
+        let draft = Draft::ordinary(level(&state, options::VALID_LOGIN_PRIORITY), login, "valid");
+        state.log(now, &caller, vec![draft]).map_err(GateError::from)?;
+        Ok(*who)
+    }
+}
+
+/// Whether an account logs in over the network in the present mode: `8650` under Standard, active
+/// users under Advanced (B18).
+fn is_live(state: &State, account: AccountId) -> bool {
+    match (state.settings.mode(), account) {
+        (Mode::Standard | Mode::None, AccountId::FrontPanel) => true,
+        (Mode::Advanced, AccountId::User(user)) => state.settings.user(user).active,
+        _ => false,
+    }
+}
+
+fn level(state: &State, register: &'static str) -> u8 {
+    state.settings.option_number(register) as u8
+}
+
+fn invalid(state: &State, name: &str, attempt: &Attempt) -> Draft {
+    let cause = format!("login as {name} from {}", attempt.source);
+    Draft::ordinary(level(state, options::INVALID_LOGIN_PRIORITY), cause, "invalid")
+}
+
+fn locked_out(state: &State, name: &str, attempt: &Attempt) -> Draft {
+    let effect = format!("locked out for {} min", state.settings.option_number(options::LOCKOUT_MINUTES));
+    let cause = format!("login as {name} from {}", attempt.source);
+    Draft::kept(level(state, options::LOCKOUT_PRIORITY).max(priority::WARNING), cause, effect)
+}

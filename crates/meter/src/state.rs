@@ -1,0 +1,155 @@
+//! A meter's state behind the gate's lock: what it runs with, and the store it is kept in. Each
+//! method that changes it commits first and shows afterwards.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firmware::package::{TrustedKey, UnverifiedPackage, Target, Trust, VerifiedPackage};
+use firmware::digest::Sha256Digest;
+use firmware::{Carried, Settings, Shipped};
+use framework::modules::security_options as options;
+use framework::{Framework, Readings, Tick};
+use metrology::{EnergyIncrement, EnergyRegister, EnergyRegisters, Quantities};
+use security::{AccountId, Credential, DeviceKey, Limits, Lockouts, Policy, SessionTable};
+use store::{MeterId, PackageId, Secret, Store, StoreError};
+
+use crate::change::UnderWay;
+use crate::events::{Draft, LogSetup, priority};
+use crate::view::{Identity, View};
+use crate::{Caller, GateError, Now};
+
+/// Stored credentials by account. Shared with checks that run outside the lock.
+pub(crate) type Credentials = BTreeMap<AccountId, Arc<Credential>>;
+
+pub(crate) struct State {
+    pub store: Store,
+    pub id: MeterId,
+    pub identity: Arc<Identity>,
+    pub device_key: Option<Arc<DeviceKey>>,
+    pub shipped: Arc<Vec<Shipped>>,
+    pub trust: Vec<TrustedKey>,
+    pub carried: Arc<Carried>,
+    pub package: Option<PackageId>,
+    pub settings: Arc<Settings>,
+    pub policy: Arc<Policy>,
+    pub credentials: Credentials,
+    pub framework: Framework,
+    pub energy: EnergyRegisters,
+    pub readings: Readings,
+    pub generation: u64,
+    pub sessions: SessionTable,
+    pub lockouts: Lockouts,
+    pub under_way: Option<UnderWay>,
+}
+
+impl State {
+    /// What readers see.
+    pub fn view(&self) -> View {
+        View {
+            identity: Arc::clone(&self.identity),
+            carried: Arc::clone(&self.carried),
+            settings: Arc::clone(&self.settings),
+            policy: Arc::clone(&self.policy),
+            readings: self.readings.clone(),
+            energy: self.energy,
+            generation: self.generation,
+            changing: self.under_way.is_some(),
+        }
+    }
+
+    pub fn log_setup(&self) -> LogSetup {
+        LogSetup::of(&self.settings)
+    }
+
+    /// Commits events that tell of nothing stored.
+    pub fn log(&mut self, now: Now, caller: &Caller, drafts: Vec<Draft>) -> Result<(), StoreError> {
+        let log = self.log_setup();
+        let events = log.take(now, caller, drafts);
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.store.tick(&[store::Tick { meter: self.id, energies: &[], records: &[], events: log.batch(&events) }])
+    }
+
+    /// One second: energies are committed, then the readings are there to be shown.
+    pub fn tick(&mut self, now: Now, measured: Option<&Quantities>, increment: &EnergyIncrement) -> Result<(), StoreError> {
+        let mut energy = self.energy;
+        let rolled = energy.add(increment);
+        let drafts = rolled
+            .iter()
+            .map(|register| Draft::ordinary(priority::INFORMATION, register.name(), "rolled over to 0"))
+            .collect();
+        let log = self.log_setup();
+        let events = log.take(now, &Caller::meter(), drafts);
+        let energies = stored_energies(&energy);
+        self.store.tick(&[store::Tick { meter: self.id, energies: &energies, records: &[], events: log.batch(&events) }])?;
+        self.energy = energy;
+        let tick = Tick { utc_ms: now.utc_ms, quantities: measured, energy: &self.energy };
+        self.readings = self.framework.evaluate(&tick);
+        for ended in self.sessions.reap(now.up_ms) {
+            let caller = Caller { path: Some(ended.path), who: ended.who, peer: ended.peer };
+            self.log(now, &caller, vec![Draft::ordinary(priority::SETUP, "session", "timed out")])?;
+        }
+        Ok(())
+    }
+
+    /// Puts settings to work that have been committed: modules, policy, limits.
+    pub fn adopt(&mut self, settings: Settings) -> Result<(), GateError> {
+        self.framework = Framework::build(&settings.template)?;
+        self.policy = Arc::new(settings.policy(&self.carried.release));
+        self.lockouts.set_limits(limits(&settings));
+        self.sessions.set_timeout(settings.option_number(options::SESSION_TIMEOUT) as u16);
+        let tick = Tick { utc_ms: self.readings.utc_ms, quantities: None, energy: &self.energy };
+        // The next second measures again; until then, what is measured reads as not available rather
+        // than under a label or a link that is no more.
+        let fresh = self.framework.evaluate(&tick);
+        self.readings = carry_over(&self.readings, fresh);
+        self.settings = Arc::new(settings);
+        self.generation += 1;
+        Ok(())
+    }
+
+    /// Erases what a change of credentials has left behind, before the change is reported (law 4).
+    pub fn scrub(&mut self) -> Result<(), StoreError> {
+        self.store.scrub().map(drop)
+    }
+
+    /// A package as the meter itself verifies it, whatever Setup did (B27).
+    pub fn verify<'a>(&self, bytes: &'a [u8]) -> Result<VerifiedPackage<'a>, GateError> {
+        let digests: Vec<Sha256Digest> = self.shipped.iter().map(|shipped| shipped.carried.package).collect();
+        let trust = Trust { digests: &digests, keys: &self.trust };
+        Ok(UnverifiedPackage::read(bytes)?.verify(&trust, Target::METER)?)
+    }
+}
+
+/// Readings under a new directory, with the values that both directories have.
+fn carry_over(old: &Readings, mut fresh: Readings) -> Readings {
+    for (position, output) in fresh.directory.outputs().iter().enumerate() {
+        if let Some(value) = old.directory.position(&output.name).and_then(|at| old.value(at)) {
+            fresh.values[position] = value;
+        }
+    }
+    fresh
+}
+
+pub(crate) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        // The registers' ranges end at 255 and 1440.
+        attempts: settings.option_number(options::INVALID_ATTEMPTS) as u8,
+        minutes: settings.option_number(options::LOCKOUT_MINUTES) as u16,
+    }
+}
+
+/// The counters as they are stored, in micro-units. They stay below 10⁹ kWh, which fits an i64.
+pub(crate) fn stored_energies(energy: &EnergyRegisters) -> [(&'static str, i64); EnergyRegister::COUNT] {
+    EnergyRegister::ALL.map(|register| (register.name(), i64::try_from(energy.micro(register)).unwrap_or(i64::MAX)))
+}
+
+/// The stored form of credentials.
+pub(crate) fn stored_credentials(credentials: &Credentials) -> Vec<store::Credential> {
+    credentials.iter().map(|(account, credential)| stored_credential(*account, credential)).collect()
+}
+
+pub(crate) fn stored_credential(account: AccountId, credential: &Credential) -> store::Credential {
+    store::Credential { account: account.login(), stored: Secret::new(credential.to_stored().to_string()) }
+}
