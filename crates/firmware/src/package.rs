@@ -72,9 +72,9 @@ pub enum PackageError {
         bytes: u64,
     },
     /// The file ends early.
-    #[error("this package was cut short: {missing} bytes are missing; fetch it again")]
+    #[error("this package was cut short: at least {missing} bytes are missing; fetch it again")]
     Truncated {
-        /// How many bytes are missing at least; exact once the header was there.
+        /// How many bytes are missing: exactly, if the header is there; else those of the header.
         missing: u64,
     },
     /// The file goes on after its end.

@@ -215,6 +215,18 @@ fn b02_hashes_that_were_not_computed_make_no_file_good() {
 }
 
 #[test]
+fn b03_a_name_that_the_console_wrapped_is_found_wherever_the_line_ended() {
+    for (one, two) in
+        [("C:\\x\\My mete", "r 8650.upg"), ("C:\\x\\My", "meter 8650.upg"), ("C:\\x", "\\My meter 8650.upg")]
+    {
+        let text = format!("Algorithm : SHA256\nHash      : {SHA256}\nPath      : {one}\n            {two}\n");
+        let list = HashList::parse(text.as_bytes()).unwrap();
+        assert_eq!(check(&list, "my METER 8650.upg", b"abc"), Verdict::Good { algorithm: Algorithm::Sha256 }, "{text}");
+        assert_eq!(check(&list, "8650.upg", b"abc"), Verdict::NotListed, "{text}");
+    }
+}
+
+#[test]
 fn bare_hashes_are_read_only_where_they_can_be_of_one_file() {
     assert!(HashList::parse(format!("{MD5}\n{SHA1}\n{SHA256}\n").as_bytes()).is_ok());
     for text in [format!("{SHA256}\n{SHA256}\n"), format!("{SHA256}\n{SHA256}  abc.upg\n")] {

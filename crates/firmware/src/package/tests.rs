@@ -66,7 +66,10 @@ fn b27_a_release_is_made_deterministically() {
     assert_eq!(built(None), built(None));
     assert_eq!(built(Some(&key(1))), built(Some(&key(1))));
     // Pinned: a change of the format or of its writing changes what shipped releases are known by.
-    assert_eq!(Sha256Digest::of(&built(None)).to_string(), "0a1295064a0b4b2675ab6a25b63f9672bbeb8ca5114671865a6411776ed51ac1");
+    assert_eq!(
+        Sha256Digest::of(&built(None)).to_string(),
+        "0a1295064a0b4b2675ab6a25b63f9672bbeb8ca5114671865a6411776ed51ac1"
+    );
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn b27_one_trusted_signature_among_several_is_enough_but_none_may_be_forged() {
     let manifest = Manifest::write(Target::METER, &version(), bodies).unwrap();
     let file = assemble(manifest.as_bytes(), bodies, &[&key(1), &key(2)]).unwrap();
     let (one, two) = (key(1).public(), key(2).public());
-    assert_eq!(verify(&file, &by_keys(&[two.clone()])).unwrap().trusted_by(), TrustedBy::Key(two.id()));
+    assert_eq!(verify(&file, &by_keys(std::slice::from_ref(&two))).unwrap().trusted_by(), TrustedBy::Key(two.id()));
     let stranger = PackageError::Stranger { keys: vec![one.id(), two.id()] };
     assert_eq!(verify(&file, &by_keys(&[key(3).public()])), Err(stranger));
     // The second signature put in the place of the first, under the first one's name.
