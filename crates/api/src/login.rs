@@ -99,7 +99,8 @@ mod tests {
             assert_eq!(read_name, name);
             assert!(read.same_as(&password(typed)));
         }
-        let (account, read) = read_new_password(new_password(AccountId::FrontPanel, &password("12")).as_bytes()).unwrap();
+        let (account, read) =
+            read_new_password(new_password(AccountId::FrontPanel, &password("12")).as_bytes()).unwrap();
         assert_eq!(account, AccountId::FrontPanel);
         assert!(read.same_as(&password("12")));
     }
@@ -107,7 +108,8 @@ mod tests {
     #[test]
     fn anything_else_is_no_login() {
         let long = format!("Basic {}", "A".repeat(LONGEST_HEADER));
-        for header in ["", "Basic", "Basic !", "Basic QQ==", "Digest QTpC", "Bearer", "Bearer x", "Basić QTpC", &long] {
+        for header in ["", "Basic", "Basic !", "Basic QQ==", "Digest QTpC", "Bearer", "Bearer x", "Basić QTpC", &long]
+        {
             assert!(read(header.as_bytes()).is_none(), "{header}");
         }
         assert!(read(b"Basic \xff").is_none());

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage};
 use firmware::digest::Sha256Digest;
+use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage};
 use firmware::{Carried, CarriedError, Settings, SettingsError, Shipped, Version};
 use framework::modules::security_options::{self as options, Service};
 use framework::{Framework, RegisterName, Template, TemplateError, Tick, Value};
@@ -86,7 +86,13 @@ pub enum BootError {
 }
 
 /// Starts the meter of an opened state directory.
-pub fn boot(opened: Opened, birth: Birth, shipped: Arc<Vec<Shipped>>, now: Now, watcher: Watcher) -> Result<Booted, BootError> {
+pub fn boot(
+    opened: Opened,
+    birth: Birth,
+    shipped: Arc<Vec<Shipped>>,
+    now: Now,
+    watcher: Watcher,
+) -> Result<Booted, BootError> {
     let (store, born) = match opened {
         Opened::New(blank) => (bear(blank, &birth, &shipped, now)?, true),
         Opened::Existing(_) if !birth.trust.is_empty() => return Err(BootError::TrustTooLate),
@@ -125,8 +131,7 @@ fn bear(blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now) -> Result<St
         }
     }
     settings.check(&carried.release)?;
-    let credentials: Credentials =
-        AccountId::all().map(|account| (account, Arc::new(Credential::Factory))).collect();
+    let credentials: Credentials = AccountId::all().map(|account| (account, Arc::new(Credential::Factory))).collect();
     let trust = birth
         .trust
         .iter()
@@ -271,5 +276,6 @@ pub(crate) fn settings(slot: &SlotState, credentials: &Credentials, carried: &Ca
 fn energy(stored: &MeterState) -> Result<EnergyRegisters, GateError> {
     let counter = |register: EnergyRegister| stored.energies.get(register.name()).copied().unwrap_or(0);
     let micro = EnergyRegister::ALL.map(|register| u64::try_from(counter(register)).unwrap_or(u64::MAX));
-    EnergyRegisters::from_micro(micro).ok_or_else(|| GateError::Unreadable("an energy counter is out of range".to_owned()))
+    EnergyRegisters::from_micro(micro)
+        .ok_or_else(|| GateError::Unreadable("an energy counter is out of range".to_owned()))
 }

@@ -199,7 +199,13 @@ impl Gate {
         let id = state.id;
         state.store.begin_trial(id, &slot, "{}", log.batch(&events))?;
         state.under_way = Some(UnderWay { ticket: ticket.number, on_trial: true });
-        run_with(&mut state, Arc::clone(&ticket.to), Some(ticket.package.clone()), credentials, ticket.migration.settings.clone())?;
+        run_with(
+            &mut state,
+            Arc::clone(&ticket.to),
+            Some(ticket.package.clone()),
+            credentials,
+            ticket.migration.settings.clone(),
+        )?;
         self.show(&state);
         Ok(())
     }

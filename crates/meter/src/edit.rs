@@ -50,7 +50,13 @@ pub struct Edited {
 
 impl Gate {
     /// Whether an account may get this password from this caller, before anything is hashed.
-    pub fn check_password(&self, now: Now, caller: &Caller, account: AccountId, password: &Password) -> Result<(), GateError> {
+    pub fn check_password(
+        &self,
+        now: Now,
+        caller: &Caller,
+        account: AccountId,
+        password: &Password,
+    ) -> Result<(), GateError> {
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         let rules = &state.carried.release.password_rules;
@@ -153,10 +159,8 @@ fn allowed(
     after: &Settings,
     passwords: bool,
 ) -> Result<(), GateError> {
-    let mut rights: Vec<Right> = before
-        .differences(after)
-        .filter_map(|(name, _, _)| name.describe().map(|register| register.right))
-        .collect();
+    let mut rights: Vec<Right> =
+        before.differences(after).filter_map(|(name, _, _)| name.describe().map(|register| register.right)).collect();
     if passwords {
         rights.push(Right::SecurityConfig);
     }
@@ -217,11 +221,7 @@ fn setup_change((register, before, after): &(String, String, String)) -> Draft {
         .ok()
         .and_then(|name| name.describe())
         .is_none_or(|register| register.right == Right::SecurityConfig);
-    if security {
-        Draft::kept(priority::SETUP, cause, after)
-    } else {
-        Draft::ordinary(priority::SETUP, cause, after)
-    }
+    if security { Draft::kept(priority::SETUP, cause, after) } else { Draft::ordinary(priority::SETUP, cause, after) }
 }
 
 fn mode_change(before: Mode, after: Mode) -> Option<Draft> {

@@ -164,7 +164,9 @@ impl Gate {
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         if !state.trust.iter().any(|key| key.id().to_string() == id) {
-            return Err(GateError::Key(format!("the meter trusts no key {id}: `security trust list` shows those it does")));
+            return Err(GateError::Key(format!(
+                "the meter trusts no key {id}: `security trust list` shows those it does"
+            )));
         }
         commit_trust(&mut state, now, caller, &store::DeviceChange::Revoke(id.to_owned()), format!("revoked {id}"))?;
         state.trust.retain(|key| key.id().to_string() != id);
@@ -189,7 +191,11 @@ pub(crate) fn decide(state: &mut State, now: Now, caller: &Caller, ask: Ask) -> 
     let Some(path) = caller.path else { return Ok(()) };
     let Err(refusal) = security::decide(&state.policy, path, caller.who, ask) else { return Ok(()) };
     if matches!(ask, Ask::Do(_)) {
-        state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, ask.name(), format!("refused: {refusal}"))])?;
+        state.log(
+            now,
+            caller,
+            vec![Draft::ordinary(priority::INFORMATION, ask.name(), format!("refused: {refusal}"))],
+        )?;
     }
     Err(refusal.into())
 }

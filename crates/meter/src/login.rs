@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use firmware::PasswordStorage;
 use framework::modules::security_options as options;
-use security::{AccountId, Attempt, Credential, Delay, DeviceKey, LockedUntil, Mode, Outcome, Path, Source, Verdict, Who, Work};
+use security::{
+    AccountId, Attempt, Credential, Delay, DeviceKey, LockedUntil, Mode, Outcome, Path, Source, Verdict, Who, Work,
+};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};

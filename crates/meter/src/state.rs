@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::package::{TrustedKey, UnverifiedPackage, Target, Trust, VerifiedPackage};
 use firmware::digest::Sha256Digest;
+use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage, VerifiedPackage};
 use firmware::{Carried, Settings, Shipped};
 use framework::modules::security_options as options;
 use framework::{Framework, Readings, Tick};
@@ -72,7 +72,12 @@ impl State {
     }
 
     /// One second: energies are committed, then the readings are there to be shown.
-    pub fn tick(&mut self, now: Now, measured: Option<&Quantities>, increment: &EnergyIncrement) -> Result<(), StoreError> {
+    pub fn tick(
+        &mut self,
+        now: Now,
+        measured: Option<&Quantities>,
+        increment: &EnergyIncrement,
+    ) -> Result<(), StoreError> {
         let mut energy = self.energy;
         let rolled = energy.add(increment);
         let drafts = rolled
@@ -82,7 +87,12 @@ impl State {
         let log = self.log_setup();
         let events = log.take(now, &Caller::meter(), drafts);
         let energies = stored_energies(&energy);
-        self.store.tick(&[store::Tick { meter: self.id, energies: &energies, records: &[], events: log.batch(&events) }])?;
+        self.store.tick(&[store::Tick {
+            meter: self.id,
+            energies: &energies,
+            records: &[],
+            events: log.batch(&events),
+        }])?;
         self.energy = energy;
         let tick = Tick { utc_ms: now.utc_ms, quantities: measured, energy: &self.energy };
         self.readings = self.framework.evaluate(&tick);

@@ -231,7 +231,9 @@ fn b07_b08_any_release_reaches_any_other_directly() {
 fn b25_the_digest_names_package_releases_settings_and_consequences() {
     let package = Sha256Digest::of(b"package");
     let settings = factory(&legacy());
-    let digest = |settings: &Settings, package: &Sha256Digest| plan(settings, &legacy(), &current(), package, &Choices::default()).plan.digest;
+    let digest = |settings: &Settings, package: &Sha256Digest| {
+        plan(settings, &legacy(), &current(), package, &Choices::default()).plan.digest
+    };
     let named = digest(&settings, &package);
     assert_eq!(named, digest(&settings, &package));
     assert_ne!(named, digest(&settings, &Sha256Digest::of(b"another package")));

@@ -2,7 +2,7 @@
 //! in the direction its set-up names; it never integrates a reading, so nothing is lost between two
 //! seconds and a change of template can't touch what has been billed.
 
-use metrology::EnergyRegisters;
+use metrology::{ENERGIES, Energy};
 use security::Right;
 
 use crate::kind::{Kind, Module, OutputRegister, Tick};
@@ -14,30 +14,8 @@ pub const NAME: &str = "Integrator";
 /// Which energy is counted; enumerated.
 pub const ENERGY: &str = "Energy";
 
-/// One energy, as an Integrator counts it: its name, its unit, and its value in kilo-units.
-struct Energy {
-    name: &'static str,
-    unit: &'static str,
-    get: fn(&EnergyRegisters) -> f64,
-}
-
-static ENERGIES: [Energy; 14] = [
-    Energy { name: "kWh del", unit: "kWh", get: EnergyRegisters::kwh_del },
-    Energy { name: "kWh rec", unit: "kWh", get: EnergyRegisters::kwh_rec },
-    Energy { name: "kWh del+rec", unit: "kWh", get: EnergyRegisters::kwh_del_plus_rec },
-    Energy { name: "kWh del-rec", unit: "kWh", get: EnergyRegisters::kwh_del_minus_rec },
-    Energy { name: "kVARh del", unit: "kVARh", get: EnergyRegisters::kvarh_del },
-    Energy { name: "kVARh rec", unit: "kVARh", get: EnergyRegisters::kvarh_rec },
-    Energy { name: "kVARh del+rec", unit: "kVARh", get: EnergyRegisters::kvarh_del_plus_rec },
-    Energy { name: "kVARh del-rec", unit: "kVARh", get: EnergyRegisters::kvarh_del_minus_rec },
-    Energy { name: "kVARh Q1", unit: "kVARh", get: |energy| energy.kvarh_q(1) },
-    Energy { name: "kVARh Q2", unit: "kVARh", get: |energy| energy.kvarh_q(2) },
-    Energy { name: "kVARh Q3", unit: "kVARh", get: |energy| energy.kvarh_q(3) },
-    Energy { name: "kVARh Q4", unit: "kVARh", get: |energy| energy.kvarh_q(4) },
-    Energy { name: "kVAh del+rec", unit: "kVAh", get: EnergyRegisters::kvah_del_plus_rec },
-    Energy { name: "kVAh del", unit: "kVAh", get: EnergyRegisters::kvah_del },
-];
-const NAMES: [&str; ENERGIES.len()] = {
+/// The name of every energy there is: what the register takes.
+static NAMES: [&str; ENERGIES.len()] = {
     let mut names = [""; ENERGIES.len()];
     let mut at = 0;
     while at < names.len() {
@@ -59,7 +37,7 @@ static SETUP: [SetupRegister; 1] = [SetupRegister {
 }];
 
 fn energy_of(setup: &ModuleSetup) -> &'static Energy {
-    ENERGIES.iter().find(|energy| energy.name == setup.text(ENERGY)).unwrap_or(&ENERGIES[0])
+    Energy::named(setup.text(ENERGY)).unwrap_or(&ENERGIES[0])
 }
 
 impl Kind for Integrator {
@@ -93,9 +71,7 @@ impl Kind for Integrator {
 struct Running(&'static Energy);
 
 impl Module for Running {
-    /// The counter stands still while its integrand is unlinked: that is how a template says that
-    /// nothing is counted here.
     fn evaluate(&mut self, tick: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
-        outputs.fill((self.0.get)(tick.energy));
+        outputs.fill(self.0.of(tick.energy));
     }
 }
