@@ -206,5 +206,8 @@ mod tests {
         for (values, want) in [([100.0, 100.0, 100.0], 0.0), ([90.0, 100.0, 110.0], 10.0), ([0.0; 3], 0.0)] {
             assert_eq!(unbalance(values), want);
         }
+        let quantities = Quantities { vll: [90.0, 100.0, 110.0], current: [3.0, 3.0, 6.0], ..Quantities::default() };
+        let read = |name| (Quantity::named(name).unwrap().get)(&quantities);
+        assert_eq!((read("V unbal"), read("I unbal")), (10.0, 50.0));
     }
 }

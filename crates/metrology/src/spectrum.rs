@@ -122,6 +122,11 @@ mod tests {
             }
         }
         assert_eq!(spectrum.plans.len(), MAX_PLANS);
+        // A component one bin beside the fifth harmonic belongs to it, one between two harmonics to none.
+        for (bin, want) in [(59.0, 7.0), (60.0, 7.0), (61.0, 7.0), (66.0, 0.0)] {
+            let found = spectrum.measure(&waveform(1536, 12, &[(1.0, 100.0), (bin / 12.0, 7.0)]), 12);
+            assert!((found.total - want).abs() < 1e-6, "{found:?} at bin {bin}");
+        }
     }
 
     #[test]

@@ -156,6 +156,12 @@ mod tests {
                 assert!(measure(&columns).is_none(), "{bad} in channel {channel}");
             }
         }
+        // Still a number when squared, but no power that ever flowed.
+        for channel in 0..6 {
+            let mut columns = good.clone();
+            columns[channel][100] = 1e100;
+            assert!(measure(&columns).is_none(), "channel {channel}");
+        }
     }
 
     #[test]

@@ -276,3 +276,147 @@ pub(crate) fn mark_for_scrub(transaction: &Transaction<'_>, meter: MeterId) -> R
         .during("marking old secrets")
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbed::{DEPTH, METER, Testbed, credential, event, marked, meter};
+    use crate::{Keep, MAX_DOCUMENT, MAX_NAME};
+
+    #[test]
+    fn a_tick_of_many_meters_is_there_after_reopening() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let other = MeterId(u32::MAX);
+        store.add_meter(other, &meter(&[])).unwrap();
+        let happened = [event("one", Keep::Ring)];
+        let tick = |meter, energy| Tick {
+            meter,
+            energies: energy,
+            records: &[("last-tick", "1800000000000")],
+            events: EventBatch { events: &happened, depth: DEPTH },
+        };
+        store.tick(&[tick(METER, &[("kWh del", i64::MAX), ("kWh rec", -1)]), tick(other, &[("kWh del", 5)])]).unwrap();
+        store.tick(&[tick(other, &[("kWh del", 6)])]).unwrap();
+        drop(store);
+        let store = bed.again();
+        assert_eq!(store.meters().unwrap(), [METER, other]);
+        let state = store.load(METER).unwrap();
+        assert_eq!(state.energies, [("kWh del".to_owned(), i64::MAX), ("kWh rec".to_owned(), -1)].into());
+        assert_eq!(state.records["last-tick"], "1800000000000");
+        assert_eq!(store.load(other).unwrap().energies["kWh del"], 6);
+        assert_eq!(store.load(other).unwrap().events.next_number, 3);
+    }
+
+    #[test]
+    fn a_tick_with_one_unknown_meter_changes_nothing() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let tick = |meter| Tick { meter, energies: &[("kWh del", 1)], records: &[], events: EventBatch::NONE };
+        let refused = store.tick(&[tick(METER), tick(MeterId(9))]);
+        assert!(matches!(refused, Err(StoreError::NoSuchMeter(MeterId(9)))));
+        assert!(store.load(METER).unwrap().energies.is_empty());
+    }
+
+    #[test]
+    fn settings_credentials_records_and_events_change_together_or_not_at_all() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[credential("USER1", marked(1, 8)), credential("USER2", marked(2, 8))]);
+        let happened = [event("users", Keep::Always)];
+        let credentials =
+            [CredentialChange::Remove("USER1".into()), CredentialChange::Set(credential("USER3", marked(3, 8)))];
+        let mut change = SettingsChange {
+            settings: Some("{}"),
+            credentials: &credentials,
+            records: &[("epoch", "2")],
+            events: EventBatch { events: &happened, depth: 0 },
+        };
+        assert_eq!(store.commit_settings(METER, &change).unwrap(), Committed::ScrubPending);
+        let state = store.load(METER).unwrap();
+        let accounts: Vec<_> = state.active.credentials.iter().map(|c| c.account.as_str()).collect();
+        assert_eq!((state.active.settings.as_str(), accounts), ("{}", vec!["USER2", "USER3"]));
+        assert_eq!((state.records["epoch"].as_str(), state.events.next_number), ("2", 2));
+
+        let long = "k".repeat(MAX_NAME + 1);
+        let records = [(long.as_str(), "3")];
+        change.settings = Some("[]");
+        change.records = &records;
+        assert!(matches!(store.commit_settings(METER, &change), Err(StoreError::TooLarge { .. })));
+        let after = store.load(METER).unwrap();
+        assert_eq!((after.active.settings, after.events.next_number), ("{}".to_owned(), 2));
+
+        let plain = SettingsChange { settings: Some("[]"), ..SettingsChange::default() };
+        assert_eq!(store.commit_settings(METER, &plain).unwrap(), Committed::Done);
+        assert!(matches!(store.commit_settings(MeterId(4), &plain), Err(StoreError::NoSuchMeter(MeterId(4)))));
+    }
+
+    #[test]
+    fn everything_has_a_bound() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let huge = "x".repeat(MAX_DOCUMENT + 1);
+        let refused = store.commit_settings(METER, &SettingsChange { settings: Some(&huge), ..Default::default() });
+        assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
+        let many: Vec<_> = (0..=MAX_CREDENTIALS)
+            .map(|n| CredentialChange::Set(credential(&format!("USER{n}"), marked(0, 8))))
+            .collect();
+        let change = |credentials| SettingsChange { credentials, ..SettingsChange::default() };
+        assert!(matches!(store.commit_settings(METER, &change(&many)), Err(StoreError::TooLarge { .. })));
+        assert!(store.commit_settings(METER, &change(&many[1..])).is_ok());
+        let names: Vec<_> = (0..=MAX_RECORDS).map(|n| n.to_string()).collect();
+        let records: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+        let energies: Vec<_> = names.iter().map(|name| (name.as_str(), 0)).collect();
+        let tick = |energies, records| [Tick { meter: METER, energies, records, events: EventBatch::NONE }];
+        assert!(matches!(store.tick(&tick(&energies, &[])), Err(StoreError::TooLarge { .. })));
+        assert!(matches!(store.tick(&tick(&[], &records)), Err(StoreError::TooLarge { .. })));
+        assert!(store.tick(&tick(&energies[1..], &records[1..])).is_ok());
+        for n in 0..=MAX_TRUSTED_KEYS {
+            let key = TrustedKey { name: n.to_string(), public_key: "k".into() };
+            let trusted = store.commit_device(METER, &DeviceChange::Trust(key), EventBatch::NONE);
+            assert_eq!(trusted.is_ok(), n < MAX_TRUSTED_KEYS);
+        }
+    }
+
+    #[test]
+    fn device_state_outlives_reopening() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let key = |public_key: &str| TrustedKey { name: "works".into(), public_key: public_key.into() };
+        let happened = [event("trust", Keep::Always)];
+        let batch = EventBatch { events: &happened, depth: DEPTH };
+        for change in [
+            DeviceChange::Trust(key("old")),
+            DeviceChange::Trust(key("new")),
+            DeviceChange::Floor(Some("4.40.1".into())),
+        ] {
+            store.commit_device(METER, &change, batch).unwrap();
+        }
+        drop(store);
+        let mut store = bed.again();
+        let state = store.load(METER).unwrap();
+        assert_eq!((state.trust, state.floor.as_deref()), (vec![key("new")], Some("4.40.1")));
+        assert_eq!(state.events.next_number, 4);
+        store.commit_device(METER, &DeviceChange::Revoke("works".into()), batch).unwrap();
+        store.commit_device(METER, &DeviceChange::Floor(None), batch).unwrap();
+        let state = store.load(METER).unwrap();
+        assert_eq!((state.trust, state.floor), (vec![], None));
+        let unknown = store.commit_device(MeterId(3), &DeviceChange::Floor(None), batch);
+        assert!(matches!(unknown, Err(StoreError::NoSuchMeter(_))));
+    }
+
+    #[test]
+    fn a_full_disk_is_its_own_error_and_changes_nothing() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[credential("USER1", marked(1, 8))]);
+        let pages: i64 = store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        store.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        let large = "x".repeat(100_000);
+        let change = SettingsChange { settings: Some(&large), ..SettingsChange::default() };
+        let refused = store.commit_settings(METER, &change).err().unwrap();
+        assert!(matches!(refused, StoreError::Full(_)), "{refused}");
+        assert!(refused.to_string().contains("free some space, nothing was changed"));
+        assert_eq!(store.load(METER).unwrap().active.settings, r#"{"mode":"standard"}"#);
+        store.connection.pragma_update(None, "max_page_count", i64::from(u32::MAX - 1)).unwrap();
+        assert_eq!(store.commit_settings(METER, &change).unwrap(), Committed::Done);
+    }
+}

@@ -68,10 +68,12 @@ pub enum StoreError {
         source: io::Error,
     },
     /// SQLite failed in a way that has no sentence of its own.
-    #[error("{doing} failed in meter.db: {source}")]
+    #[error("{doing} failed in meter.db: {reason}")]
     Database {
         /// What was being done, as a gerund.
         doing: &'static str,
+        /// SQLite's fixed text for its code, one line; `source` may quote a statement.
+        reason: String,
         /// What SQLite said.
         source: rusqlite::Error,
     },
@@ -130,21 +132,30 @@ impl StoreError {
         }
     }
 
-    /// A failed statement. What can't be read as the type its column has is damage, like a broken page.
+    /// A failed statement. What can't be read as the tables and types it should be is damage, like a broken page.
     fn sqlite(doing: &'static str, source: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        let damaged = |how: &str| Self::Damaged(format!("{doing}: {how}"));
         match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Self::Full(doing.to_owned()),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged(format!("{doing}: {source}")),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::DatabaseInUse,
-            Some(_) => Self::Database { doing, source },
-            None => match source {
-                rusqlite::Error::QueryReturnedNoRows => Self::Damaged(format!("{doing}: a row is missing")),
-                rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::Utf8Error(..) => Self::Damaged(format!("{doing}: a value has the wrong form")),
-                source => Self::Database { doing, source },
-            },
+            Some(ErrorCode::DiskFull) => return Self::Full(doing.to_owned()),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => return damaged("a page makes no sense"),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return Self::DatabaseInUse,
+            _ => {}
+        }
+        match source {
+            E::SqlInputError { .. } => damaged("a table is missing or not as it should be"),
+            E::QueryReturnedNoRows => damaged("a row is missing"),
+            E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::InvalidColumnType(..)
+            | E::Utf8Error(..) => damaged("a value has the wrong form"),
+            source => {
+                let reason = match source.sqlite_error() {
+                    Some(code) => code.to_string(),
+                    None => "the database library refused".to_owned(),
+                };
+                Self::Database { doing, reason, source }
+            }
         }
     }
 }

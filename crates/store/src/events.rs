@@ -206,3 +206,96 @@ fn cut(text: &str) -> std::borrow::Cow<'_, str> {
     let end = text.floor_char_boundary(MAX_EVENT_TEXT - ELLIPSIS.len());
     format!("{}{ELLIPSIS}", &text[..end]).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Tick;
+    use crate::testbed::{METER, Testbed, event};
+
+    fn log(store: &mut Store, events: &[NewEvent], depth: u32) {
+        let events = EventBatch { events, depth };
+        store.tick(&[Tick { meter: METER, energies: &[], records: &[], events }]).unwrap();
+    }
+
+    fn numbers(store: &Store) -> Vec<u64> {
+        store.events(METER, 0, usize::MAX).unwrap().into_iter().map(|event| event.number).collect()
+    }
+
+    #[test]
+    fn an_event_comes_back_as_it_was() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let full = NewEvent { priority: 255, chain: Some(vec![0, 255]), ..event("PT Prim 14400", Keep::Always) };
+        log(&mut store, &[event("kW tot", Keep::Ring), full.clone()], 10);
+        assert_eq!(store.load(METER).unwrap().events.chain, full.chain);
+        let read = store.events(METER, 1, 10).unwrap();
+        assert_eq!(read[0], Event { number: 1, event: event("kW tot", Keep::Ring) });
+        assert_eq!(read[1], Event { number: 2, event: full });
+        assert_eq!(store.events(METER, 2, 10).unwrap().len(), 1);
+        assert_eq!(store.events(METER, 1, 1).unwrap()[0].number, 1);
+        assert!(store.events(METER, u64::MAX, 10).unwrap().is_empty());
+        assert!(matches!(store.events(MeterId(7), 1, 1), Err(StoreError::NoSuchMeter(_))));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character_and_a_long_chain_refused() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        log(&mut store, &[event(&"é".repeat(MAX_EVENT_TEXT), Keep::Ring)], 10);
+        let effect = store.events(METER, 1, 1).unwrap().remove(0).event.effect;
+        assert!(effect.len() <= MAX_EVENT_TEXT && effect.ends_with("é…"), "{} bytes", effect.len());
+        let chained = [NewEvent { chain: Some(vec![0; MAX_CHAIN + 1]), ..event("x", Keep::Ring) }];
+        let events = EventBatch { events: &chained, depth: 10 };
+        let refused = store.tick(&[Tick { meter: METER, energies: &[], records: &[], events }]);
+        assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn depth_0_writes_nothing_ordinary_and_drops_nothing() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        log(&mut store, &[event("a", Keep::Ring), event("b", Keep::Ring)], 5);
+        log(&mut store, &[event("lost", Keep::Ring), event("kept", Keep::Always)], 0);
+        assert_eq!(numbers(&store), [1, 2, 3]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        /// The log is the kept events and the newest ordinary ones; numbers count on over reopening and dropping.
+        #[test]
+        fn the_ring_keeps_the_newest_and_what_must_be_kept(
+            batches in proptest::collection::vec((proptest::collection::vec(any::<bool>(), 0..6), 1..8u32), 1..20),
+        ) {
+            let bed = Testbed::new();
+            let mut store = bed.born(&[]);
+            let mut expected: Vec<(u64, bool)> = Vec::new();
+            let mut next = 1;
+            for (batch, depth) in batches {
+                let events: Vec<_> =
+                    batch.iter().map(|kept| event("x", if *kept { Keep::Always } else { Keep::Ring })).collect();
+                log(&mut store, &events, depth);
+                for kept in &batch {
+                    expected.push((next, *kept));
+                    next += 1;
+                }
+                if batch.contains(&false) {
+                    let ordinary = expected.iter().filter(|(_, kept)| !kept).count();
+                    let mut drop = ordinary.saturating_sub(depth as usize);
+                    expected.retain(|(_, kept)| {
+                        let stays = *kept || drop == 0;
+                        drop -= usize::from(!stays);
+                        stays
+                    });
+                }
+                prop_assert_eq!(numbers(&store), expected.iter().map(|(number, _)| *number).collect::<Vec<_>>());
+                prop_assert_eq!(store.load(METER).unwrap().events.next_number, next);
+            }
+            drop(store);
+            prop_assert_eq!(bed.again().load(METER).unwrap().events.next_number, next);
+        }
+    }
+}

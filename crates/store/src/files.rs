@@ -1,7 +1,7 @@
 //! Every direct file operation of the store, in one place.
 //!
-//! A file appears whole or not at all: written beside its name, synced, renamed, and the directory synced. Nothing
-//! here ever replaces a file that exists. (SQLite does its own file work; a laboratory that cuts the power watches
+//! A file appears whole or not at all: written beside its name, synced, renamed, and the directory synced. A key
+//! that exists is never replaced. (SQLite does its own file work; a laboratory that cuts the power watches
 //! these few functions and SQLite's.)
 
 use std::fs::{self, DirBuilder, File, OpenOptions};

@@ -181,3 +181,110 @@ pub(crate) fn require(dir: &StateDir, id: &PackageId) -> Result<(), StoreError> 
 fn path_of(dir: &StateDir, id: &PackageId) -> PathBuf {
     dir.join(PACKAGES).join(format!("{id}{EXTENSION}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::testbed::{METER, Testbed, meter, slot};
+    use crate::{Committed, EventBatch, NewSlot};
+
+    fn on_disk(bed: &Testbed) -> usize {
+        files::names(&bed.path.join(PACKAGES)).unwrap().len()
+    }
+
+    #[test]
+    fn a_package_is_named_by_its_bytes_and_comes_back_whole() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let bytes: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
+        let staged = store.stage_package(METER, &mut &bytes[..]).unwrap();
+        assert_eq!(staged, StagedPackage { id: PackageId::of(&bytes), bytes: 200_000 });
+        assert_eq!(store.stage_package(METER, &mut &bytes[..]).unwrap(), staged, "again is fine");
+        assert_eq!(store.staged_packages(METER).unwrap(), std::slice::from_ref(&staged));
+        assert_eq!(store.package(&staged.id).unwrap(), bytes);
+        let path = path_of(&store.dir, &staged.id);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(on_disk(&bed), 1);
+        fs::write(&path, &bytes[1..]).unwrap();
+        assert!(matches!(store.package(&staged.id), Err(StoreError::Damaged(_))));
+        store.stage_package(METER, &mut &bytes[..]).unwrap();
+        assert_eq!(store.package(&staged.id).unwrap(), bytes, "staging again mends it");
+        store.drop_package(METER, &staged.id).unwrap();
+        assert!(matches!(store.package(&staged.id), Err(StoreError::NoSuchPackage(_))));
+        assert!(matches!(store.drop_package(METER, &staged.id), Err(StoreError::NoSuchPackage(_))));
+        assert_eq!(on_disk(&bed), 0);
+    }
+
+    #[test]
+    fn names_are_digests_and_nothing_else() {
+        let digits = "0123456789abcdef".repeat(4);
+        assert_eq!(PackageId::parse(&digits.to_uppercase()).unwrap().as_str(), digits);
+        for bad in ["", "../../etc/passwd", &digits[1..], &format!("{digits}0"), &digits.replace('0', "/")] {
+            assert!(matches!(PackageId::parse(bad), Err(StoreError::NotAPackageId)), "{bad}");
+        }
+        assert_eq!(PackageId::of(b"").as_str(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[test]
+    fn quotas_hold_and_leave_nothing_behind() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let refused = store.stage_package(METER, &mut std::io::repeat(1).take(MAX_PACKAGE_BYTES + 1));
+        assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
+        assert_eq!(on_disk(&bed), 0);
+        for n in 0..MAX_STAGED_PACKAGES {
+            store.stage_package(METER, &mut &[n as u8][..]).unwrap();
+        }
+        assert!(matches!(store.stage_package(METER, &mut &b"x"[..]), Err(StoreError::PackageQuota(_))));
+        assert_eq!(on_disk(&bed), MAX_STAGED_PACKAGES);
+        assert!(matches!(store.stage_package(MeterId(5), &mut &b"x"[..]), Err(StoreError::NoSuchMeter(_))));
+    }
+
+    #[test]
+    fn a_file_stays_as_long_as_a_slot_or_a_meter_needs_it() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        store.add_meter(MeterId(2), &meter(&[])).unwrap();
+        let first = store.stage_package(METER, &mut &b"first"[..]).unwrap().id;
+        store.stage_package(MeterId(2), &mut &b"first"[..]).unwrap();
+        let change = |store: &mut Store, id: &PackageId| {
+            let new = NewSlot { package: Some(id), ..slot("4.40.1", &[]) };
+            store.begin_trial(METER, &new, "{}", EventBatch::NONE)
+        };
+        change(&mut store, &first).unwrap();
+        assert_eq!(store.load(METER).unwrap().active.package.as_ref(), Some(&first));
+        let _: Committed = store.revert_trial(METER, "{}", EventBatch::NONE).unwrap();
+        assert_eq!(store.staged_packages(METER).unwrap().len(), 1, "still staged after a revert");
+        change(&mut store, &first).unwrap();
+        let _: Committed = store.confirm_trial(METER, "{}", EventBatch::NONE).unwrap();
+        assert!(store.staged_packages(METER).unwrap().is_empty(), "active, no longer staged");
+        store.drop_package(MeterId(2), &first).unwrap();
+        assert!(store.package(&first).is_ok(), "a slot runs from it");
+        let second = store.stage_package(METER, &mut &b"second"[..]).unwrap().id;
+        change(&mut store, &second).unwrap();
+        let _: Committed = store.confirm_trial(METER, "{}", EventBatch::NONE).unwrap();
+        assert!(matches!(store.package(&first), Err(StoreError::NoSuchPackage(_))), "nobody needs it any more");
+        assert!(matches!(change(&mut store, &first), Err(StoreError::NoSuchPackage(_))));
+    }
+
+    #[test]
+    fn what_a_cut_left_is_swept_and_foreign_files_are_not() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let staged = store.stage_package(METER, &mut &b"needed"[..]).unwrap().id;
+        let orphan = PackageId::of(b"orphan");
+        let dir = bed.path.join(PACKAGES);
+        for name in [format!("{orphan}.upg"), "incoming.tmp".into(), "notes.txt".into()] {
+            fs::write(dir.join(name), "orphan").unwrap();
+        }
+        drop(store);
+        let store = bed.again();
+        assert!(store.package(&staged).is_ok());
+        let mut expected = vec![format!("{staged}.upg"), "notes.txt".into()];
+        expected.sort();
+        assert_eq!(files::names(&dir).unwrap(), expected);
+    }
+}

@@ -118,3 +118,95 @@ fn write_report(transaction: &Transaction<'_>, meter: MeterId, report: &str) -> 
         .during("writing a report")
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbed::{DEPTH, METER, Testbed, credential, event, marked, slot};
+    use crate::{Credential, Keep, MeterId, SettingsChange, StoreError};
+
+    fn old() -> Vec<Credential> {
+        vec![credential("8650", marked(1, 8)), credential("USER1", marked(2, 8))]
+    }
+
+    fn on_trial(bed: &Testbed) -> Store {
+        let mut store = bed.born(&old());
+        let new = [credential("USER1", marked(3, 100))];
+        let happened = [event("4.40.1", Keep::Always)];
+        let events = EventBatch { events: &happened, depth: DEPTH };
+        store.begin_trial(METER, &slot("4.40.1", &new), r#"{"state":"begun"}"#, events).unwrap();
+        store
+    }
+
+    fn accounts(credentials: &[Credential]) -> Vec<&str> {
+        credentials.iter().map(|credential| credential.account.as_str()).collect()
+    }
+
+    #[test]
+    fn b26_a_change_that_was_not_confirmed_is_seen_at_the_next_start_with_the_old_one_whole() {
+        let bed = Testbed::new();
+        drop(on_trial(&bed));
+        let mut store = bed.again();
+        let state = store.load(METER).unwrap();
+        assert_eq!((state.active.release.as_str(), accounts(&state.active.credentials)), ("4.40.1", vec!["USER1"]));
+        let previous = state.trial.unwrap().previous;
+        assert_eq!((previous.release.as_str(), accounts(&previous.credentials)), ("4.0.9", vec!["8650", "USER1"]));
+        assert_eq!(state.change_report.as_deref(), Some(r#"{"state":"begun"}"#));
+
+        assert_eq!(store.revert_trial(METER, "{}", EventBatch::NONE).unwrap(), Committed::ScrubPending);
+        store.scrub().unwrap();
+        let state = store.load(METER).unwrap();
+        assert!(state.trial.is_none());
+        assert_eq!((state.active.release.as_str(), state.change_report.as_deref()), ("4.0.9", Some("{}")));
+        assert_eq!(bed.marks_on_disk(), [1, 2].into(), "nothing of the release that was taken back stays");
+    }
+
+    #[test]
+    fn b26_a_confirmed_change_leaves_nothing_of_the_old_release() {
+        let bed = Testbed::new();
+        let mut store = on_trial(&bed);
+        let happened = [event("confirmed", Keep::Always)];
+        let events = EventBatch { events: &happened, depth: 0 };
+        assert_eq!(store.confirm_trial(METER, "{}", events).unwrap(), Committed::ScrubPending);
+        store.scrub().unwrap();
+        drop(store);
+        let store = bed.again();
+        let state = store.load(METER).unwrap();
+        assert!(state.trial.is_none() && !state.scrub_pending);
+        assert_eq!((state.active.release.as_str(), state.events.next_number), ("4.40.1", 3));
+        assert_eq!(bed.marks_on_disk(), [3].into());
+    }
+
+    #[test]
+    fn there_and_back_many_times() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&old());
+        for round in 0..6 {
+            let release = format!("5.0.{round}");
+            store.begin_trial(METER, &slot(&release, &old()), "{}", EventBatch::NONE).unwrap();
+            let ended = if round % 2 == 0 {
+                store.confirm_trial(METER, "{}", EventBatch::NONE)
+            } else {
+                store.revert_trial(METER, "{}", EventBatch::NONE)
+            };
+            assert_eq!(ended.unwrap(), Committed::ScrubPending);
+            let expected = format!("5.0.{}", round / 2 * 2);
+            assert_eq!(store.load(METER).unwrap().active.release, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_order_is_refused() {
+        let bed = Testbed::new();
+        let mut store = on_trial(&bed);
+        let again = store.begin_trial(METER, &slot("5.0.0", &[]), "{}", EventBatch::NONE);
+        assert!(matches!(again, Err(StoreError::TrialPending)));
+        let settings = SettingsChange { settings: Some("{}"), ..SettingsChange::default() };
+        assert!(matches!(store.commit_settings(METER, &settings), Err(StoreError::TrialPending)));
+        let _: Committed = store.revert_trial(METER, "{}", EventBatch::NONE).unwrap();
+        assert!(matches!(store.revert_trial(METER, "{}", EventBatch::NONE), Err(StoreError::NoTrial)));
+        assert!(matches!(store.confirm_trial(METER, "{}", EventBatch::NONE), Err(StoreError::NoTrial)));
+        let unknown = store.begin_trial(MeterId(8), &slot("5.0.0", &[]), "{}", EventBatch::NONE);
+        assert!(matches!(unknown, Err(StoreError::NoSuchMeter(_))));
+    }
+}
