@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use framework::Value;
-use framework::modules::security_options::{self as options, Service};
-use security::{AccountId, CredentialKind, Who};
+use framework::modules::security_options::Service;
+use security::{AccountId, CredentialKind};
 use serde::{Deserialize, Serialize};
 
 use crate::access;
@@ -149,14 +148,12 @@ fn account(line: &Consequence, facts: &Facts<'_>) -> String {
     }
 }
 
-/// Whether a register is one that [`found`] reads from the Security Options module.
-#[cfg(test)]
-fn is_option(register: &str) -> bool {
-    options::module().kind().setup().iter().any(|known| known.name == register)
-}
-
 #[cfg(test)]
 mod tests {
+    use framework::Value;
+    use framework::modules::security_options;
+    use security::Who;
+
     use super::*;
     use crate::migrate::tests::{current, factory, legacy};
     use crate::migrate::{Choices, migrate};
@@ -193,9 +190,14 @@ mod tests {
     #[test]
     fn every_setting_line_has_a_fact_of_its_own() {
         let migration = migrate(&factory(&legacy()), &legacy(), &current(), &Choices::default());
+        let options: Vec<_> = security_options::module().kind().setup().iter().map(|register| register.name).collect();
         let special = [lines::RATIOS, lines::LOCK_OUT, lines::USERS, lines::CLOCK];
         for line in migration.consequences.iter().filter(|line| line.kind == Kind::Setting) {
-            assert!(special.contains(&line.subject.as_str()) || is_option(&line.subject), "{}", line.subject);
+            assert!(
+                special.contains(&line.subject.as_str()) || options.contains(&line.subject.as_str()),
+                "{}",
+                line.subject
+            );
         }
         assert_eq!(lines::right_subject(security::Path::Web, Who::Nobody), "web: anyone");
     }

@@ -6,14 +6,12 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::account::CredentialKind;
 use crate::password::is_printable;
-use crate::phc::{PasswordHash, PhcError, SALT_BYTES};
-use crate::secret::{DeviceKey, Password};
-use crate::vault::{self, HashMemory};
+use crate::phc::{PasswordHash, PhcError};
+use crate::secret::Password;
 
 /// The stored form of a factory password.
 const FACTORY: &str = "factory";
@@ -27,31 +25,8 @@ pub enum Credential {
     Factory,
     /// The password itself, as legacy releases keep it. Made by [`Credential::readable`].
     Readable(Password),
-    /// A keyed Argon2id hash. Made by [`vault::hash`].
+    /// A keyed Argon2id hash. Made by [`hash`](crate::vault::hash).
     Hashed(PasswordHash),
-}
-
-/// What a change of release does to a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Convert {
-    /// Stays as it is.
-    Keep,
-    /// A readable password is hashed; what is hashed or factory already stays.
-    Hash,
-    /// Becomes the factory password.
-    Reset,
-}
-
-impl Convert {
-    /// The kind that `kind` becomes: what a plan shows, and what [`Credential::converted`] makes.
-    pub fn outcome(self, kind: CredentialKind) -> CredentialKind {
-        match (self, kind) {
-            (Self::Reset, _) => CredentialKind::Factory,
-            (Self::Hash, CredentialKind::Readable) => CredentialKind::Hashed,
-            (Self::Keep | Self::Hash, kind) => kind,
-        }
-    }
 }
 
 impl Credential {
@@ -109,16 +84,6 @@ impl Credential {
             None => Err(StoredError::Unknown),
         }
     }
-
-    /// The credential after a change of release. At most one hash is computed.
-    #[must_use]
-    pub fn converted(self, convert: Convert, salt: [u8; SALT_BYTES], key: &DeviceKey, memory: &mut HashMemory) -> Self {
-        match (convert, self) {
-            (Convert::Reset, _) => Self::Factory,
-            (Convert::Hash, Self::Readable(password)) => vault::hash(&password, salt, key, memory),
-            (Convert::Keep | Convert::Hash, same) => same,
-        }
-    }
 }
 
 /// Shows the kind and nothing else.
@@ -148,8 +113,6 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Convert; 3] = [Convert::Keep, Convert::Hash, Convert::Reset];
-
     fn readable(password: &str) -> Credential {
         Credential::readable(Password::new(password).unwrap()).unwrap()
     }
@@ -166,26 +129,6 @@ mod tests {
         for credential in [readable("0"), Credential::from_stored("readable:0").unwrap(), Credential::Factory] {
             assert_eq!(credential.kind(), CredentialKind::Factory);
             assert_eq!(credential.to_stored().as_str(), "factory");
-        }
-    }
-
-    #[test]
-    fn b15_b21_a_conversion_makes_the_kind_that_the_plan_showed_and_never_hashes_a_factory_zero() {
-        let key = DeviceKey::new(&[7; 32]);
-        let mut memory = HashMemory::new();
-        let hashed = vault::hash(&Password::new("77").unwrap(), [1; 16], &key, &mut memory).to_stored();
-        for stored in ["factory", "readable:4711", hashed.as_str()] {
-            for convert in ALL {
-                let before = Credential::from_stored(stored).unwrap();
-                let (kind, computed) = (before.kind(), memory.computations());
-                let after = before.converted(convert, [2; 16], &key, &mut memory);
-                assert_eq!(after.kind(), convert.outcome(kind), "{convert:?} of {kind}");
-                let one = u64::from(convert == Convert::Hash && kind == CredentialKind::Readable);
-                assert_eq!(memory.computations() - computed, one, "{convert:?} of {kind}");
-                if convert.outcome(kind) == kind {
-                    assert_eq!(after.to_stored().as_str(), stored);
-                }
-            }
         }
     }
 

@@ -18,7 +18,7 @@ pub mod source;
 pub mod vault;
 
 pub use account::{Account, AccountId, CredentialKind, Mode, Right, Rights, UserId};
-pub use credential::{Convert, Credential, StoredError};
+pub use credential::{Credential, StoredError};
 pub use decide::{Ask, Path, Policy, Refusal, Who, decide};
 pub use lockout::{Attempt, Delay, Limits, LockedUntil, Lockouts, Outcome, Queue};
 pub use password::{Grade, PasswordError, PasswordRules, Strength, strength};
