@@ -14,7 +14,7 @@ use security::{AccountId, Credential, DeviceKey, Lockouts, SessionTable};
 use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
 
 use crate::events::{Draft, LogSetup, priority};
-use crate::gate::{Caller, Gate, Watcher};
+use crate::gate::{Caller, Gate, Surroundings};
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
 use crate::{GateError, Now, edit};
@@ -91,7 +91,7 @@ pub fn boot(
     birth: Birth,
     shipped: Arc<Vec<Shipped>>,
     now: Now,
-    watcher: Watcher,
+    surroundings: Arc<dyn Surroundings>,
 ) -> Result<Booted, BootError> {
     let (store, born) = match opened {
         Opened::New(blank) => (bear(blank, &birth, &shipped, now)?, true),
@@ -108,7 +108,7 @@ pub fn boot(
     drafts.extend(remarks.iter().map(|remark| Draft::kept(priority::WARNING, "boot", remark)));
     state.log(now, &Caller::meter(), drafts)?;
     remarks.extend(state.identity.lost_key.clone());
-    Ok(Booted { gate: Gate::new(state, watcher), born, remarks })
+    Ok(Booted { gate: Gate::new(state, surroundings), born, remarks })
 }
 
 /// A key in its text form.

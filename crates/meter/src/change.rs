@@ -138,11 +138,12 @@ impl Gate {
         if state.under_way.is_some() {
             return Err(GateError::Changing);
         }
-        let (Planned { mut plan, migration }, to, package) = planned(&state, &request)?;
+        let (Planned { mut plan, mut migration }, to, package) = planned(&state, &request)?;
         if plan.digest != digest {
             return Err(GateError::PlanChanged(Box::new(plan)));
         }
         plan.accepted = true;
+        migration.settings.check(&to.release)?;
         let hashes = migration.credentials.values().any(|action| *action == CredentialAction::Hash);
         if let Some(lost) = state.identity.lost_key.clone().filter(|_| hashes) {
             return Err(GateError::KeyLost(lost));
@@ -226,10 +227,15 @@ impl Gate {
         Ok(report)
     }
 
-    /// Gives up an accepted change before its commit; nothing has happened.
+    /// Gives up an accepted change. Before its commit nothing has happened; after it, the meter goes
+    /// back to what it had.
     pub fn abandon_change(&self, now: Now, ticket: &Ticket, why: &str) -> Result<(), GateError> {
         let mut state = self.state();
-        under_way(&state, ticket, false)?;
+        if under_way(&state, ticket, true).is_ok() {
+            take_back(&mut state, now, ticket, why.to_owned())?;
+        } else {
+            under_way(&state, ticket, false)?;
+        }
         state.under_way = None;
         let draft = Draft::kept(priority::WARNING, "change of release", format!("abandoned: {why}"));
         state.log(now, &ticket.caller, vec![draft])?;

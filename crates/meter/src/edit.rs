@@ -66,7 +66,7 @@ impl Gate {
     /// Changes settings: decided, checked as a whole, committed, logged, shown.
     pub fn apply(&self, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
         let mut state = self.state();
-        let edited = apply(&mut state, now, caller, change)?;
+        let edited = apply(self, &mut state, now, caller, change)?;
         self.show(&state);
         Ok(edited)
     }
@@ -82,7 +82,7 @@ impl Gate {
     }
 }
 
-fn apply(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
     let force = if change.force { Force::Yes } else { Force::No };
     let mut after = (*state.settings).clone();
     let mut credentials = Vec::new();
@@ -108,6 +108,7 @@ fn apply(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Res
     if registers.is_empty() && passwords.is_empty() && !rewired {
         return Ok(Edited::default());
     }
+    gate.make_room(&before, &after)?;
     commit(state, now, caller, &before, &after, &registers, &credentials)?;
     for (account, credential) in credentials {
         state.credentials.insert(account, Arc::new(credential));

@@ -76,6 +76,9 @@ pub enum GateError {
     /// Passwords that the change would need to hash can't be, without the device key.
     #[error("passwords can't be stored without the meter's device key, which is missing: {0}")]
     KeyLost(String),
+    /// A service can't listen where the settings want it.
+    #[error("{0}")]
+    NoRoom(String),
     /// A key that is no key, or isn't there.
     #[error("{0}")]
     Key(String),

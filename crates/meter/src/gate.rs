@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use firmware::Settings;
 use metrology::{EnergyIncrement, Quantities};
 use security::{Ask, Path, Right, Session, Token, Who};
 use store::StoreError;
@@ -42,25 +43,38 @@ impl Caller {
     }
 }
 
-/// Tells whoever watches that a meter looks different now.
-pub type Watcher = Box<dyn Fn(&Arc<View>) + Send + Sync>;
+/// What a meter lives in: it has the sockets, and it is told whenever the meter looks different.
+pub trait Surroundings: Send + Sync {
+    /// Whether the services that these settings turn on can listen. Called with the gate's lock held,
+    /// before the settings are committed; a sentence refuses them.
+    fn make_room(&self, before: &Settings, after: &Settings) -> Result<(), String>;
+
+    /// The meter looks like this from now on.
+    fn show(&self, view: &Arc<View>);
+}
 
 /// A meter's gate.
 pub struct Gate {
     state: Mutex<State>,
     view: ArcSwap<View>,
-    watcher: Watcher,
+    surroundings: Arc<dyn Surroundings>,
 }
 
 impl Gate {
-    pub(crate) fn new(state: State, watcher: Watcher) -> Self {
+    pub(crate) fn new(state: State, surroundings: Arc<dyn Surroundings>) -> Self {
         let view = ArcSwap::from_pointee(state.view());
-        Self { state: Mutex::new(state), view, watcher }
+        surroundings.show(&view.load());
+        Self { state: Mutex::new(state), view, surroundings }
     }
 
     /// The meter as of now.
     pub fn view(&self) -> Arc<View> {
         self.view.load_full()
+    }
+
+    /// Whether the services that settings turn on can listen.
+    pub(crate) fn make_room(&self, before: &Settings, after: &Settings) -> Result<(), GateError> {
+        self.surroundings.make_room(before, after).map_err(GateError::NoRoom)
     }
 
     /// Whoever panicked with the lock has committed or hasn't: what is stored is whole either way.
@@ -72,7 +86,7 @@ impl Gate {
     pub(crate) fn show(&self, state: &State) {
         let view = Arc::new(state.view());
         self.view.store(Arc::clone(&view));
-        (self.watcher)(&view);
+        self.surroundings.show(&view);
     }
 
     /// One second's measuring: committed first, shown afterwards. `None` is a gap in the source.

@@ -20,7 +20,7 @@ pub use change::{Facing, Request, Ticket};
 pub use edit::{ChangeSet, Edit, Edited};
 pub use error::{Failure, GateError};
 pub use events::EventEntry;
-pub use gate::{Caller, Gate};
+pub use gate::{Caller, Gate, Surroundings};
 pub use login::{Challenge, Denied};
 pub use view::{Identity, View};
 

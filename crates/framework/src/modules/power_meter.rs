@@ -12,7 +12,8 @@ use crate::template::ModuleSetup;
 pub const NAME: &str = "Power Meter";
 /// How the meter is wired; enumerated.
 pub const VOLTS_MODE: &str = "Volts Mode";
-/// The wirings, in the order of the Modbus codes of register 44001.
+/// The wirings, in the order of their codes in Modbus register 44001. The codes go over the wire: do
+/// not reorder.
 pub const VOLTS_MODES: [&str; 5] = ["4W-WYE", "DELTA", "SINGLE", "DEMO", "3W-WYE"];
 /// Voltage transformer, primary side.
 pub const PT_PRIM: &str = "PT Prim";

@@ -36,8 +36,8 @@ pub enum Fixed {
     CtSec,
 }
 
-/// Volts Mode by its code in 44001. The codes go over the wire: do not reorder.
-pub const VOLTS_MODES: [&str; 5] = ["4W-WYE", "DELTA", "SINGLE", "DEMO", "3W-WYE"];
+/// Volts Mode by its code in 44001.
+pub use framework::modules::power_meter::VOLTS_MODES;
 
 /// How many sources a record has.
 pub const RECORD_SOURCES: u8 = 16;

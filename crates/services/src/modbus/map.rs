@@ -29,10 +29,13 @@ pub struct Block<S> {
 }
 
 impl<S> Block<S> {
+    /// Registers up to the last linked source. What is unlinked behind it reads like a gap, so another
+    /// module may stand there: that is how one table of registers gets two scalings.
     fn length(&self) -> u32 {
+        let used = self.sources.iter().rposition(Option::is_some).map_or(0, |last| last as u32 + 1);
         match self.format {
-            Format::PackedBool => 1,
-            format => u32::from(format.words()) * SOURCES as u32,
+            Format::PackedBool => used.min(1),
+            format => u32::from(format.words()) * used,
         }
     }
 }
@@ -95,6 +98,7 @@ impl<S: Copy> Map<S> {
         for block in blocks {
             areas.push(area(&block)?);
         }
+        areas.retain(|area| area.length > 0);
         areas.sort_by_key(|area| area.first);
         for pair in areas.windows(2) {
             if let [left, right] = pair

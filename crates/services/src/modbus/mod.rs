@@ -11,8 +11,23 @@ pub mod format;
 pub mod framing;
 pub mod map;
 pub mod server;
+mod space;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::{Site, Stop};
+
+/// Connections this face takes at once.
+pub const CONNECTIONS: usize = server::MAX_CONNECTIONS;
+
+/// Serves Modbus TCP until told to stop.
+pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
+    let space = Arc::new(space::GateSpace::new(site));
+    server::serve(listener, framing::Framing::Tcp, space, server::Limits::default(), stop).await;
+}
 
 /// The meter as the Modbus face sees it.
 pub trait RegisterSpace: Send + Sync + 'static {

@@ -1,0 +1,100 @@
+//! What a meter says of itself: the same document on Setup, on the terminals and in files.
+
+use std::collections::BTreeMap;
+
+use framework::modules::power_meter;
+use framework::modules::security_options::{self as options, Service};
+use framework::{RegisterName, Value};
+use meter::View;
+use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
+
+use crate::faces::{Faces, Listening, why_not_built};
+
+/// What meters of this class have and this program doesn't.
+pub const NOT_BUILT: [&str; 5] =
+    ["DNP3", "DLMS", "IEC 61850 server", "the maker's own protocol", "serial and optical ports"];
+
+/// A meter as somebody on a path may see it.
+pub fn info(view: &View, faces: &Faces, path: Path, who: Who) -> api::Info {
+    let release = view.release();
+    let security = view.may(path, who, Ask::ReadSecurity).is_ok();
+    api::Info {
+        serial: view.identity.serial.clone(),
+        model: release.model.clone(),
+        release: release.release.clone(),
+        device_type: release.device_type.clone(),
+        mode: view.settings.mode(),
+        factory_password: security.then(|| view.settings.factory_password()),
+        services: Service::ALL.into_iter().map(|one| (one.name().to_owned(), service(view, faces, one))).collect(),
+        users: security.then(|| users(view)),
+        source: view.identity.source.clone(),
+        utc_ms: view.readings.utc_ms,
+        remarks: remarks(view, faces),
+        not_built: NOT_BUILT.map(str::to_owned).to_vec(),
+    }
+}
+
+/// The users, for whoever may read security setup. Those that are inactive and as shipped are left out.
+pub fn users(view: &View) -> Vec<api::User> {
+    let user = |user: UserId| {
+        let Account { active, rights } = view.settings.user(user);
+        let factory_password = view.settings.credential(AccountId::User(user)) == CredentialKind::Factory;
+        api::User { user, active, rights: rights.iter().collect(), factory_password }
+    };
+    UserId::all().map(user).filter(|user| user.active || !user.rights.is_empty() || !user.factory_password).collect()
+}
+
+fn service(view: &View, faces: &Faces, service: Service) -> api::Service {
+    let Some(enabled) = view.settings.service(service) else { return api::Service::default() };
+    let listening = faces.services.get(&service);
+    let why = match listening {
+        Some(Listening::Failed(why)) => Some(why.clone()),
+        _ => enabled.then(|| why_not_built(service)).flatten().map(str::to_owned),
+    };
+    let port = match listening {
+        Some(Listening::On(port)) => Some(*port),
+        _ => faces.moved.get(&service).copied().or_else(|| view.settings.port(service)),
+    };
+    let web = |flag: bool| (service == Service::Web).then_some(flag);
+    let policy = &view.policy;
+    api::Service {
+        available: true,
+        enabled,
+        port,
+        listening: Some(matches!(listening, Some(Listening::On(_)))),
+        why,
+        read: web(!policy.web_login || policy.web_read),
+        login: web(policy.web_login),
+        configure: web(policy.web_login && policy.web_configure),
+    }
+}
+
+fn remarks(view: &View, faces: &Faces) -> Vec<String> {
+    let mut remarks = Vec::new();
+    remarks.extend(view.identity.lost_key.clone());
+    if view.changing {
+        remarks.push("A change of release is under way; settings stand still until it is over.".to_owned());
+    }
+    for (service, port) in &faces.moved {
+        remarks.push(format!("{} is on port {port} for this run only; the setting is another.", service.title()));
+    }
+    let nominal: Option<RegisterName> = format!("{} 1/Nom Volts", power_meter::NAME).parse().ok();
+    if nominal.and_then(|name| view.settings.template.get(&name).cloned()) == Some(Value::Number(0.0)) {
+        remarks.push("Nom Volts is 0, so sags and swells are not recorded.".to_owned());
+    }
+    if view.settings.is_on(options::MODBUS_PROGRAMMING) {
+        remarks.push("Modbus programming is allowed: whoever reaches the Modbus port can change set-up.".to_owned());
+    }
+    remarks
+}
+
+/// The whole access table, for whoever may read security setup: path and login to what it gets.
+pub fn access(view: &View) -> BTreeMap<String, String> {
+    firmware::access::table(&view.settings, view.release())
+        .into_iter()
+        .map(|((path, who), row)| {
+            let who = if who == Who::Nobody { "anyone".to_owned() } else { who.to_string() };
+            (format!("{path}: {who}"), firmware::access::words(Some(&row)))
+        })
+        .collect()
+}

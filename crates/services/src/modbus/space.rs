@@ -1,0 +1,164 @@
+//! The meter's registers as a Modbus connection sees them: readings through the map that the template's
+//! Modbus Slave modules make, set-up through the gate.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use framework::modules::security_options::Service;
+use framework::modules::{modbus_slave, power_meter};
+use framework::{ModuleSetup, Readings, RegisterName, Template, Value};
+use meter::{Caller, ChangeSet, Edit, Failure, GateError, View};
+use security::{Ask, Path, Who};
+
+use super::fixed::{Fixed, VOLTS_MODES, decode_write};
+use super::format::Format;
+use super::map::{Block, Map, SOURCES};
+use super::{Exception, Identity, RegisterSpace, Registers};
+use crate::Site;
+use crate::connections::Entry;
+
+/// A meter's registers.
+pub(super) struct GateSpace {
+    site: Arc<Site>,
+}
+
+impl GateSpace {
+    pub fn new(site: Arc<Site>) -> Self {
+        Self { site }
+    }
+}
+
+impl RegisterSpace for GateSpace {
+    fn connect(&self, peer: SocketAddr) -> Box<dyn Registers> {
+        let entry = self.site.connections.enter(Service::Modbus, peer, self.site.now().utc_ms);
+        let view = self.site.view();
+        let map = map_of(&view);
+        let generation = view.generation;
+        Box::new(Connection { site: Arc::clone(&self.site), _entry: entry, peer, generation, map })
+    }
+}
+
+/// One connection: its entry in the list, and the map of the settings it last saw.
+struct Connection {
+    site: Arc<Site>,
+    _entry: Entry,
+    peer: SocketAddr,
+    generation: u64,
+    map: Map<usize>,
+}
+
+impl Registers for Connection {
+    fn read(&mut self, first: u16, count: u16, out: &mut Vec<u16>) -> Result<(), Exception> {
+        let view = self.site.view();
+        if view.generation != self.generation {
+            self.map = map_of(&view);
+            self.generation = view.generation;
+        }
+        if view.may(Path::Modbus, Who::Nobody, Ask::Read).is_err() {
+            return Err(Exception::IllegalDataAddress);
+        }
+        let setup = view.may(Path::Modbus, Who::Nobody, Ask::ReadSetup).is_ok();
+        let readings = &view.readings;
+        self.map.read(
+            first,
+            count,
+            out,
+            |source| readings.value(source),
+            |fixed| {
+                if setup { Ok(setup_value(&view.settings.template, fixed)) } else { Err(Exception::IllegalDataAddress) }
+            },
+        )
+    }
+
+    fn write(&mut self, first: u16, values: &[u16]) -> Result<(), Exception> {
+        let edits = decode_write(first, values)?
+            .into_iter()
+            .map(|(fixed, value)| edit(fixed, value).ok_or(Exception::IllegalDataAddress))
+            .collect::<Result<Vec<_>, _>>()?;
+        let caller = Caller::on(Path::Modbus, Who::Nobody, self.peer);
+        let change = ChangeSet { edits, force: false };
+        self.site.gate.apply(self.site.now(), &caller, change).map(drop).map_err(|error| exception(&error))
+    }
+
+    fn identity(&self) -> Identity {
+        let view = self.site.view();
+        let release = view.release();
+        Identity {
+            vendor: "wattkeep".to_owned(),
+            product: release.model.clone(),
+            revision: release.release.to_string(),
+        }
+    }
+}
+
+fn exception(error: &GateError) -> Exception {
+    match (error, error.failure()) {
+        (_, Failure::Denied) => Exception::IllegalDataAddress,
+        (GateError::Template(_) | GateError::Settings(_), _) => Exception::IllegalDataValue,
+        _ => Exception::DeviceFailure,
+    }
+}
+
+/// The map that a template's Modbus Slave modules make. One whose modules overlap serves the fixed
+/// registers alone.
+fn map_of(view: &View) -> Map<usize> {
+    let modules = view.settings.template.modules.iter();
+    let slaves = modules.filter(|(name, _)| name.kind().name() == modbus_slave::NAME);
+    let blocks = slaves.filter_map(|(_, setup)| block(setup, &view.readings));
+    Map::new(blocks).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the template's Modbus map can't be served");
+        Map::new([]).expect("the fixed registers don't overlap")
+    })
+}
+
+fn block(setup: &ModuleSetup, readings: &Readings) -> Option<Block<usize>> {
+    let format = match setup.text(modbus_slave::FORMAT) {
+        "U16" => Format::U16,
+        "S16" => Format::S16,
+        "U32" => Format::U32,
+        "S32" => Format::S32,
+        "U32-M10K" => Format::U32M10K,
+        "S32-M10K" => Format::S32M10K,
+        "PACKED-BOOL" => Format::PackedBool,
+        _ => return None,
+    };
+    let mut sources = [None; SOURCES];
+    for (slot, input) in sources.iter_mut().zip(modbus_slave::SOURCES) {
+        *slot = setup.inputs.get(input).and_then(|target| readings.directory.position(target));
+    }
+    // The register's range is 40001 to 49999.
+    let base = setup.number(modbus_slave::BASE_ADDRESS)? as u16;
+    Some(Block { base, format, scaling: setup.number(modbus_slave::SCALING)?, sources })
+}
+
+/// The Power Meter's register behind a fixed one; recorders come with a later release of this program.
+fn behind(fixed: Fixed) -> Option<&'static str> {
+    match fixed {
+        Fixed::VoltsMode => Some(power_meter::VOLTS_MODE),
+        Fixed::PtPrim => Some(power_meter::PT_PRIM),
+        Fixed::PtSec => Some(power_meter::PT_SEC),
+        Fixed::CtPrim => Some(power_meter::CT_PRIM),
+        Fixed::CtSec => Some(power_meter::CT_SEC),
+        _ => None,
+    }
+}
+
+fn register(fixed: Fixed) -> Option<RegisterName> {
+    format!("{} 1/{}", power_meter::NAME, behind(fixed)?).parse().ok()
+}
+
+fn setup_value(template: &Template, fixed: Fixed) -> Option<u32> {
+    match template.get(&register(fixed)?)? {
+        Value::Number(number) => Some(*number as u32),
+        Value::Text(mode) => VOLTS_MODES.iter().position(|known| known == mode).map(|code| code as u32),
+        Value::Flag(_) => None,
+    }
+}
+
+fn edit(fixed: Fixed, value: u32) -> Option<Edit> {
+    let value = match fixed {
+        Fixed::VoltsMode => Value::Text((*VOLTS_MODES.get(value as usize)?).to_owned()),
+        _ => Value::Number(f64::from(value)),
+    };
+    Some(Edit::Value(register(fixed)?, value))
+}

@@ -1,0 +1,89 @@
+//! The ground that faces stand on: a meter's gate, the clock, the vault's queue, the list of who is
+//! connected, and what really listens. The host builds one per meter.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use meter::{Caller, Denied, Gate, Now, View};
+use security::{Password, Path, Token, Verdict, Who};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::connections::Connections;
+use crate::faces::Faces;
+use crate::vault::Vault;
+
+/// The one clock, as faces see it.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Now;
+}
+
+/// The meter's own keys, from its state directory.
+pub struct Keys {
+    /// Private key of Setup's TLS listener, PKCS#8 DER.
+    pub tls_key: Zeroizing<Vec<u8>>,
+    /// Its self-signed certificate, DER.
+    pub tls_certificate: Vec<u8>,
+    /// Host key of the SSH listener, in OpenSSH's text form.
+    pub ssh_host: Zeroizing<Vec<u8>>,
+}
+
+/// What every face of a meter needs.
+pub struct Site {
+    /// The meter.
+    pub gate: Gate,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Checks and makes passwords, a few at a time.
+    pub vault: Arc<Vault>,
+    /// Who is connected.
+    pub connections: Arc<Connections>,
+    /// What really listens.
+    pub faces: watch::Receiver<Faces>,
+    /// The meter's keys.
+    pub keys: Keys,
+}
+
+impl Site {
+    /// The meter as of now.
+    pub fn view(&self) -> Arc<View> {
+        self.gate.view()
+    }
+
+    /// Now.
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// A login on a path: waits its turn, checks, logs. What it says no to is the same sentence for an
+    /// unknown user, an inactive one and a wrong password.
+    pub async fn login(&self, path: Path, name: &str, password: Password, peer: SocketAddr) -> Result<Who, Denied> {
+        let challenge = self.gate.begin_login(self.now(), path, name, Some(peer))?;
+        let turn = self.vault.wait(&challenge.delay).await.ok_or(Denied::Busy)?;
+        self.gate.may_still_check(self.now(), &challenge)?;
+        let (credential, key, work) = (challenge.credential.clone(), challenge.key.clone(), challenge.work);
+        let verdict: Verdict = turn
+            .run(move |memory| security::vault::verify(credential.as_deref(), &password, key.as_deref(), memory, work))
+            .await
+            .ok_or(Denied::Busy)?;
+        self.gate.finish_login(self.now(), &challenge, verdict)
+    }
+
+    /// A new session for whoever has logged in.
+    pub fn open_session(&self, caller: &Caller) -> Token {
+        let token = Token::new(&random());
+        self.gate.open_session(self.now(), &token, caller);
+        token
+    }
+}
+
+/// Random bytes from the operating system.
+///
+/// Without them there is neither a session nor a salt: a system that has none is broken beyond what a
+/// meter could say to anybody, so the process ends.
+pub fn random<const N: usize>() -> Zeroizing<[u8; N]> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(bytes.as_mut()).expect("the operating system gives random bytes");
+    bytes
+}
