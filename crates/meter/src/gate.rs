@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use firmware::Settings;
 use metrology::{EnergyIncrement, Quantities};
-use security::{Ask, Path, Right, Session, Token, Who};
+use security::{Ask, DeviceKey, Path, Right, Session, Token, Who};
 use store::StoreError;
 
 use crate::events::{Draft, EventEntry, priority};
@@ -70,6 +70,11 @@ impl Gate {
     /// The meter as of now.
     pub fn view(&self) -> Arc<View> {
         self.view.load_full()
+    }
+
+    /// The key that passwords are hashed with, unless it is lost.
+    pub fn device_key(&self) -> Option<Arc<DeviceKey>> {
+        self.state().device_key.clone()
     }
 
     /// Whether the services that settings turn on can listen.

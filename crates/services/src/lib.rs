@@ -10,17 +10,21 @@ pub mod change;
 pub mod connections;
 pub mod faces;
 pub mod info;
+pub mod keys;
 pub mod modbus;
 pub mod setup;
 pub mod site;
 pub mod ssh;
 pub mod telnet;
+#[cfg(test)]
+mod testbed;
 pub mod vault;
 pub mod web;
 
 pub use connections::Connections;
 pub use faces::{Face, Faces, Listening};
-pub use site::{Clock, Keys, Site};
+pub use keys::Keys;
+pub use site::{Clock, Site};
 pub use vault::Vault;
 
 /// Says "stop" to a face: when it turns true, or its sender goes, the face ends and closes every

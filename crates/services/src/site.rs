@@ -11,22 +11,13 @@ use zeroize::Zeroizing;
 
 use crate::connections::Connections;
 use crate::faces::Faces;
+use crate::keys::Keys;
 use crate::vault::Vault;
 
 /// The one clock, as faces see it.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Now;
-}
-
-/// The meter's own keys, from its state directory.
-pub struct Keys {
-    /// Private key of Setup's TLS listener, PKCS#8 DER.
-    pub tls_key: Zeroizing<Vec<u8>>,
-    /// Its self-signed certificate, DER.
-    pub tls_certificate: Vec<u8>,
-    /// Host key of the SSH listener, in OpenSSH's text form.
-    pub ssh_host: Zeroizing<Vec<u8>>,
 }
 
 /// What every face of a meter needs.

@@ -263,10 +263,12 @@ mod tests {
             (vec![(65_535, Format::U32M10K)], MapError::OutOfRange(65_535, 32)),
         ];
         for (blocks, error) in table {
-            let made = Map::new(blocks.into_iter().map(|(base, format)| block(base, format, 1.0, &[])));
+            let made = Map::new(blocks.into_iter().map(|(base, format)| block(base, format, 1.0, &[0; SOURCES])));
             assert_eq!(made.map(|_| ()), Err(error));
         }
-        assert!(Map::new([block(49_984, Format::U16, 1.0, &[])]).is_ok(), "ends on 49999");
+        assert!(Map::new([block(49_984, Format::U16, 1.0, &[0; SOURCES])]).is_ok(), "ends on 49999");
+        let tables = [block(40_262, Format::S16, 100.0, &[0; 4]), block(40_272, Format::S16, 10.0, &[0; 6])];
+        assert!(Map::new(tables).is_ok(), "a module ends with its last linked source");
         for scaling in [0.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(Map::new([block(40_011, Format::U16, scaling, &[])]), Err(MapError::Scaling(40_011, _))));
         }

@@ -162,3 +162,69 @@ fn edit(fixed: Fixed, value: u32) -> Option<Edit> {
     };
     Some(Edit::Value(register(fixed)?, value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testbed::Bench;
+
+    fn connection(bench: &Bench) -> Box<dyn Registers> {
+        GateSpace::new(Arc::clone(&bench.site)).connect("127.0.0.1:9".parse().unwrap())
+    }
+
+    fn read(registers: &mut dyn Registers, register: u16, count: u16) -> Result<Vec<u16>, Exception> {
+        let mut out = Vec::new();
+        registers.read(register - 40_001, count, &mut out)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn energy_is_read_in_m10k_where_head_ends_look_for_it() {
+        let bench = Bench::new("4.40.1");
+        let mut registers = connection(&bench);
+        // 123 456 kWh delivered: 12 · 10 000 + 3456.
+        bench.tick(123_456_000);
+        assert_eq!(read(&mut *registers, 40_091, 2), Ok(vec![12, 3456]));
+        assert_eq!(read(&mut *registers, 40_230, 2), Ok(vec![1, 57_920]));
+        assert_eq!(read(&mut *registers, 40_001, 1), Ok(vec![0xFFFF]));
+    }
+
+    #[test]
+    fn b17_modbus_writes_are_refused_with_02_until_programming_is_allowed_and_logged() {
+        let bench = Bench::new("4.40.1");
+        let mut registers = connection(&bench);
+        assert_eq!(registers.write(6004, &[0, 800]), Err(Exception::IllegalDataAddress));
+        bench.set(&[("Allow Modbus Programming", "yes")]);
+        assert_eq!(registers.write(6004, &[0, 800]), Ok(()));
+        assert_eq!(read(&mut *registers, 46_005, 2), Ok(vec![0, 800]));
+        assert_eq!(registers.write(6004, &[0, 0]), Err(Exception::IllegalDataValue), "CT Prim is at least 1");
+        assert_eq!(registers.write(4000, &[9]), Err(Exception::IllegalDataValue), "no such Volts Mode");
+        let events = bench.site.gate.events(&Caller::meter(), 0, 100).unwrap();
+        assert!(
+            events.iter().any(|event| event.path == "modbus" && event.effect.starts_with("refused:")),
+            "{events:?}"
+        );
+        assert!(events.iter().any(|event| event.path == "modbus" && event.effect == "800"), "{events:?}");
+    }
+
+    #[tokio::test]
+    async fn b09_legacy_modbus_writes_under_standard_only_while_the_password_is_zero() {
+        let bench = Bench::new("4.0.9");
+        let mut registers = connection(&bench);
+        assert_eq!(registers.write(6004, &[0, 800]), Ok(()));
+        bench.set_password("8650", "4711").await;
+        assert_eq!(registers.write(6004, &[0, 900]), Err(Exception::IllegalDataAddress));
+    }
+
+    #[tokio::test]
+    async fn under_advanced_setup_registers_need_modbus_map_access() {
+        let bench = Bench::new("4.40.1");
+        bench.set_password("USER1", "abc").await;
+        bench.set(&[("Mode", "advanced")]);
+        let mut registers = connection(&bench);
+        assert!(read(&mut *registers, 44_001, 1).is_ok());
+        bench.set(&[("Modbus Map Access", "no")]);
+        assert_eq!(read(&mut *registers, 44_001, 1), Err(Exception::IllegalDataAddress));
+        assert!(read(&mut *registers, 40_011, 16).is_ok(), "Modbus Slave registers stay free");
+    }
+}

@@ -1,0 +1,124 @@
+//! A meter for tests of faces: a real store in a directory of its own, a clock that stands still until it is
+//! moved, and one face on a free port of the loopback. Dropping it stops it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use firmware::Settings;
+use framework::modules::security_options::Service;
+use meter::{Birth, Caller, ChangeSet, Edit, Now, Surroundings, View, boot};
+use metrology::{EnergyIncrement, EnergyRegister};
+use security::{AccountId, Password};
+use store::{OpenOptions, Store};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::faces::{Face, Faces, Listening};
+use crate::{Clock, Connections, Keys, Site, Vault};
+
+/// 2026-01-01 00:00:00 UTC.
+pub const START_UTC_MS: i64 = 1_767_225_600_000;
+
+/// A clock that tests move.
+#[derive(Default)]
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance_ms(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Now {
+        let ms = self.0.load(Ordering::Relaxed);
+        Now { utc_ms: START_UTC_MS + ms, up_ms: ms }
+    }
+}
+
+/// Surroundings without sockets: every service that is on counts as listening at once.
+struct Everything(watch::Sender<Faces>);
+
+impl Surroundings for Everything {
+    fn make_room(&self, _: &Settings, _: &Settings) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn show(&self, view: &Arc<View>) {
+        let on = Service::ALL.into_iter().filter(|service| view.settings.service(*service) == Some(true));
+        let services = on.filter(|service| crate::faces::why_not_built(*service).is_none());
+        let services = services.map(|service| (service, Listening::On(view.settings.port(service).unwrap_or(0))));
+        let faces = Faces { generation: view.generation, services: services.collect(), ..Faces::default() };
+        self.0.send_replace(faces);
+    }
+}
+
+/// A meter on trial.
+pub struct Bench {
+    pub site: Arc<Site>,
+    pub clock: Arc<TestClock>,
+    _dir: tempfile::TempDir,
+    _stop: watch::Sender<bool>,
+}
+
+impl Bench {
+    /// A factory-new meter of a release, without a face.
+    pub fn new(release: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(TestClock::default());
+        let (sender, faces) = watch::channel(Faces::default());
+        let birth = Birth {
+            serial: "MW-2611A001-01".to_owned(),
+            release: Some(release.parse().unwrap()),
+            ports: Vec::new(),
+            trust: Vec::new(),
+            source: "a test".to_owned(),
+        };
+        let options = OpenOptions { create: true, ..OpenOptions::default() };
+        let opened = Store::open(&dir.path().join("state"), &options).unwrap();
+        let shipped = Arc::new(firmware::shipped().unwrap());
+        let booted = boot(opened, birth, shipped, clock.now(), Arc::new(Everything(sender))).unwrap();
+        let site = Site {
+            gate: booted.gate,
+            clock: clock.clone(),
+            vault: Arc::new(Vault::default()),
+            connections: Arc::new(Connections::default()),
+            faces,
+            keys: Keys::new("MW-2611A001-01").unwrap(),
+        };
+        Self { site: Arc::new(site), clock, _dir: dir, _stop: watch::channel(false).0 }
+    }
+
+    /// Runs a face on a free port of the loopback until the bench is dropped.
+    pub async fn serve(&self, face: &'static Face) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn((face.run)(Arc::clone(&self.site), listener, self._stop.subscribe()));
+        address
+    }
+
+    /// Sets registers, as the meter itself.
+    pub fn set(&self, registers: &[(&str, &str)]) {
+        let edits = registers.iter().map(|(name, value)| Edit::Register((*name).into(), (*value).into())).collect();
+        self.site.gate.apply(self.clock.now(), &Caller::meter(), ChangeSet { edits, force: false }).unwrap();
+    }
+
+    /// Gives an account a password, as the meter itself.
+    pub async fn set_password(&self, account: &str, password: &str) {
+        let account = AccountId::from_login(account).unwrap();
+        let storage = self.site.view().release().password_storage;
+        let key = self.site.gate.device_key();
+        let made = self.site.vault.make(Password::new(password).unwrap(), storage, key).await.unwrap();
+        let change = ChangeSet { edits: vec![Edit::Password(account, made)], force: false };
+        self.site.gate.apply(self.clock.now(), &Caller::meter(), change).unwrap();
+    }
+
+    /// One second passes, in which so many watt-hours are delivered.
+    pub fn tick(&self, watt_hours: u64) {
+        self.clock.advance_ms(1000);
+        let mut micro = [0; EnergyRegister::COUNT];
+        micro[EnergyRegister::WhDel as usize] = watt_hours * 1_000_000;
+        self.site.gate.tick(self.clock.now(), None, &EnergyIncrement::from_micro(micro)).unwrap();
+    }
+}
