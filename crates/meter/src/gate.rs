@@ -140,6 +140,11 @@ impl Gate {
         Ok(self.state().log(now, caller, vec![Draft::ordinary(priority::INFORMATION, cause, effect)])?)
     }
 
+    /// Logs that the meter is stopped.
+    pub fn power_down(&self, now: Now) -> Result<(), StoreError> {
+        self.state().log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", "power down")])
+    }
+
     /// Opens a session for whoever has logged in. `token` is random and new.
     pub fn open_session(&self, now: Now, token: &Token, caller: &Caller) {
         let Some(path) = caller.path else { return };

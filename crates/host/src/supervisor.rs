@@ -1,0 +1,116 @@
+//! The supervisor: compares which faces should run with which do, closes and opens the difference, and
+//! says what really listens. It has no input but the meter's present view, so it can be woken as often
+//! as one likes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firmware::Version;
+use services::faces::{FACES, Face, Faces, Listening};
+use services::{Site, Stop, accept};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::ports::Sockets;
+
+/// A face that runs.
+struct Running {
+    port: u16,
+    release: Version,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+pub(crate) struct Supervisor {
+    site: Arc<Site>,
+    sockets: Arc<Sockets>,
+    faces: watch::Sender<Faces>,
+    running: BTreeMap<usize, Running>,
+}
+
+impl Supervisor {
+    pub fn new(site: Arc<Site>, sockets: Arc<Sockets>, faces: watch::Sender<Faces>) -> Self {
+        Self { site, sockets, faces, running: BTreeMap::new() }
+    }
+
+    /// Opens and closes until what runs is what the settings say, then tells.
+    pub async fn reconcile(&mut self) {
+        let view = self.site.view();
+        let release = &view.release().release;
+        let wanted: BTreeMap<usize, u16> = FACES
+            .iter()
+            .enumerate()
+            .filter_map(|(at, face)| Some((at, self.sockets.port_of(face, &view.settings)?)))
+            .collect();
+        // First everything is closed that must be, so that a port may pass from one face to another.
+        let over: Vec<usize> = self
+            .running
+            .iter()
+            .filter(|(at, running)| {
+                let same_release = FACES[**at].outlives_release || running.release == *release;
+                running.task.is_finished() || wanted.get(at) != Some(&running.port) || !same_release
+            })
+            .map(|(at, _)| *at)
+            .collect();
+        for at in over {
+            self.close(at).await;
+        }
+        let mut services = BTreeMap::new();
+        for (at, port) in wanted {
+            let listening = match self.running.get(&at) {
+                Some(running) => Listening::On(running.port),
+                None => self.open(at, port, release),
+            };
+            for service in FACES[at].services.iter().filter(|service| view.settings.service(**service) == Some(true)) {
+                services.insert(*service, listening.clone());
+            }
+        }
+        self.faces.send_replace(Faces { generation: view.generation, services, moved: self.sockets.moved.clone() });
+    }
+
+    fn open(&mut self, at: usize, port: u16, release: &Version) -> Listening {
+        let face: &Face = &FACES[at];
+        let listener = self.sockets.listen(port).and_then(|listener| {
+            listener.set_nonblocking(true).map_err(|error| error.to_string())?;
+            TcpListener::from_std(listener).map_err(|error| error.to_string())
+        });
+        let listener = match listener {
+            Ok(listener) => listener,
+            Err(why) => return Listening::Failed(why),
+        };
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn((face.run)(Arc::clone(&self.site), listener, stopped));
+        self.running.insert(at, Running { port, release: release.clone(), stop, task });
+        Listening::On(port)
+    }
+
+    async fn close(&mut self, at: usize) {
+        if let Some(running) = self.running.remove(&at) {
+            let _ = running.stop.send(true);
+            // A face ends at once and closes its connections; one that panicked has ended already.
+            let _ = running.task.await;
+        }
+    }
+
+    /// Reconciles whenever the meter looks different, until told to stop; then closes every face.
+    pub async fn run(mut self, mut stop: Stop) {
+        let mut news = self.sockets.news();
+        let mut done = self.faces.borrow().generation;
+        loop {
+            tokio::select! {
+                () = accept::stopped(&mut stop) => break,
+                changed = news.wait_for(|view| view.as_ref().is_some_and(|view| view.generation != done)) => {
+                    if changed.is_err() {
+                        break;
+                    }
+                }
+            }
+            self.reconcile().await;
+            done = self.faces.borrow().generation;
+        }
+        for at in 0..FACES.len() {
+            self.close(at).await;
+        }
+    }
+}
