@@ -1,0 +1,131 @@
+//! The house keeps its walls: who may know whom, which rooms are pure, and what no file may hold.
+//! ARCHITECTURE.md says why.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Each room and the rooms it may know. Nothing points up.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("metrology", &[]),
+    ("security", &[]),
+    ("framework", &["metrology", "security"]),
+    ("firmware", &["framework", "security"]),
+    ("api", &["firmware", "security"]),
+    ("store", &[]),
+    ("meter", &["firmware", "framework", "metrology", "security", "store"]),
+    ("services", &["api", "firmware", "framework", "meter", "metrology", "security"]),
+    ("host", &["firmware", "framework", "meter", "metrology", "security", "services", "store"]),
+    ("setup", &["api", "firmware", "framework", "security"]),
+    ("wattkeep", &["api", "firmware", "framework", "host", "security", "setup"]),
+];
+
+/// Rooms without I/O, async, clock, randomness or globals.
+const PURE: [&str; 5] = ["metrology", "security", "framework", "firmware", "api"];
+
+/// What a pure room may not name, and crates it may not use.
+const IMPURE_WORDS: &[&str] = &[
+    "std::fs", "std::net::Tcp", "std::net::Udp", "std::process", "std::thread", "std::env", "std::io::std", "SystemTime",
+    "Instant::", "async fn", "getrandom", "OnceLock", "LazyLock", "thread_local!", "static mut", "println!", "eprintln!",
+];
+const IMPURE_CRATES: &[&str] =
+    &["tokio", "getrandom", "rusqlite", "tracing", "reqwest", "axum", "hyper", "rustls", "russh", "rand", "jiff"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn manifest(room: &str) -> toml::Table {
+    let path = root().join("crates").join(room).join("Cargo.toml");
+    std::fs::read_to_string(&path).unwrap().parse().unwrap()
+}
+
+fn dependencies(room: &str) -> Vec<String> {
+    let manifest = manifest(room);
+    let table = manifest.get("dependencies").and_then(toml::Value::as_table);
+    table.into_iter().flat_map(toml::Table::keys).cloned().collect()
+}
+
+/// Every Rust source of a room with its text, tests inside files cut off.
+fn sources(room: &str) -> BTreeMap<PathBuf, String> {
+    fn walk(dir: &Path, found: &mut BTreeMap<PathBuf, String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&text).to_owned();
+                found.insert(path, code);
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(&root().join("crates").join(room).join("src"), &mut found);
+    found
+}
+
+#[test]
+fn every_room_is_in_the_plan_of_the_house() {
+    let mut rooms: Vec<String> = std::fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    rooms.sort();
+    let mut planned: Vec<_> = ARROWS.iter().map(|(room, _)| (*room).to_owned()).collect();
+    planned.sort();
+    assert_eq!(rooms, planned);
+}
+
+#[test]
+fn no_arrow_points_up() {
+    let rooms: Vec<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
+    for (room, allowed) in ARROWS {
+        for known in dependencies(room).iter().filter(|known| rooms.contains(&known.as_str())) {
+            assert!(allowed.contains(&known.as_str()), "{room} may not know {known}");
+        }
+    }
+}
+
+#[test]
+fn pure_rooms_are_pure() {
+    for room in PURE {
+        for used in dependencies(room) {
+            assert!(!IMPURE_CRATES.contains(&used.as_str()), "{room} is pure and may not use {used}");
+        }
+        for (path, code) in sources(room) {
+            let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            for word in IMPURE_WORDS {
+                assert!(!code.contains(word), "{} is in a pure room and may not name {word}", path.display());
+            }
+        }
+    }
+}
+
+/// Law 2: one function compares versions, and releases are data: no code outside the releases' own folder
+/// and tests names one of their numbers.
+#[test]
+fn no_code_knows_a_release_by_its_number() {
+    for (room, _) in ARROWS {
+        for (path, code) in sources(room) {
+            for (number, line) in code.lines().enumerate() {
+                let line = line.split("//").next().unwrap_or(line);
+                let compared = ["== \"4.", "< \"4.", "> \"4.", "== \"4.40.1\"", "== \"4.0.9\""];
+                assert!(
+                    !compared.iter().any(|text| line.contains(text)),
+                    "{}:{}: a release's number in code: {line}",
+                    path.display(),
+                    number + 1
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_crate_is_walled_against_panics_and_unsafe_code() {
+    for (room, _) in ARROWS {
+        let lints = manifest(room);
+        let inherited = lints.get("lints").and_then(|lints| lints.get("workspace")).and_then(toml::Value::as_bool);
+        assert_eq!(inherited, Some(true), "{room} must take the workspace's lints");
+    }
+}
