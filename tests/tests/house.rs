@@ -24,8 +24,23 @@ const PURE: [&str; 5] = ["metrology", "security", "framework", "firmware", "api"
 
 /// What a pure room may not name, and crates it may not use.
 const IMPURE_WORDS: &[&str] = &[
-    "std::fs", "std::net::Tcp", "std::net::Udp", "std::process", "std::thread", "std::env", "std::io::std", "SystemTime",
-    "Instant::", "async fn", "getrandom", "OnceLock", "LazyLock", "thread_local!", "static mut", "println!", "eprintln!",
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::process",
+    "std::thread",
+    "std::env",
+    "std::io::std",
+    "SystemTime",
+    "Instant::",
+    "async fn",
+    "getrandom",
+    "OnceLock",
+    "LazyLock",
+    "thread_local!",
+    "static mut",
+    "println!",
+    "eprintln!",
 ];
 const IMPURE_CRATES: &[&str] =
     &["tokio", "getrandom", "rusqlite", "tracing", "reqwest", "axum", "hyper", "rustls", "russh", "rand", "jiff"];
@@ -93,7 +108,8 @@ fn pure_rooms_are_pure() {
             assert!(!IMPURE_CRATES.contains(&used.as_str()), "{room} is pure and may not use {used}");
         }
         for (path, code) in sources(room) {
-            let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            let code: String =
+                code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
             for word in IMPURE_WORDS {
                 assert!(!code.contains(word), "{} is in a pure room and may not name {word}", path.display());
             }
