@@ -145,3 +145,55 @@ fn every_crate_is_walled_against_panics_and_unsafe_code() {
         assert_eq!(inherited, Some(true), "{room} must take the workspace's lints");
     }
 }
+
+/// Licences that everything in the binary may have, in any combination.
+const LICENCES: &[&str] = &[
+    "Apache-2.0",
+    "MIT",
+    "MIT-0",
+    "BSD-1-Clause",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "MPL-2.0",
+    "Unicode-3.0",
+    "Unlicense",
+    "CC0-1.0",
+    "BSL-1.0",
+    "CDLA-Permissive-2.0",
+];
+/// Crates that must not come in, and why (design notes of the project).
+const BANNED: &[(&str, &str)] = &[
+    ("openssl", "one TLS stack: rustls with aws-lc-rs"),
+    ("ring", "one crypto provider: aws-lc-rs"),
+    ("native-tls", "one TLS stack: rustls with aws-lc-rs"),
+    ("rsa", "RUSTSEC-2023-0071"),
+    ("rodbus", "non-commercial licence"),
+];
+
+#[test]
+fn dependencies_have_licences_that_fit_and_none_is_banned() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 100, "the whole tree is looked at");
+    for package in packages {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or("none");
+        let words = licence.split(|c: char| c.is_whitespace() || "/()".contains(c));
+        let odd = words
+            .filter(|word| !["", "OR", "AND", "WITH", "LLVM-exception"].contains(word))
+            .find(|word| !LICENCES.contains(word) && !licence.contains(" OR "));
+        assert_eq!(odd, None, "{name} is under {licence}");
+        let banned = BANNED.iter().find(|(banned, _)| *banned == name);
+        assert_eq!(banned, None, "{name} came in");
+        let source = package["source"].as_str();
+        let registry = source.is_none_or(|source| source.starts_with("registry+"));
+        assert!(registry, "{name} comes from {source:?}");
+    }
+}
