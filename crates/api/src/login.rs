@@ -1,7 +1,8 @@
 //! The only place where a password becomes a header or a header a password.
 //!
-//! A login is HTTP Basic's form, over TLS alone; a new password has a header of its own, Base64 so
-//! that it survives as bytes. Buffers are wiped on drop.
+//! A login is HTTP Basic's form, over TLS alone; the session's token that it earns comes back in a header
+//! too, so that no document ever holds a secret. A new password has a header of its own, Base64 so that
+//! it survives as bytes. Buffers are wiped on drop.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,6 +11,8 @@ use zeroize::Zeroizing;
 
 /// Carries a login or a session's token.
 pub const AUTHORIZATION: &str = "authorization";
+/// Carries a new session's token, in the answer to a login.
+pub const SESSION_TOKEN: &str = "wattkeep-session";
 /// Carries one new password: account name, colon, password, in Base64. May be repeated.
 pub const NEW_PASSWORD: &str = "wattkeep-new-password";
 
@@ -30,6 +33,16 @@ pub enum Authorization {
 /// The header of a login.
 pub fn login(name: &str, password: &Password) -> Zeroizing<String> {
     Zeroizing::new(format!("{BASIC}{}", *pair(name, password)))
+}
+
+/// The header of an answer that opens a session.
+pub fn opened(token: &Token) -> Zeroizing<String> {
+    token.expose_text()
+}
+
+/// Reads a [`SESSION_TOKEN`] header.
+pub fn read_opened(header: &[u8]) -> Option<Token> {
+    Token::parse(text(header)?)
 }
 
 /// The header of a session.
@@ -99,6 +112,10 @@ mod tests {
             assert_eq!(read_name, name);
             assert!(read.same_as(&password(typed)));
         }
+        let token = Token::new(&[7; Token::BYTES]);
+        let read = read_opened(opened(&token).as_bytes()).unwrap();
+        assert_eq!(*read.expose_text(), *token.expose_text());
+        assert!(matches!(super::read(session(&read).as_bytes()), Some(Authorization::Session(_))));
         let (account, read) =
             read_new_password(new_password(AccountId::FrontPanel, &password("12")).as_bytes()).unwrap();
         assert_eq!(account, AccountId::FrontPanel);

@@ -1,26 +1,33 @@
 //! The paths of Setup's protocol. All answers are JSON; an error is [`crate::Error`] with a status.
 
+/// The one protocol that is spoken inside TLS (RFC 7301's name for HTTP/1.1).
+pub const ALPN: &[u8] = b"http/1.1";
+/// The content type of a template file.
+pub const TEMPLATE_TYPE: &str = "application/toml; charset=utf-8";
+/// The content type of a package.
+pub const PACKAGE_TYPE: &str = "application/octet-stream";
+
 /// GET: [`crate::Info`].
 pub const INFO: &str = "/v1/info";
-/// POST with a login header: [`crate::Opened`]. DELETE ends the session.
+/// POST with a login header: [`crate::Opened`], and the token in a header. DELETE ends the session.
 pub const SESSION: &str = "/v1/session";
 /// GET: output and set-up registers, all that the caller may read; `?register=` picks, repeatable:
 /// [`crate::Readings`].
 pub const REGISTERS: &str = "/v1/registers";
 /// POST [`crate::SetRequest`]: [`crate::SetAnswer`].
 pub const SET: &str = "/v1/set";
-/// GET: the users; POST [`crate::UserRequest`] (a new password in its own header): [`crate::SetAnswer`].
+/// GET: the users that are in use; POST [`crate::UserRequest`] (a new password in its own header): [`crate::SetAnswer`].
 pub const USERS: &str = "/v1/users";
 /// GET: [`crate::Security`]; POST [`crate::SetRequest`] for mode and switches.
 pub const SECURITY: &str = "/v1/security";
 /// POST with a new password in its own header and [`crate::PasswordRequest`]: [`crate::SetAnswer`].
 pub const PASSWORD: &str = "/v1/password";
-/// GET: [`crate::Events`], `?from=` and `?limit=`.
+/// GET: [`crate::Events`], `?from=` and `?limit=`; without a beginning, the newest.
 pub const EVENTS: &str = "/v1/events";
 /// GET: [`crate::Connections`].
 pub const CONNECTIONS: &str = "/v1/connections";
-/// GET: the template as `.dcf` text, `?security=true` for the security section; POST `.dcf` text:
-/// [`crate::SetAnswer`].
+/// GET: the template as `.dcf` text, `?security=true` for the security section; POST `.dcf` text,
+/// `?dry=true` to see what it would change, `?force=true` as in [`crate::SetRequest`]: [`crate::SetAnswer`].
 pub const TEMPLATE: &str = "/v1/template";
 /// POST the bytes of a `.upg`: [`crate::Staged`].
 pub const PACKAGES: &str = "/v1/packages";
@@ -28,5 +35,5 @@ pub const PACKAGES: &str = "/v1/packages";
 pub const PLAN: &str = "/v1/plan";
 /// POST [`crate::ChangeRequest`]: [`crate::Changed`], when the change is confirmed or taken back.
 pub const CHANGE: &str = "/v1/change";
-/// GET: [`crate::Trusted`]; POST one line of a public key; DELETE `?key=` revokes.
+/// GET: [`crate::Trusted`]; POST one line of a public key; DELETE `?key=` revokes. Both answer the list.
 pub const TRUST: &str = "/v1/trust";

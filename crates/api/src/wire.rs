@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use firmware::{Choices, Plan, Version, report::Report};
-use security::{Mode, Right, UserId};
+use security::{AccountId, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
 
 /// A service as anyone may see it.
@@ -119,11 +119,21 @@ pub struct ChangedRegister {
     pub after: String,
 }
 
+/// A new password for an account; the password travels in its own header.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PasswordRequest {
+    /// `8650` for the front panel's, or a user.
+    pub account: AccountId,
+}
+
 /// What a change of settings did.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SetAnswer {
     /// The registers that are different now.
     pub changed: Vec<ChangedRegister>,
+    /// The accounts that have a new password.
+    #[serde(default)]
+    pub passwords: Vec<String>,
     /// What whoever did it should know, such as what Advanced still shows (B9).
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -184,6 +194,8 @@ pub struct Event {
 pub struct Events {
     /// The events.
     pub events: Vec<Event>,
+    /// The number to go on from.
+    pub next: u64,
 }
 
 /// Somebody connected.
@@ -208,12 +220,10 @@ pub struct Connections {
     pub limits: BTreeMap<String, usize>,
 }
 
-/// A new session.
+/// A new session. Its token is in the answer's [`SESSION_TOKEN`](crate::login::SESSION_TOKEN) header.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Opened {
-    /// Its token, for the header of what follows.
-    pub token: String,
-    /// Who has logged in.
+    /// Who has logged in: `USER1`, `8650`, or `-` where the meter asks nobody.
     pub user: String,
     /// After how many idle minutes it ends.
     pub timeout_minutes: u16,

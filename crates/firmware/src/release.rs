@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use framework::Value;
 use framework::modules::security_options::{self, Service};
-use security::{Mode, PasswordRules};
+use security::{CredentialKind, Mode, PasswordRules};
 use serde::{Deserialize, Serialize};
 
 use crate::consequence::Severity;
@@ -28,6 +28,16 @@ pub enum PasswordStorage {
     Readable,
     /// As keyed Argon2id hashes.
     Hashed,
+}
+
+impl PasswordStorage {
+    /// What kind of credential a password that somebody has chosen becomes.
+    pub fn kind(self) -> CredentialKind {
+        match self {
+            Self::Readable => CredentialKind::Readable,
+            Self::Hashed => CredentialKind::Hashed,
+        }
+    }
 }
 
 /// What a release's web pages are.

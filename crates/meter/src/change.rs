@@ -87,6 +87,9 @@ impl Ticket {
 
     /// Whether a new password fits the release that the meter will have.
     pub fn check_password(&self, account: AccountId, password: &Password) -> Result<(), GateError> {
+        if password.is_factory() {
+            return Err(GateError::NewPasswordZero(account));
+        }
         let rules = &self.to.release.password_rules;
         rules.check(account, password).map_err(|error| GateError::Password(account, error))
     }

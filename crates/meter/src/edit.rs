@@ -71,6 +71,13 @@ impl Gate {
         Ok(edited)
     }
 
+    /// What a change would do, checked in the same way but for the ports, with nothing done.
+    pub fn preview(&self, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+        let mut state = self.state();
+        let Checked { registers, credentials, .. } = checked(&mut state, now, caller, change)?;
+        Ok(Edited { registers, passwords: credentials.iter().map(|(account, _)| *account).collect() })
+    }
+
     /// The settings as a template file. The security section takes the right to read it.
     pub fn template(&self, now: Now, caller: &Caller, with_security: WithSecurity) -> Result<Dcf, GateError> {
         let mut state = self.state();
@@ -82,7 +89,14 @@ impl Gate {
     }
 }
 
-fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+/// A change that may be made.
+struct Checked {
+    after: Settings,
+    registers: Vec<(String, String, String)>,
+    credentials: Vec<(AccountId, Credential)>,
+}
+
+fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Checked, GateError> {
     let force = if change.force { Force::Yes } else { Force::No };
     let mut after = (*state.settings).clone();
     let mut credentials = Vec::new();
@@ -91,18 +105,27 @@ fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: Chan
     }
     let before = Arc::clone(&state.settings);
     allowed(state, now, caller, &before, &after, !credentials.is_empty())?;
-    if state.under_way.is_some() {
+    // A password that was made for the release before: a change of release was faster.
+    let stored = state.carried.release.password_storage.kind();
+    let fits = |credential: &Credential| [CredentialKind::Factory, stored].contains(&credential.kind());
+    if state.under_way.is_some() || !credentials.iter().all(|(_, credential)| fits(credential)) {
         return Err(GateError::Changing);
     }
     after.check(&state.carried.release)?;
     access::check(&before, &after, force)?;
-    let registers: Vec<_> = before
+    let registers = before
         .differences(&after)
         .map(|(name, before, after)| {
             let shown = |value: Option<&framework::Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
             (name.to_string(), shown(before), shown(after))
         })
         .collect();
+    Ok(Checked { after, registers, credentials })
+}
+
+fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+    let before = Arc::clone(&state.settings);
+    let Checked { after, registers, credentials } = checked(state, now, caller, change)?;
     let rewired = before.template != after.template && registers.is_empty();
     let passwords: Vec<AccountId> = credentials.iter().map(|(account, _)| *account).collect();
     if registers.is_empty() && passwords.is_empty() && !rewired {

@@ -55,6 +55,9 @@ pub enum GateError {
     /// A user is to be activated with `0`.
     #[error("{0} has the factory password 0: give a new password to activate it")]
     ActivatedWithZero(UserId),
+    /// The new password that is to come with a change of release is `0`.
+    #[error("{0}: a new password can't be the factory password 0, which anyone knows: choose another one")]
+    NewPasswordZero(AccountId),
     /// No such package here.
     #[error("the meter has no staged package {0}: send it first")]
     NoPackage(String),

@@ -27,7 +27,7 @@ pub struct Vault {
 /// A turn in the vault. Dropping it lets the next one in.
 pub struct Turn {
     _waiting: OwnedSemaphorePermit,
-    running: OwnedSemaphorePermit,
+    _running: OwnedSemaphorePermit,
     memories: Arc<Mutex<Vec<HashMemory>>>,
 }
 
@@ -54,7 +54,7 @@ impl Vault {
             tokio::time::sleep(Duration::from_millis(u64::from(delay.millis))).await;
         }
         let running = Arc::clone(&self.running).acquire_owned().await.ok()?;
-        Some(Turn { _waiting: waiting, running, memories: Arc::clone(&self.memories) })
+        Some(Turn { _waiting: waiting, _running: running, memories: Arc::clone(&self.memories) })
     }
 
     /// The stored form of a new password under a release. Whoever asks has been let through the gate.
@@ -81,17 +81,15 @@ impl Vault {
 impl Turn {
     /// Runs a check off the network's threads, in memory of the pool. `None` if it could not run.
     pub async fn run<T: Send + 'static>(self, check: impl FnOnce(&mut HashMemory) -> T + Send + 'static) -> Option<T> {
-        let memories = Arc::clone(&self.memories);
+        // The turn goes with the check: whoever stops waiting for the answer does not let another in early.
         let checked = tokio::task::spawn_blocking(move || {
-            let pooled = memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let pooled = self.memories.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut memory = pooled.unwrap_or_default();
             let result = check(&mut memory);
-            memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+            self.memories.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
             result
         });
-        let result = checked.await.ok();
-        drop(self.running);
-        result
+        checked.await.ok()
     }
 }
 

@@ -1,10 +1,160 @@
-//! Under construction.
+//! Setup's protocol: HTTP/1.1 and JSON over TLS 1.3, and over nothing else, on every release (B30).
+//!
+//! A connection becomes a [`Connection`], a request becomes a caller and a question to the gate, the
+//! gate's answer becomes a document of [`api`]. The face holds no rule about rights, keeps no secret
+//! longer than a request takes, and goes on through a change of release, which it carries out.
+
+mod asked;
+mod change;
+mod edit;
+mod read;
+mod refused;
+mod remarks;
+mod session;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
+use axum::Router;
+use axum::routing::{get, post};
+use framework::modules::security_options::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use meter::GateError;
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
+use crate::accept::accept;
+use crate::connections::Entry;
+use crate::keys::Keys;
 use crate::{Site, Stop};
+use refused::Refused;
 
-pub const CONNECTIONS: usize = 16;
+/// Connections this face takes at once: far above the technicians and consoles of one meter.
+pub const CONNECTIONS: usize = 32;
+/// How long a client has for the TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client has for the head of a request, counted from the end of the one before: the idle
+/// time-out as well. A client that thinks longer connects again; its session goes on.
+const HEAD: Duration = Duration::from_secs(60);
+/// How long a body may stand still.
+const STALL: Duration = Duration::from_secs(30);
+/// How long a connection lasts at most, so that a client which takes no answers can't hold one for ever.
+const AGE: Duration = Duration::from_secs(60 * 60);
+/// How long a request that is under way then may still take: a change of release at its longest.
+const GRACE: Duration = Duration::from_secs(2 * 60);
+/// The head of a request: its longest is that of a change with a new password for each of 17 accounts.
+const LONGEST_HEAD: usize = 32 * 1024;
+/// Header lines of a request.
+const HEADERS: usize = 64;
+/// A JSON document: an order of magnitude above the longest change that people type.
+const LONGEST_JSON: usize = 64 * 1024;
+/// What is read and thrown away of a body that is refused, so that a client still sending it gets to
+/// read why.
+const DISCARDED: usize = 1024 * 1024;
+/// Packages received at once: each may take 64 MiB of memory.
+const UPLOADS: usize = 1;
 
-pub async fn run(_site: Arc<Site>, _listener: TcpListener, _stop: Stop) {}
+/// Serves Setup until told to stop.
+pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
+    let acceptor = match tls(&site.keys) {
+        Ok(config) => TlsAcceptor::from(Arc::new(config)),
+        Err(error) => {
+            tracing::error!(%error, "Setup can't be served: the meter's key or certificate is unusable");
+            return;
+        }
+    };
+    let uploads = Arc::new(Semaphore::new(UPLOADS));
+    accept(listener, CONNECTIONS, stop, move |stream, peer| {
+        let entry = site.connections.enter(Service::Setup, peer, site.now().utc_ms);
+        let connection = Connection { site: Arc::clone(&site), uploads: Arc::clone(&uploads), peer, entry };
+        serve(acceptor.clone(), stream, connection)
+    })
+    .await;
+}
+
+/// TLS 1.3 with the meter's own certificate; the provider is named, never the process's default.
+fn tls(keys: &Keys) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from(keys.tls_certificate.clone());
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(keys.tls_key.to_vec()));
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![api::routes::ALPN.to_vec()];
+    Ok(config)
+}
+
+async fn serve(acceptor: TlsAcceptor, stream: TcpStream, connection: Connection) {
+    let peer = connection.peer;
+    let stream = match timeout(HANDSHAKE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "Setup: no TLS 1.3 handshake"),
+        Err(_) => return tracing::debug!(%peer, "Setup: the TLS handshake took too long"),
+    };
+    let service = TowerToHyperService::new(router(Arc::new(connection)));
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD).max_headers(HEADERS);
+    let mut served = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let ended = match timeout(AGE, served.as_mut()).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            served.as_mut().graceful_shutdown();
+            timeout(GRACE, served).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "Setup connection ended");
+    }
+}
+
+/// One client's connection.
+struct Connection {
+    site: Arc<Site>,
+    uploads: Arc<Semaphore>,
+    peer: SocketAddr,
+    entry: Entry,
+}
+
+impl Connection {
+    /// Asks the gate for something that may wait for the disk, off the network's threads.
+    async fn gate<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Site) -> Result<T, GateError> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let site = Arc::clone(&self.site);
+        let asked = tokio::task::spawn_blocking(move || ask(&site)).await;
+        Ok(asked.map_err(|_| Refused::broken())??)
+    }
+}
+
+fn router(connection: Arc<Connection>) -> Router {
+    use api::routes::*;
+    Router::new()
+        .route(INFO, get(read::info))
+        .route(SESSION, post(session::open).delete(session::close))
+        .route(REGISTERS, get(read::registers))
+        .route(SET, post(edit::set))
+        .route(USERS, get(read::users).post(edit::user))
+        .route(SECURITY, get(read::security).post(edit::set))
+        .route(PASSWORD, post(edit::password))
+        .route(EVENTS, get(read::events))
+        .route(CONNECTIONS, get(read::connections))
+        .route(TEMPLATE, get(read::template).post(edit::template))
+        .route(PACKAGES, post(change::stage))
+        .route(PLAN, post(change::plan))
+        .route(CHANGE, post(change::carry_out))
+        .route(TRUST, get(change::trusted).post(change::trust).delete(change::revoke))
+        .fallback(async || Refused::no_such_route())
+        .method_not_allowed_fallback(async || Refused::no_such_route())
+        .with_state(connection)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! The change of release over Setup: a package is staged, its plan is shown, and an accepted plan is
+//! carried through. Also the keys that may sign packages for this meter.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use firmware::Plan;
+use firmware::package::MAX_PACKAGE_BYTES;
+use meter::{Caller, Request};
+use security::{AccountId, Ask, Right};
+
+use super::asked::{Asker, Document, Queried, body, discard, new_passwords};
+use super::refused::Refused;
+use super::{Connection, LONGEST_JSON};
+use crate::change::carry_through;
+
+/// What a report takes over of Setup's word about the hash list.
+const LONGEST_HASH_CHECK: usize = 300;
+
+/// Takes in a package, if the meter itself believes it (B27).
+pub(super) async fn stage(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    package: Body,
+) -> Result<Json<api::Staged>, Refused> {
+    // Asked before 64 MiB are taken in from anybody.
+    let asked = connection.gate(move |site| site.gate.ask(site.now(), &caller, Ask::Do(Right::SecurityConfig))).await;
+    if let Err(refused) = asked {
+        discard(package).await;
+        return Err(refused);
+    }
+    let Ok(_upload) = connection.uploads.try_acquire() else {
+        discard(package).await;
+        return Err(Refused::busy("the meter is receiving another package: try again in a minute"));
+    };
+    let package = body(package, MAX_PACKAGE_BYTES).await?;
+    let staged = connection.gate(move |site| site.gate.stage(site.now(), &caller, &package)).await?;
+    let (package, release, trusted_by) = staged;
+    Ok(Json(api::Staged { package, release, trusted_by }))
+}
+
+/// Shows what a change would do.
+pub(super) async fn plan(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    Document(request): Document<api::PlanRequest>,
+) -> Result<Json<Plan>, Refused> {
+    let request = wanted(request, String::new());
+    Ok(Json(connection.gate(move |site| site.gate.plan(site.now(), &caller, &request)).await?))
+}
+
+/// Carries out the plan that was accepted. Every session ends with the release, this one's too; the
+/// answer comes all the same, because whoever asked was let through before.
+pub(super) async fn carry_out(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    headers: HeaderMap,
+    Document(request): Document<api::ChangeRequest>,
+) -> Result<Json<api::Changed>, Refused> {
+    let passwords = new_passwords(&headers)?;
+    let given: BTreeSet<AccountId> = passwords.keys().copied().collect();
+    if given != request.plan.choices.new_passwords {
+        return Err(Refused::request("the new passwords that were sent are not those of the accounts in the plan"));
+    }
+    let hash_check = request.hash_check.chars().filter(|c| !c.is_control()).take(LONGEST_HASH_CHECK).collect();
+    let wanted = wanted(request.plan, hash_check);
+    let site = Arc::clone(&connection.site);
+    let (plan, report) = carry_through(site, caller, wanted, request.accept, passwords.into_iter().collect()).await?;
+    Ok(Json(api::Changed { plan, report }))
+}
+
+fn wanted(request: api::PlanRequest, hash_check: String) -> Request {
+    let api::PlanRequest { package, choices, setup } = request;
+    Request { package, choices, setup, hash_check }
+}
+
+/// The keys that may sign packages for this meter.
+pub(super) async fn trusted(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+) -> Result<Json<api::Trusted>, Refused> {
+    list(&connection, caller).await
+}
+
+/// Trusts a key, given as the line of text that its file holds.
+pub(super) async fn trust(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    key: Body,
+) -> Result<Json<api::Trusted>, Refused> {
+    let key =
+        String::from_utf8(body(key, LONGEST_JSON).await?).map_err(|_| Refused::request("a key is a line of text"))?;
+    connection.gate(move |site| site.gate.trust(site.now(), &caller, &key)).await?;
+    list(&connection, caller).await
+}
+
+/// Trusts a key no more.
+pub(super) async fn revoke(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    asked: Queried,
+) -> Result<Json<api::Trusted>, Refused> {
+    let key = asked.all("key").last().ok_or_else(|| Refused::request("which key? Name it with ?key="))?.to_owned();
+    connection.gate(move |site| site.gate.revoke(site.now(), &caller, &key)).await?;
+    list(&connection, caller).await
+}
+
+async fn list(connection: &Connection, caller: Caller) -> Result<Json<api::Trusted>, Refused> {
+    let keys = connection.gate(move |site| site.gate.trusted(site.now(), &caller)).await?;
+    Ok(Json(api::Trusted { keys }))
+}

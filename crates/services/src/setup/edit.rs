@@ -1,0 +1,113 @@
+//! What Setup changes: registers, users, passwords, the template. The gate decides and does it; the
+//! vault makes the stored form of a password before.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use framework::Dcf;
+use framework::dcf::LONGEST_FILE;
+use meter::{Caller, ChangeSet, Edit, Edited};
+use security::{AccountId, Password};
+
+use super::asked::{Asker, Document, Queried, body, new_passwords};
+use super::refused::Refused;
+use super::{Connection, remarks};
+
+/// Sets set-up registers, security's among them.
+pub(super) async fn set(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    Document(request): Document<api::SetRequest>,
+) -> Result<Json<api::SetAnswer>, Refused> {
+    let edits = request.changes.into_iter().map(|(register, value)| Edit::Register(register, value)).collect();
+    apply(&connection, caller, ChangeSet { edits, force: request.force }).await
+}
+
+/// Changes a user, and the user's password in the same request if its header is there.
+pub(super) async fn user(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    headers: HeaderMap,
+    Document(request): Document<api::UserRequest>,
+) -> Result<Json<api::SetAnswer>, Refused> {
+    let api::UserRequest { user, active, rights, force } = request;
+    let mut edits = Vec::new();
+    for (account, password) in new_passwords(&headers)? {
+        if account != AccountId::User(user) {
+            return Err(Refused::request(format!(
+                "this is a change to {user}, but a new password of {account} came with it"
+            )));
+        }
+        edits.push(new_password(&connection, caller, account, password).await?);
+    }
+    edits.extend(rights.map(|rights| Edit::Rights(user, rights.into_iter().collect())));
+    edits.extend(active.map(|active| Edit::Active(user, active)));
+    apply(&connection, caller, ChangeSet { edits, force }).await
+}
+
+/// Gives one account a new password.
+pub(super) async fn password(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    headers: HeaderMap,
+    Document(request): Document<api::PasswordRequest>,
+) -> Result<Json<api::SetAnswer>, Refused> {
+    let mut passwords = new_passwords(&headers)?;
+    let (Some(password), true) = (passwords.remove(&request.account), passwords.is_empty()) else {
+        return Err(Refused::request(format!("this takes one new password, of {}", request.account)));
+    };
+    let edits = vec![new_password(&connection, caller, request.account, password).await?];
+    apply(&connection, caller, ChangeSet { edits, force: false }).await
+}
+
+/// Loads a template file, or says what loading it would change.
+pub(super) async fn template(
+    State(connection): State<Arc<Connection>>,
+    Asker(caller): Asker,
+    asked: Queried,
+    file: Body,
+) -> Result<Json<api::SetAnswer>, Refused> {
+    let (dry, force) = (asked.flag("dry")?, asked.flag("force")?);
+    let file = Dcf::parse(&body(file, LONGEST_FILE).await?)?;
+    let change = ChangeSet { edits: vec![Edit::Template(Box::new(file))], force };
+    if !dry {
+        return apply(&connection, caller, change).await;
+    }
+    let edited = connection.gate(move |site| site.gate.preview(site.now(), &caller, change)).await?;
+    Ok(Json(answer(edited, Vec::new())))
+}
+
+/// The edit that gives an account a password: checked by the gate before a hash is paid.
+async fn new_password(
+    connection: &Connection,
+    caller: Caller,
+    account: AccountId,
+    password: Password,
+) -> Result<Edit, Refused> {
+    let site = &connection.site;
+    let password = connection
+        .gate(move |site| {
+            site.gate.check_password(site.now(), &caller, account, &password)?;
+            Ok(password)
+        })
+        .await?;
+    let storage = site.view().release().password_storage;
+    let made = site.vault.make(password, storage, site.gate.device_key()).await?;
+    Ok(Edit::Password(account, made))
+}
+
+async fn apply(connection: &Connection, caller: Caller, change: ChangeSet) -> Result<Json<api::SetAnswer>, Refused> {
+    let before = connection.site.view();
+    let edited = connection.gate(move |site| site.gate.apply(site.now(), &caller, change)).await?;
+    let remarks = remarks::after(&before, &connection.site.view(), &edited);
+    Ok(Json(answer(edited, remarks)))
+}
+
+fn answer(edited: Edited, remarks: Vec<String>) -> api::SetAnswer {
+    let register = |(register, before, after)| api::ChangedRegister { register, before, after };
+    let passwords = edited.passwords.into_iter().map(|account| account.to_string()).collect();
+    api::SetAnswer { changed: edited.registers.into_iter().map(register).collect(), passwords, remarks }
+}
