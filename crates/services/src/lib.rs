@@ -9,6 +9,7 @@ pub mod accept;
 pub mod change;
 pub mod connections;
 pub mod faces;
+pub mod files;
 pub mod info;
 pub mod keys;
 pub mod modbus;
@@ -18,6 +19,7 @@ pub mod ssh;
 pub mod telnet;
 #[cfg(test)]
 mod testbed;
+pub mod terminal;
 pub mod vault;
 pub mod web;
 
