@@ -156,6 +156,11 @@ impl Gate {
         self.state().sessions.touch(token, now.up_ms)
     }
 
+    /// Whether a token has a session now, without using it.
+    pub fn holds_session(&self, now: Now, token: &Token) -> bool {
+        self.state().sessions.holds(token, now.up_ms)
+    }
+
     /// Ends a session.
     pub fn close_session(&self, token: &Token) {
         self.state().sessions.close(token);

@@ -89,6 +89,11 @@ impl SessionTable {
         Some(session.clone())
     }
 
+    /// Whether this token has a session now. Looking is not using: it doesn't put the time-out off.
+    pub fn holds(&self, token: &Token, now: i64) -> bool {
+        self.find(token).is_some_and(|at| !self.is_over(&self.entries[at].session, now))
+    }
+
     /// Ends the session of this token.
     pub fn close(&mut self, token: &Token) -> Option<Session> {
         let at = self.find(token)?;

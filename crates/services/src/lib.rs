@@ -9,6 +9,7 @@ pub mod accept;
 pub mod change;
 pub mod connections;
 pub mod faces;
+pub mod files;
 pub mod info;
 pub mod keys;
 pub mod modbus;
@@ -16,6 +17,7 @@ pub mod setup;
 pub mod site;
 pub mod ssh;
 pub mod telnet;
+pub mod terminal;
 #[cfg(any(test, feature = "testbed"))]
 #[cfg_attr(not(test), expect(clippy::unwrap_used, reason = "a bench for tests: what fails in it fails the test"))]
 pub mod testbed;

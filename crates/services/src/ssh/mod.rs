@@ -1,15 +1,124 @@
-//! Under construction.
+//! The SSH face: one listener for SSH and SFTP, open while either is on; each channel is for the one or
+//! the other, and the one that is off is refused in words. Logins go to the meter's vault, commands to
+//! [`crate::terminal`], files to [`crate::files`]; this room owns the protocol alone, and russh stays
+//! behind it.
+//!
+//! [`connection`] bounds a connection in time, [`handler`] answers its requests, [`channel`] moves a
+//! channel's bytes, [`sftp`] speaks the file protocol, [`login`] is what a login is worth.
+
+mod channel;
+mod connection;
+mod handler;
+mod login;
+mod sever;
+mod sftp;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{Algorithm, PrivateKey};
+use russh::server::Config;
+use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
 use tokio::net::TcpListener;
+use zeroize::Zeroizing;
 
-use crate::{Site, Stop};
+use crate::files::Files;
+use crate::{Site, Stop, accept};
 
+/// Connections this face takes at once.
 pub const CONNECTIONS: usize = 16;
+/// Channels of one connection: a terminal and a few transfers.
+const CHANNELS: usize = 8;
+/// How long a connection may take until somebody has logged in on it.
+const LOGIN_GRACE: Duration = Duration::from_secs(30);
+/// Tries to log in on one connection, the empty one that clients begin with included.
+const AUTH_TRIES: usize = 6;
+/// A client that has been silent this long is asked whether it is still there…
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// …and after so many questions without an answer it isn't.
+const KEEPALIVE_MAX: usize = 3;
 
-pub async fn run(_site: Arc<Site>, _listener: TcpListener, _stop: Stop) {}
+/// What the listener calls itself. Versions are for those who have logged in.
+const IDENTITY: &str = "SSH-2.0-wattkeep";
+
+/// Key exchange, the one that a quantum computer won't undo first. Strict key exchange closes the
+/// Terrapin attack (CVE-2023-48795).
+const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+/// Counter mode is for clients without either of the authenticated ciphers.
+const CIPHERS: &[cipher::Name] =
+    &[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM, cipher::AES_256_CTR, cipher::AES_128_CTR];
+const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
+
+/// Serves SSH and SFTP until told to stop.
+pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
+    serve(Arc::new(Files::new(site)), listener, stop).await;
+}
+
+/// Serves these files, and the terminal of the meter they are of.
+async fn serve(files: Arc<Files>, listener: TcpListener, stop: Stop) {
+    let config = match config(&files.site().keys.ssh_host) {
+        Ok(config) => Arc::new(config),
+        Err(error) => {
+            tracing::error!(%error, "SSH and SFTP can't be served: the meter's host key is unreadable");
+            return;
+        }
+    };
+    accept::accept(listener, CONNECTIONS, stop, move |stream, peer| {
+        connection::serve(Arc::clone(&files), Arc::clone(&config), stream, peer)
+    })
+    .await;
+}
 
 /// A new Ed25519 host key, in OpenSSH's text form.
-pub fn new_host_key() -> Result<zeroize::Zeroizing<Vec<u8>>, String> {
-    Ok(zeroize::Zeroizing::new(Vec::new()))
+///
+/// # Errors
+/// A sentence, if the key can't be written as text.
+pub fn new_host_key() -> Result<Zeroizing<Vec<u8>>, String> {
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
+        .map_err(|error| error.to_string())?;
+    let text = key.to_openssh(LineEnding::LF).map_err(|error| error.to_string())?;
+    Ok(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// How somebody proves who they are. `keyboard-interactive` asks for the same password: some clients
+/// offer nothing else.
+fn methods() -> MethodSet {
+    MethodSet::from([MethodKind::Password, MethodKind::KeyboardInteractive].as_slice())
+}
+
+fn config(host_key: &[u8]) -> Result<Config, russh::keys::ssh_key::Error> {
+    Ok(Config {
+        server_id: SshId::Standard(Cow::Borrowed(IDENTITY)),
+        methods: methods(),
+        // The vault's checks take the same time for every account as it is; a lock-out's refusal is
+        // meant to be quick.
+        auth_rejection_time: Duration::ZERO,
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        max_auth_attempts: AUTH_TRIES,
+        keys: vec![PrivateKey::from_openssh(host_key)?],
+        preferred: Preferred {
+            kex: Cow::Borrowed(KEX),
+            key: Cow::Borrowed(&[Algorithm::Ed25519]),
+            host_key_certificates: Cow::Borrowed(&[]),
+            cipher: Cow::Borrowed(CIPHERS),
+            mac: Cow::Borrowed(MACS),
+            compression: Cow::Borrowed(&[compression::NONE]),
+        },
+        // The meter's own time-out decides, which a client's answers to keepalives don't put off.
+        inactivity_timeout: None,
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: KEEPALIVE_MAX,
+        nodelay: true,
+        ..Config::default()
+    })
 }

@@ -1,0 +1,101 @@
+//! The bytes of one channel. A task of its own takes every message that comes and puts data into a wide
+//! pipe; what works on the data sits at the other end, and its output is sent from there.
+//!
+//! That the three run side by side is not a matter of speed. The library's session hands messages to
+//! channels in a bounded queue: if whoever takes them also waits for the client to make room for output,
+//! the session waits for it, never reads that there is room, and all stands still.
+
+use bytes::Bytes;
+use russh::server::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
+
+/// How much of a client's data waits to be worked on: over a hundred thousand read requests.
+const PIPE: usize = 4 << 20;
+/// Output is sent in pieces of at most this much.
+const PIECE: usize = 64 << 10;
+/// Extended data of this kind is standard error (RFC 4254, 5.2).
+const STDERR: u32 = 1;
+
+/// What a channel says before it is closed.
+pub(super) struct Last {
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+    pub(super) exit_status: u32,
+}
+
+/// Runs `work` on a channel's data until it ends, or until the client closes the channel. `work` gives
+/// the exit status.
+pub(super) async fn run<W, F>(channel: Channel<Msg>, work: W)
+where
+    W: FnOnce(DuplexStream) -> F,
+    F: Future<Output = u32>,
+{
+    let (messages, out) = channel.split();
+    let (near, far) = duplex(PIPE);
+    let (output, input) = split(near);
+    let work = async {
+        let (exit_status, ()) = tokio::join!(work(far), send(output, &out));
+        finish(&out, exit_status).await;
+    };
+    tokio::select! {
+        () = drain(messages, input) => {}
+        () = work => {}
+    }
+}
+
+/// Says something and closes the channel; what the client sends meanwhile is thrown away.
+pub(super) async fn say(channel: Channel<Msg>, last: Last) {
+    let (messages, out) = channel.split();
+    let (near, _far) = duplex(1);
+    let (_, input) = split(near);
+    let speak = async {
+        let _ = out.data_bytes(last.stdout.into_bytes()).await;
+        let _ = out.extended_data_bytes(STDERR, last.stderr.into_bytes()).await;
+        finish(&out, last.exit_status).await;
+    };
+    tokio::select! {
+        () = drain(messages, input) => {}
+        () = speak => {}
+    }
+}
+
+/// Takes every message until the client closes the channel. Data nobody takes any more is dropped.
+async fn drain(mut messages: ChannelReadHalf, mut input: WriteHalf<DuplexStream>) {
+    while let Some(message) = messages.wait().await {
+        match message {
+            ChannelMsg::Data { data } => {
+                let _ = input.write_all(&data).await;
+            }
+            ChannelMsg::Eof => {
+                let _ = input.shutdown().await;
+            }
+            ChannelMsg::Close => return,
+            _ => {}
+        }
+    }
+}
+
+/// Sends output until there is no more, or nobody to take it.
+async fn send(mut output: ReadHalf<DuplexStream>, out: &ChannelWriteHalf<Msg>) {
+    let mut piece = bytes::BytesMut::new();
+    loop {
+        piece.reserve(PIECE);
+        match output.read_buf(&mut piece).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let piece: Bytes = piece.split().freeze();
+                if out.data_bytes(piece).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Exit status, end of data, close. Errors say that the connection is gone, and so is whoever would hear.
+async fn finish(out: &ChannelWriteHalf<Msg>, exit_status: u32) {
+    let _ = out.exit_status(exit_status).await;
+    let _ = out.eof().await;
+    let _ = out.close().await;
+}

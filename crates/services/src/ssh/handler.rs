@@ -1,0 +1,247 @@
+//! What a client asks of a connection: to log in, to open channels, to use them. Each request is decided
+//! by the settings as they are at that moment.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use framework::modules::security_options::Service;
+use meter::Caller;
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
+use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
+use security::{Password, Path};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::channel::{self, Last};
+use super::login::{ENDED, Login, login_path};
+use super::{CHANNELS, methods, sftp};
+use crate::connections::Entry;
+use crate::files::Files;
+use crate::terminal::{self, COMMANDS, Outcome, Output};
+
+type Done = Result<(), russh::Error>;
+
+/// One connection's conversation. Dropping it ends all its channels.
+pub(super) struct Conversation {
+    files: Arc<Files>,
+    peer: SocketAddr,
+    entry: Entry,
+    /// Tells the connection that somebody has logged in.
+    report: Option<oneshot::Sender<Arc<Login>>>,
+    login: Option<Arc<Login>>,
+    /// Channels that nothing has been asked of yet.
+    waiting: BTreeMap<u32, Waiting>,
+    at_work: JoinSet<()>,
+}
+
+struct Waiting {
+    channel: Channel<Msg>,
+    /// Whether the client shows its output on a raw terminal, where a line feed alone makes stairs.
+    terminal: bool,
+}
+
+impl Conversation {
+    pub(super) fn new(
+        files: Arc<Files>,
+        peer: SocketAddr,
+        entry: Entry,
+        report: oneshot::Sender<Arc<Login>>,
+    ) -> Self {
+        let report = Some(report);
+        Self { files, peer, entry, report, login: None, waiting: BTreeMap::new(), at_work: JoinSet::new() }
+    }
+
+    async fn log_in(&mut self, name: &str, typed: &[u8]) -> Auth {
+        let site = self.files.site();
+        let path = login_path(site).0;
+        // What is longer than any password isn't one: it needs no check to be refused.
+        let Ok(password) = Password::new(typed) else { return refused() };
+        match site.login(path, name, password, self.peer).await {
+            Ok(who) => {
+                let caller = Caller::on(path, who, self.peer);
+                let login = Arc::new(Login::new(Arc::clone(site), &caller, self.peer));
+                self.entry.logged_in(who);
+                self.login = Some(Arc::clone(&login));
+                // The connection that would hear it may be at its end.
+                let _ = self.report.take().map(|report| report.send(login));
+                Auth::Accept
+            }
+            Err(denied) => {
+                tracing::debug!(peer = %self.peer, %denied, "SSH login refused");
+                refused()
+            }
+        }
+    }
+
+    /// Takes a channel to work with and the login to do it under, if the service is on; else says why not.
+    fn begin(
+        &mut self,
+        id: ChannelId,
+        service: Service,
+        session: &mut Session,
+    ) -> Result<Option<(Waiting, Arc<Login>)>, russh::Error> {
+        let Some(waiting) = self.waiting.remove(&u32::from(id)) else {
+            session.channel_failure(id)?;
+            return Ok(None);
+        };
+        session.channel_success(id)?;
+        let allowed = match &self.login {
+            Some(login) => login.uses(service).map(|()| Arc::clone(login)),
+            None => Err(ENDED.to_owned()),
+        };
+        match allowed {
+            Ok(login) => {
+                self.entry.serves(service);
+                Ok(Some((waiting, login)))
+            }
+            Err(sentence) => {
+                self.say(waiting, Output::failed(sentence));
+                Ok(None)
+            }
+        }
+    }
+
+    /// What has been done on standard output, what has been refused on standard error.
+    fn say(&mut self, waiting: Waiting, output: Output) {
+        let text = if waiting.terminal { output.text.replace('\n', "\r\n") } else { output.text };
+        let (stdout, stderr) = match output.outcome {
+            Outcome::Done => (text, String::new()),
+            Outcome::Failed => (String::new(), text),
+        };
+        let last = Last { stdout, stderr, exit_status: output.outcome.exit_status() };
+        self.at_work.spawn(channel::say(waiting.channel, last));
+    }
+}
+
+/// A refused login: the same methods stay open.
+fn refused() -> Auth {
+    Auth::Reject { proceed_with_methods: Some(methods()), partial_success: false }
+}
+
+impl Handler for Conversation {
+    type Error = russh::Error;
+
+    /// Why no login can succeed, where that is so (B29). A wrong password is not told apart from others.
+    async fn authentication_banner(&mut self) -> Result<Option<String>, russh::Error> {
+        let lost = self.files.site().view().identity.lost_key.clone();
+        Ok(lost.map(|sentence| format!("{sentence}\r\n")))
+    }
+
+    async fn auth_none(&mut self, _: &str) -> Result<Auth, russh::Error> {
+        Ok(refused())
+    }
+
+    async fn auth_publickey_offered(&mut self, _: &str, _: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+        Ok(refused())
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
+        Ok(self.log_in(user, password.as_bytes()).await)
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, russh::Error> {
+        const PROMPTS: &[(Cow<'static, str>, bool)] = &[(Cow::Borrowed("Password: "), false)];
+        match response {
+            None => {
+                Ok(Auth::Partial { name: "".into(), instructions: "".into(), prompts: Cow::Borrowed(PROMPTS) })
+            }
+            Some(mut answers) => {
+                let typed = answers.next();
+                Ok(self.log_in(user, typed.as_deref().unwrap_or_default()).await)
+            }
+        }
+    }
+
+    async fn channel_open_session(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle, _: &mut Session) -> Done {
+        while self.at_work.try_join_next().is_some() {}
+        if self.waiting.len() + self.at_work.len() >= CHANNELS {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        self.waiting.insert(u32::from(channel.id()), Waiting { channel, terminal: false });
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Done {
+        self.waiting.remove(&u32::from(id));
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        id: ChannelId,
+        _: &str,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: u32,
+        _: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Done {
+        match self.waiting.get_mut(&u32::from(id)) {
+            Some(waiting) => {
+                waiting.terminal = true;
+                session.channel_success(id)
+            }
+            None => session.channel_failure(id),
+        }
+    }
+
+    async fn env_request(&mut self, id: ChannelId, _: &str, _: &str, session: &mut Session) -> Done {
+        session.channel_failure(id)
+    }
+
+    async fn x11_request(
+        &mut self,
+        id: ChannelId,
+        _: bool,
+        _: &str,
+        _: &str,
+        _: u32,
+        session: &mut Session,
+    ) -> Done {
+        session.channel_failure(id)
+    }
+
+    async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Done {
+        if let Some((waiting, _)) = self.begin(id, Service::Ssh, session)? {
+            self.say(
+                waiting,
+                Output::failed(format!(
+                    "the interactive terminal is not part of this version; commands given with ssh work: {COMMANDS}"
+                )),
+            );
+        }
+        Ok(())
+    }
+
+    async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Done {
+        if let Some((waiting, login)) = self.begin(id, Service::Ssh, session)? {
+            let output = match std::str::from_utf8(command) {
+                Ok(line) => terminal::run(&login.site, Path::Ssh, login.who, line),
+                Err(_) => Output::failed("a command is text in UTF-8"),
+            };
+            self.say(waiting, output);
+        }
+        Ok(())
+    }
+
+    async fn subsystem_request(&mut self, id: ChannelId, name: &str, session: &mut Session) -> Done {
+        if name != "sftp" {
+            return session.channel_failure(id);
+        }
+        if let Some((waiting, login)) = self.begin(id, Service::Sftp, session)? {
+            let tree = self.files.tree(login.caller(Path::Sftp));
+            self.at_work.spawn(channel::run(waiting.channel, |stream| sftp::serve(stream, login, tree)));
+        }
+        Ok(())
+    }
+}

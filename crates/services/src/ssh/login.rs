@@ -1,0 +1,85 @@
+//! What a login on a connection is worth: a session of the meter, which ends when the account gets
+//! another password, when the mode changes or when nobody has used it for too long; and the services
+//! that it may be used for, as the settings are at that moment.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use framework::modules::security_options::Service;
+use meter::Caller;
+use security::{Path, Refusal, Token, Who};
+
+use crate::Site;
+
+/// Reading a file uses the session, but asks for it only this often: a transfer is thousands of reads.
+const USED_MS: i64 = 1_000;
+
+/// Why a login is no longer worth anything.
+pub(super) const ENDED: &str = "this session has ended: log in again";
+
+/// A login.
+pub(super) struct Login {
+    pub(super) site: Arc<Site>,
+    pub(super) who: Who,
+    peer: SocketAddr,
+    token: Token,
+    used_ms: AtomicI64,
+}
+
+impl Login {
+    /// Opens a session for whoever has just logged in.
+    pub(super) fn new(site: Arc<Site>, caller: &Caller, peer: SocketAddr) -> Self {
+        let token = site.open_session(caller);
+        let used_ms = AtomicI64::new(site.now().up_ms);
+        Self { site, who: caller.who, peer, token, used_ms }
+    }
+
+    /// The caller, by what a channel does.
+    pub(super) fn caller(&self, path: Path) -> Caller {
+        Caller::on(path, self.who, self.peer)
+    }
+
+    /// Uses the session for a service, or says why not.
+    pub(super) fn uses(&self, service: Service) -> Result<(), String> {
+        let now = self.site.now();
+        if self.site.gate.session(now, &self.token).is_none() {
+            return Err(ENDED.to_owned());
+        }
+        self.used_ms.store(now.up_ms, Ordering::Relaxed);
+        is_on(&self.site, service)
+    }
+
+    /// The same for one of thousands of requests.
+    pub(super) fn goes_on(&self, service: Service) -> Result<(), String> {
+        let since = self.site.now().up_ms.saturating_sub(self.used_ms.load(Ordering::Relaxed));
+        if since < USED_MS { is_on(&self.site, service) } else { self.uses(service) }
+    }
+
+    /// Whether the session is still there. Asking is not using.
+    pub(super) fn lives(&self) -> bool {
+        self.site.gate.holds_session(self.site.now(), &self.token)
+    }
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        self.site.gate.close_session(&self.token);
+    }
+}
+
+/// Whether a service is on, or the sentence that says it is off.
+fn is_on(site: &Site, service: Service) -> Result<(), String> {
+    match site.view().settings.service(service) {
+        Some(true) => Ok(()),
+        _ => Err(Refusal::SwitchOff(service.switch()).to_string()),
+    }
+}
+
+/// The path that somebody logs in on, before it is known what for: SFTP's where there is nothing else.
+pub(super) fn login_path(site: &Site) -> (Path, Service) {
+    match is_on(site, Service::Ssh) {
+        Ok(()) => (Path::Ssh, Service::Ssh),
+        Err(_) => (Path::Sftp, Service::Sftp),
+    }
+}
