@@ -1,10 +1,11 @@
 //! What a meter says of itself: the same document on Setup, on the terminals and in files.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use framework::modules::power_meter;
 use framework::modules::security_options::{self as options, Service};
-use framework::{RegisterName, Value};
+use framework::{Readings, RegisterName, Value};
 use meter::View;
 use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 
@@ -97,4 +98,52 @@ pub fn access(view: &View) -> BTreeMap<String, String> {
             (format!("{path}: {who}"), firmware::access::words(Some(&row)))
         })
         .collect()
+}
+
+/// A reading as people are shown it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// The value, rounded to the decimals that the register's description asks for; none while there
+    /// is none to show.
+    pub value: Option<f64>,
+    /// The unit, or nothing.
+    pub unit: &'static str,
+    decimals: u8,
+}
+
+/// The output register with this factory name; none where the template has no such register. Where
+/// several modules have one, the first module's counts.
+pub fn shown(readings: &Readings, register: &str) -> Option<Shown> {
+    let outputs = readings.directory.outputs();
+    let position = outputs.iter().position(|output| output.name.register == register)?;
+    let output = &outputs[position];
+    let scale = 10f64.powi(i32::from(output.decimals));
+    // Adding zero turns -0.0, what is left of a small negative value, into 0.0.
+    let value = readings.value(position).map(|value| (value * scale).round() / scale + 0.0);
+    Some(Shown { value, unit: output.unit, decimals: output.decimals })
+}
+
+impl Shown {
+    /// A reading that isn't there.
+    pub fn missing(unit: &'static str) -> Self {
+        Self { value: None, unit, decimals: 0 }
+    }
+}
+
+impl fmt::Display for Shown {
+    /// Number, space, unit. Where there is no value two hyphens stand in its place: a program that
+    /// reads them as a number must fail, which a 0 would not make it do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.value {
+            Some(value) => write!(f, "{value:.*}", usize::from(self.decimals))?,
+            None => f.write_str("--")?,
+        }
+        if self.unit.is_empty() { Ok(()) } else { write!(f, " {}", self.unit) }
+    }
+}
+
+/// A time as people are shown it, in UTC to the second. Before the first reading there is none.
+pub fn utc_text(utc_ms: i64) -> Option<String> {
+    let time = (utc_ms != 0).then(|| jiff::Timestamp::from_millisecond(utc_ms).ok()).flatten()?;
+    Some(time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }

@@ -1,0 +1,219 @@
+//! One conversation: banner, login, menu. Who somebody is comes from the site's login, what they may see
+//! from the view at each choice; the session that keeps the time-out is the gate's, so that a changed
+//! password, mode or release ends it here as it does everywhere.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use framework::modules::security_options::SESSION_TIMEOUT;
+use meter::{Caller, Denied, GateError, View};
+use security::{AccountId, Ask, Password, Path, Source, Token, Verdict, Who};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{error::Elapsed, timeout};
+use zeroize::Zeroizing;
+
+use super::line::{Line, MAX_LINE};
+use super::menu;
+use super::terminal::{Gone, Terminal};
+use crate::Site;
+use crate::connections::Entry;
+
+/// Tries on one connection, as terminals of the trade allow them; lock-outs count across connections.
+const TRIES: usize = 3;
+
+/// The time a conversation is given.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// From connecting to being logged in.
+    pub login: Duration,
+    /// From one choice to the next.
+    pub idle: fn(&View) -> Duration,
+}
+
+impl Limits {
+    /// A minute to type a name and a password, three times if need be, so that nobody holds a place that
+    /// others wait for; then the meter's own time-out.
+    pub const METER: Self = Self { login: Duration::from_secs(60), idle: session_timeout };
+}
+
+fn session_timeout(view: &View) -> Duration {
+    // The register's range is 1 to 43200 minutes.
+    Duration::from_secs(view.settings.option_number(SESSION_TIMEOUT) as u64 * 60)
+}
+
+/// How a conversation ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error("said goodbye")]
+    Goodbye,
+    #[error("nobody logged in")]
+    NoLogin,
+    #[error("the session is over")]
+    Over,
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}
+
+/// A session at the gate, closed when the conversation ends, however it does.
+struct Session<'a> {
+    site: &'a Site,
+    token: Token,
+}
+
+impl Session<'_> {
+    fn holds(&self) -> bool {
+        self.site.gate.session(self.site.now(), &self.token).is_some()
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.site.gate.close_session(&self.token);
+    }
+}
+
+/// Talks with one client until either has had enough.
+pub(super) async fn converse(
+    site: Arc<Site>,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: SocketAddr,
+    entry: Entry,
+    limits: Limits,
+) -> End {
+    let mut terminal = Terminal::new(stream);
+    match talk(&site, &mut terminal, peer, &entry, limits).await {
+        Ok(end) => end,
+        Err(gone) => End::Gone(gone),
+    }
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    site: &Site,
+    terminal: &mut Terminal<S>,
+    peer: SocketAddr,
+    entry: &Entry,
+    limits: Limits,
+) -> Result<End, Gone> {
+    let who = match timeout(limits.login, log_in(site, terminal, peer)).await {
+        Ok(Ok(Some(who))) => who,
+        Ok(Ok(None)) => return Ok(End::NoLogin),
+        Ok(Err(gone)) => return Err(gone),
+        Err(Elapsed { .. }) => {
+            terminal.say("\nnobody has logged in for too long: connect again\n").await?;
+            return Ok(End::NoLogin);
+        }
+    };
+    entry.logged_in(who);
+    let session = Session { site, token: site.open_session(&Caller::on(Path::Telnet, who, peer)) };
+    terminal.say(menu::MENU).await?;
+    loop {
+        terminal.say(menu::PROMPT).await?;
+        let Ok(line) = timeout((limits.idle)(&site.view()), terminal.line()).await else {
+            terminal.say("\nnothing was typed for too long: the session is over\n").await?;
+            return Ok(End::Over);
+        };
+        let line = line?;
+        if !session.holds() {
+            terminal.say("the session is over: connect and log in again\n").await?;
+            return Ok(End::Over);
+        }
+        let typed = match line {
+            Line::Entered(typed) => typed,
+            Line::TooLong => {
+                terminal.say(&too_long()).await?;
+                continue;
+            }
+            Line::Leave => return Ok(End::Goodbye),
+        };
+        match typed.trim_ascii() {
+            b"x" | b"X" => {
+                terminal.say("goodbye\n").await?;
+                return Ok(End::Goodbye);
+            }
+            choice => terminal.say(&answer(site, who, choice)).await?,
+        }
+    }
+}
+
+fn answer(site: &Site, who: Who, choice: &[u8]) -> String {
+    let view = site.view();
+    if let Err(refusal) = view.may(Path::Telnet, who, Ask::Read) {
+        return format!("{refusal}\n");
+    }
+    match choice {
+        b"1" => menu::network(site, &view, who) + menu::MENU,
+        b"2" => menu::meter(site, &view, who) + menu::MENU,
+        b"3" => menu::readings(&view) + menu::MENU,
+        b"" | b"?" => menu::MENU.to_owned(),
+        _ => menu::NO_CHOICE.to_owned(),
+    }
+}
+
+fn too_long() -> String {
+    format!("a line has at most {MAX_LINE} characters: this one was thrown away\n")
+}
+
+/// Who has logged in; nobody, if the client left or has used up its tries.
+async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
+    site: &Site,
+    terminal: &mut Terminal<S>,
+    peer: SocketAddr,
+) -> Result<Option<Who>, Gone> {
+    let view = site.view();
+    terminal.say(&format!("wattkeep\n{}\n{}\n\n", view.release().device_type, view.identity.serial)).await?;
+    let mut tries = 0;
+    while tries < TRIES {
+        terminal.say("login: ").await?;
+        let name = match terminal.line().await? {
+            Line::Entered(name) if name.trim_ascii().is_empty() => continue,
+            Line::Entered(name) => name,
+            Line::TooLong => {
+                terminal.say(&too_long()).await?;
+                continue;
+            }
+            Line::Leave => return Ok(None),
+        };
+        let password = match terminal.hidden("password: ").await? {
+            Line::Entered(password) => password,
+            Line::TooLong => {
+                terminal.say(&too_long()).await?;
+                continue;
+            }
+            Line::Leave => return Ok(None),
+        };
+        tries += 1;
+        let name = String::from_utf8_lossy(name.trim_ascii());
+        match check(site, &name, &password, peer).await {
+            Ok(who) => return Ok(Some(who)),
+            Err(denied) => terminal.say(&format!("{denied}\n")).await?,
+        }
+    }
+    terminal.say("too many tries: connect again\n").await?;
+    Ok(None)
+}
+
+async fn check(site: &Site, name: &str, typed: &Zeroizing<Vec<u8>>, peer: SocketAddr) -> Result<Who, Denied> {
+    if site.gate.open_to_all() {
+        return no_security(site, name, peer);
+    }
+    // No release takes a password anywhere near this long, so what is cut off can't make it right.
+    let typed = typed.get(..Password::MAX_BYTES).unwrap_or(typed);
+    let password = Password::new(typed).map_err(|_| Denied::Busy)?;
+    site.login(Path::Telnet, name, password, peer).await
+}
+
+/// No security: `8650`, with any password.
+fn no_security(site: &Site, name: &str, peer: SocketAddr) -> Result<Who, Denied> {
+    let who = match AccountId::from_login(name) {
+        Some(AccountId::FrontPanel) => Ok(Who::Standard),
+        _ => Err(Denied::Verdict(Verdict::Wrong.refusal().unwrap_or_default())),
+    };
+    let (caller, effect) = match who {
+        Ok(who) => (Caller::on(Path::Telnet, who, peer), "valid"),
+        Err(_) => (Caller::on(Path::Telnet, Who::Nobody, peer), "invalid"),
+    };
+    let cause = format!("login from {}", Source::from(peer.ip()));
+    site.gate.log(site.now(), &caller, &cause, effect).map_err(|error: GateError| Denied::Failed(error))?;
+    who
+}
