@@ -180,6 +180,11 @@ impl RunningMeter {
         on.collect()
     }
 
+    /// Where Setup reaches it.
+    pub fn setup_address(&self) -> Option<SocketAddr> {
+        self.addresses().into_iter().find(|(service, _)| *service == Service::Setup).map(|(_, address)| address)
+    }
+
     /// Stops it cleanly: faces closed, the last second stored, the end logged.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
