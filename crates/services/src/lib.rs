@@ -17,9 +17,9 @@ pub mod setup;
 pub mod site;
 pub mod ssh;
 pub mod telnet;
+pub mod terminal;
 #[cfg(test)]
 mod testbed;
-pub mod terminal;
 pub mod vault;
 pub mod web;
 

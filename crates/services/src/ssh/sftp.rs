@@ -138,11 +138,9 @@ impl SftpSession {
             Packet::Lstat(stat) => self.stat(id, stat.path).await,
             Packet::Fstat(stat) => {
                 let attrs = match self.held(&stat.handle)? {
-                    Open::File(file) => attributes(Stat {
-                        kind: Kind::File,
-                        size: file.bytes.len() as u64,
-                        utc_ms: file.utc_ms,
-                    }),
+                    Open::File(file) => {
+                        attributes(Stat { kind: Kind::File, size: file.bytes.len() as u64, utc_ms: file.utc_ms })
+                    }
                     Open::Directory(_) => attributes(Stat { kind: Kind::Directory, size: 0, utc_ms: 0 }),
                 };
                 Ok(Attrs { id, attrs }.into())
@@ -214,12 +212,7 @@ fn not_open() -> No {
 }
 
 fn status(id: u32, code: StatusCode, sentence: &str) -> Packet {
-    Packet::Status(Status {
-        id,
-        status_code: code,
-        error_message: sentence.to_owned(),
-        language_tag: "en".to_owned(),
-    })
+    Packet::Status(Status { id, status_code: code, error_message: sentence.to_owned(), language_tag: "en".to_owned() })
 }
 
 fn end(id: u32) -> Packet {
