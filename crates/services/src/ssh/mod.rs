@@ -3,8 +3,8 @@
 //! [`crate::terminal`], files to [`crate::files`]; this room owns the protocol alone, and russh stays
 //! behind it.
 //!
-//! [`connection`] bounds a connection in time, [`handler`] answers its requests, [`channel`] moves a
-//! channel's bytes, [`sftp`] speaks the file protocol, [`login`] is what a login is worth.
+//! `connection` bounds a connection in time, `handler` answers its requests, `channel` moves a channel's
+//! bytes, `sftp` speaks the file protocol, `login` is what a login is worth.
 
 mod channel;
 mod connection;
