@@ -234,6 +234,18 @@ async fn a_new_password_and_idle_minutes_end_the_session() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_session_has_ended_is_closed_though_nobody_asks_anything_of_it() {
+    let (bench, address) = meter(&[]).await;
+    let connection = login(address, "8650", "0").await;
+    let files = sftp(&connection).await;
+    bench.set_password("8650", "4711").await;
+    // From here on, time passes as soon as nothing else happens.
+    tokio::time::pause();
+    let _ = connection.await;
+    assert!(files.read("/logs/events.csv").await.is_err());
+}
+
+#[tokio::test]
 async fn a_shell_says_what_there_is_instead_on_a_terminal_with_line_ends_of_its_own() {
     let (_bench, address) = meter(&[("SSH", "yes")]).await;
     let connection = login(address, "8650", "0").await;
