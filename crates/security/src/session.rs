@@ -211,6 +211,8 @@ mod tests {
         open(&mut table, 2, user(2), 4 * MINUTE_MS);
         assert!(table.reap(5 * MINUTE_MS).is_empty());
         table.set_timeout(5);
+        assert!(!table.holds(&token(1), 5 * MINUTE_MS), "looking puts nothing off");
+        assert!(table.holds(&token(2), 5 * MINUTE_MS));
         assert_eq!(table.reap(5 * MINUTE_MS).iter().map(|s| s.number).collect::<Vec<_>>(), [1]);
         assert_eq!(table.list(5 * MINUTE_MS).map(|s| s.who).collect::<Vec<_>>(), [user(2)]);
     }

@@ -98,6 +98,11 @@ impl Bench {
         address
     }
 
+    /// Turns true, or ends, when the bench is dropped.
+    pub fn stop(&self) -> crate::Stop {
+        self._stop.subscribe()
+    }
+
     /// Sets registers, as the meter itself.
     pub fn set(&self, registers: &[(&str, &str)]) {
         let edits = registers.iter().map(|(name, value)| Edit::Register((*name).into(), (*value).into())).collect();

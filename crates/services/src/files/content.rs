@@ -116,7 +116,8 @@ mod tests {
             cause: "Factory 1/Owner = A \"B\", C".into(),
             effect: "line\nbreak".into(),
         };
-        let expected = "7,2026-01-01T00:00:00.005Z,10,USER1,setup,\"Factory 1/Owner = A \"\"B\"\", C\",\"line\nbreak\"\r\n";
+        let expected =
+            "7,2026-01-01T00:00:00.005Z,10,USER1,setup,\"Factory 1/Owner = A \"\"B\"\", C\",\"line\nbreak\"\r\n";
         assert_eq!(row(&event), expected);
         assert!(row(&EventEntry { utc_ms: i64::MAX, ..event }).starts_with("7,9223372036854775807,"));
     }

@@ -185,9 +185,7 @@ impl Tree {
         let site = &self.files.site;
         Ok(match file {
             File::Events => (site.gate.next_event()?, true),
-            File::Template | File::Security => {
-                (site.view().generation, content::may_read_security(site, &self.caller))
-            }
+            File::Template | File::Security => (site.view().generation, content::may_read_security(site, &self.caller)),
             #[cfg(test)]
             File::Large => (0, true),
         })

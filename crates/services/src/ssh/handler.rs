@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::channel::{self, Last};
 use super::login::{ENDED, Login, login_path};
-use super::{CHANNELS, methods, sftp};
+use super::{CHANNELS, CHANNELS_EVER, methods, sftp};
 use crate::connections::Entry;
 use crate::files::Files;
 use crate::terminal::{self, COMMANDS, Outcome, Output};
@@ -34,6 +34,7 @@ pub(super) struct Conversation {
     /// Channels that nothing has been asked of yet.
     waiting: BTreeMap<u32, Waiting>,
     at_work: JoinSet<()>,
+    opened: usize,
 }
 
 struct Waiting {
@@ -43,14 +44,9 @@ struct Waiting {
 }
 
 impl Conversation {
-    pub(super) fn new(
-        files: Arc<Files>,
-        peer: SocketAddr,
-        entry: Entry,
-        report: oneshot::Sender<Arc<Login>>,
-    ) -> Self {
+    pub(super) fn new(files: Arc<Files>, peer: SocketAddr, entry: Entry, report: oneshot::Sender<Arc<Login>>) -> Self {
         let report = Some(report);
-        Self { files, peer, entry, report, login: None, waiting: BTreeMap::new(), at_work: JoinSet::new() }
+        Self { files, peer, entry, report, login: None, waiting: BTreeMap::new(), at_work: JoinSet::new(), opened: 0 }
     }
 
     async fn log_in(&mut self, name: &str, typed: &[u8]) -> Auth {
@@ -149,9 +145,7 @@ impl Handler for Conversation {
     ) -> Result<Auth, russh::Error> {
         const PROMPTS: &[(Cow<'static, str>, bool)] = &[(Cow::Borrowed("Password: "), false)];
         match response {
-            None => {
-                Ok(Auth::Partial { name: "".into(), instructions: "".into(), prompts: Cow::Borrowed(PROMPTS) })
-            }
+            None => Ok(Auth::Partial { name: "".into(), instructions: "".into(), prompts: Cow::Borrowed(PROMPTS) }),
             Some(mut answers) => {
                 let typed = answers.next();
                 Ok(self.log_in(user, typed.as_deref().unwrap_or_default()).await)
@@ -161,10 +155,11 @@ impl Handler for Conversation {
 
     async fn channel_open_session(&mut self, channel: Channel<Msg>, reply: ChannelOpenHandle, _: &mut Session) -> Done {
         while self.at_work.try_join_next().is_some() {}
-        if self.waiting.len() + self.at_work.len() >= CHANNELS {
+        if self.waiting.len() + self.at_work.len() >= CHANNELS || self.opened >= CHANNELS_EVER {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
+        self.opened += 1;
         self.waiting.insert(u32::from(channel.id()), Waiting { channel, terminal: false });
         reply.accept().await;
         Ok(())
@@ -199,15 +194,7 @@ impl Handler for Conversation {
         session.channel_failure(id)
     }
 
-    async fn x11_request(
-        &mut self,
-        id: ChannelId,
-        _: bool,
-        _: &str,
-        _: &str,
-        _: u32,
-        session: &mut Session,
-    ) -> Done {
+    async fn x11_request(&mut self, id: ChannelId, _: bool, _: &str, _: &str, _: u32, session: &mut Session) -> Done {
         session.channel_failure(id)
     }
 

@@ -3,8 +3,8 @@
 //! [`crate::terminal`], files to [`crate::files`]; this room owns the protocol alone, and russh stays
 //! behind it.
 //!
-//! [`connection`] bounds a connection in time, [`handler`] answers its requests, [`channel`] moves a
-//! channel's bytes, [`sftp`] speaks the file protocol, [`login`] is what a login is worth.
+//! `connection` bounds a connection in time, `handler` answers its requests, `channel` moves a channel's
+//! bytes, `sftp` speaks the file protocol, `login` is what a login is worth.
 
 mod channel;
 mod connection;
@@ -33,6 +33,8 @@ use crate::{Site, Stop, accept};
 pub const CONNECTIONS: usize = 16;
 /// Channels of one connection: a terminal and a few transfers.
 const CHANNELS: usize = 8;
+/// Channels over the life of one connection. The library keeps a little of each that the meter closes.
+const CHANNELS_EVER: usize = 1000;
 /// How long a connection may take until somebody has logged in on it.
 const LOGIN_GRACE: Duration = Duration::from_secs(30);
 /// Tries to log in on one connection, the empty one that clients begin with included.
@@ -84,8 +86,8 @@ async fn serve(files: Arc<Files>, listener: TcpListener, stop: Stop) {
 /// # Errors
 /// A sentence, if the key can't be written as text.
 pub fn new_host_key() -> Result<Zeroizing<Vec<u8>>, String> {
-    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519)
-        .map_err(|error| error.to_string())?;
+    let key =
+        PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(|error| error.to_string())?;
     let text = key.to_openssh(LineEnding::LF).map_err(|error| error.to_string())?;
     Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }

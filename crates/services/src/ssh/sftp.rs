@@ -138,11 +138,9 @@ impl SftpSession {
             Packet::Lstat(stat) => self.stat(id, stat.path).await,
             Packet::Fstat(stat) => {
                 let attrs = match self.held(&stat.handle)? {
-                    Open::File(file) => attributes(Stat {
-                        kind: Kind::File,
-                        size: file.bytes.len() as u64,
-                        utc_ms: file.utc_ms,
-                    }),
+                    Open::File(file) => {
+                        attributes(Stat { kind: Kind::File, size: file.bytes.len() as u64, utc_ms: file.utc_ms })
+                    }
                     Open::Directory(_) => attributes(Stat { kind: Kind::Directory, size: 0, utc_ms: 0 }),
                 };
                 Ok(Attrs { id, attrs }.into())
@@ -214,12 +212,7 @@ fn not_open() -> No {
 }
 
 fn status(id: u32, code: StatusCode, sentence: &str) -> Packet {
-    Packet::Status(Status {
-        id,
-        status_code: code,
-        error_message: sentence.to_owned(),
-        language_tag: "en".to_owned(),
-    })
+    Packet::Status(Status { id, status_code: code, error_message: sentence.to_owned(), language_tag: "en".to_owned() })
 }
 
 fn end(id: u32) -> Packet {
@@ -261,5 +254,53 @@ fn attributes(stat: Stat) -> FileAttributes {
         permissions: Some(permissions | mode.bits()),
         atime: Some(seconds),
         mtime: Some(seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meter::Caller;
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, TestRunner};
+    use security::{Path, Who};
+
+    use super::*;
+    use crate::files::Files;
+    use crate::testbed::Bench;
+
+    #[test]
+    fn whatever_comes_is_answered_under_its_number_and_holds_no_more_than_the_handles_there_are() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let bench = Bench::new("4.40.1");
+        let peer = "127.0.0.1:9".parse().unwrap();
+        let caller = Caller::on(Path::Sftp, Who::Standard, peer);
+        let login = Arc::new(Login::new(Arc::clone(&bench.site), &caller, peer));
+        let tree = Arc::new(Arc::new(Files::new(Arc::clone(&bench.site))).tree(caller));
+        // Every type of request, with a length, a path and what may follow; and plain noise.
+        let path = prop::sample::select(vec!["/", "/logs/events.csv", "0", "limits@openssh.com", "", "\u{fffd}"]);
+        let request = (1u8..22, any::<u32>(), path, any::<Vec<u8>>()).prop_map(|(kind, id, path, rest)| {
+            let length = path.len() as u32;
+            [&[kind][..], &id.to_be_bytes(), &length.to_be_bytes(), path.as_bytes(), &rest].concat()
+        });
+        let packets = prop::collection::vec(prop_oneof![request, any::<Vec<u8>>()], 1..100);
+        let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
+        let law = runner.run(&packets, |packets| {
+            let mut session =
+                SftpSession { login: Arc::clone(&login), tree: Arc::clone(&tree), open: BTreeMap::new(), next: 0 };
+            for packet in packets {
+                let id = packet.get(1..5).map_or(0, |id| u32::from_be_bytes(id.try_into().unwrap()));
+                let is_init = packet.first() == Some(&1);
+                let answer = runtime.block_on(session.answer(packet.into()));
+                let answer = Bytes::try_from(answer).unwrap();
+                prop_assert!(answer[4] > 100 || (is_init && answer[4] == 2), "an answer, not a request");
+                if answer[4] != 2 {
+                    prop_assert_eq!(&answer[5..9], &id.to_be_bytes());
+                }
+                prop_assert!(answer.len() as u64 <= u64::from(MAX_PACKET));
+                prop_assert!(session.open.len() <= MAX_HANDLES);
+            }
+            Ok(())
+        });
+        law.unwrap();
     }
 }

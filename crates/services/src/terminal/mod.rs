@@ -119,7 +119,8 @@ mod tests {
         let bench = Bench::new("4.40.1");
         let all = run_as(&bench, Who::Standard, "info");
         assert_eq!(all.outcome, Outcome::Done);
-        for line in ["Serial number     MW-2611A001-01", "Release           4.40.1", "  USER1", "Factory password  yes"] {
+        for line in ["Serial number     MW-2611A001-01", "Release           4.40.1", "  USER1", "Factory password  yes"]
+        {
             assert!(all.text.contains(line), "{line}\n{}", all.text);
         }
         let nobody = run_as(&bench, Who::Nobody, "info");

@@ -1,0 +1,410 @@
+//! The face over real sockets: asked by the library's own client, which can be told to do anything, and
+//! in [`foreign`] by clients that nobody here wrote.
+
+mod foreign;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use meter::Caller;
+use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
+use russh::{ChannelMsg, keys};
+use russh_sftp::client::{RawSftpSession, SftpSession, error::Error as SftpError};
+use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::faces::FACES;
+use crate::testbed::Bench;
+
+struct Anything;
+
+impl client::Handler for Anything {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &keys::PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        Ok(true)
+    }
+}
+
+async fn connect(address: SocketAddr) -> Handle<Anything> {
+    client::connect(Arc::default(), address, Anything).await.unwrap()
+}
+
+async fn try_login(address: SocketAddr, name: &str, password: &str) -> Option<Handle<Anything>> {
+    let mut connection = connect(address).await;
+    connection.authenticate_password(name, password).await.unwrap().success().then_some(connection)
+}
+
+async fn login(address: SocketAddr, name: &str, password: &str) -> Handle<Anything> {
+    try_login(address, name, password).await.unwrap()
+}
+
+/// What a command says: standard output, standard error, exit status.
+async fn exec(connection: &Handle<Anything>, command: &str) -> (String, String, u32) {
+    let channel = connection.channel_open_session().await.unwrap();
+    channel.exec(true, command).await.unwrap();
+    said(channel).await
+}
+
+async fn said(mut channel: russh::Channel<client::Msg>) -> (String, String, u32) {
+    let (mut out, mut err, mut status) = (Vec::new(), Vec::new(), None);
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } => out.extend_from_slice(&data),
+            ChannelMsg::ExtendedData { data, ext: 1 } => err.extend_from_slice(&data),
+            ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+            _ => {}
+        }
+    }
+    (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), status.unwrap())
+}
+
+async fn raw_sftp(connection: &Handle<Anything>) -> RawSftpSession {
+    let channel = connection.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let sftp = RawSftpSession::new(channel.into_stream());
+    sftp.init().await.unwrap();
+    sftp
+}
+
+async fn sftp(connection: &Handle<Anything>) -> SftpSession {
+    let channel = connection.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    SftpSession::new(channel.into_stream()).await.unwrap()
+}
+
+fn refusal<T>(result: Result<T, SftpError>) -> (StatusCode, String) {
+    match result {
+        Err(SftpError::Status(status)) => (status.status_code, status.error_message),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("this should have been refused"),
+    }
+}
+
+/// Port of the shared listener.
+async fn meter(registers: &[(&str, &str)]) -> (Bench, SocketAddr) {
+    let bench = Bench::new("4.40.1");
+    bench.set(registers);
+    let address = bench.serve(&FACES[2]).await;
+    (bench, address)
+}
+
+async fn advanced(registers: &[(&str, &str)]) -> (Bench, SocketAddr) {
+    let (bench, address) = meter(registers).await;
+    bench.set_password("USER1", "abc").await;
+    bench.set_password("8650", "4711").await;
+    bench.set(&[("Mode", "advanced")]);
+    (bench, address)
+}
+
+#[test]
+fn a_host_key_is_new_each_time_and_readable() {
+    let (one, two) = (new_host_key().unwrap(), new_host_key().unwrap());
+    assert_ne!(one, two);
+    assert!(one.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----"));
+    assert!(config(&one).is_ok());
+    assert!(config(b"no key").is_err());
+}
+
+#[tokio::test]
+async fn b18_under_standard_8650_logs_in_with_the_front_panel_password_and_nobody_else() {
+    let (bench, address) = meter(&[("Invalid Attempts", "0")]).await;
+    assert!(try_login(address, "8650", "0").await.is_some(), "factory password");
+    bench.set_password("8650", "4711").await;
+    assert!(try_login(address, "8650", "4711").await.is_some());
+    for (name, password) in
+        [("8650", "0"), ("8650", ""), ("USER1", "0"), ("root", "4711"), ("", "4711"), ("8650", &"4".repeat(5000))]
+    {
+        assert!(try_login(address, name, password).await.is_none(), "{name}");
+    }
+    let events = bench.site.gate.events(&Caller::meter(), 0, 100).unwrap();
+    assert!(events.iter().any(|event| event.path == "sftp" && event.user == "8650" && event.effect == "valid"));
+    assert!(events.iter().any(|event| event.path == "sftp" && event.user == "-" && event.effect == "invalid"));
+}
+
+#[tokio::test]
+async fn b18_under_advanced_users_log_in_in_every_spelling_and_8650_is_refused() {
+    let (_bench, address) = advanced(&[]).await;
+    for name in ["User1", "User01", "USER1", "user1"] {
+        assert!(try_login(address, name, "abc").await.is_some(), "{name}");
+    }
+    for name in ["8650", "user001", "User 1", "USER3"] {
+        assert!(try_login(address, name, "abc").await.is_none(), "{name}");
+        assert!(try_login(address, name, "4711").await.is_none(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_password_can_be_asked_for_as_well_and_other_methods_are_not_offered() {
+    let (_bench, address) = meter(&[]).await;
+    let mut connection = connect(address).await;
+    let offered = connection.authenticate_none("8650").await.unwrap();
+    assert_eq!(offered, AuthResult::Failure { remaining_methods: methods(), partial_success: false });
+    for (typed, succeeds) in [("1", false), ("0", true)] {
+        let asked = connection.authenticate_keyboard_interactive_start("8650", None).await.unwrap();
+        let KeyboardInteractiveAuthResponse::InfoRequest { prompts, .. } = asked else { panic!("{asked:?}") };
+        assert_eq!((prompts[0].prompt.as_str(), prompts[0].echo), ("Password: ", false));
+        let answer = connection.authenticate_keyboard_interactive_respond(vec![typed.to_owned()]).await.unwrap();
+        assert_eq!(matches!(answer, KeyboardInteractiveAuthResponse::Success), succeeds, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn five_bad_tries_lock_out_even_the_right_password_until_the_time_is_over() {
+    let (bench, address) = meter(&[]).await;
+    for _ in 0..5 {
+        assert!(try_login(address, "8650", "1").await.is_none());
+    }
+    assert!(try_login(address, "8650", "0").await.is_none(), "locked out");
+    let events = bench.site.gate.events(&Caller::meter(), 0, 100).unwrap();
+    assert!(events.iter().any(|event| event.priority == 255 && event.effect == "locked out for 15 min"), "{events:?}");
+    bench.clock.advance_ms(15 * 60_000);
+    assert!(try_login(address, "8650", "0").await.is_some());
+}
+
+#[tokio::test]
+async fn tries_on_one_connection_have_an_end() {
+    let (bench, address) = meter(&[("Invalid Attempts", "0")]).await;
+    let mut connection = connect(address).await;
+    // More than enough; once it is over, the connection answers nothing any more.
+    for _ in 0..3 * AUTH_TRIES {
+        let answer = connection.authenticate_password("8650", "1").await;
+        assert!(!answer.is_ok_and(|answer| answer.success()));
+    }
+    let events = bench.site.gate.events(&Caller::meter(), 0, 100).unwrap();
+    assert_eq!(events.iter().filter(|event| event.effect == "invalid").count(), AUTH_TRIES);
+}
+
+#[tokio::test]
+async fn b11_as_shipped_sftp_works_and_commands_are_refused_in_words() {
+    let (bench, address) = meter(&[]).await;
+    let connection = login(address, "8650", "0").await;
+    let (out, err, status) = exec(&connection, "info").await;
+    let sentence = "\"SSH\" is off: it can be turned on with Setup, by whoever has Security Config\n";
+    assert_eq!((out.as_str(), err.as_str(), status), ("", sentence, 1));
+    let files = sftp(&connection).await;
+    assert!(files.read("/logs/events.csv").await.unwrap().starts_with(b"Number,Time (UTC),"));
+    let connections = bench.site.connections.list();
+    assert_eq!(connections.len(), 1);
+    assert_eq!((connections[0].service.name(), connections[0].who.to_string().as_str()), ("sftp", "8650"));
+}
+
+#[tokio::test]
+async fn b18_with_ssh_alone_commands_work_and_sftp_is_refused_in_words() {
+    let (bench, address) = meter(&[("SSH", "yes"), ("SFTP", "no")]).await;
+    let connection = login(address, "8650", "0").await;
+    let (out, err, status) = exec(&connection, "info").await;
+    assert!(out.contains("Serial number     MW-2611A001-01"), "{out}");
+    assert_eq!((err.as_str(), status), ("", 0));
+    let channel = connection.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let sentence = "\"SFTP\" is off: it can be turned on with Setup, by whoever has Security Config\n";
+    assert_eq!(said(channel).await, (String::new(), sentence.to_owned(), 1));
+    assert_eq!(bench.site.connections.list()[0].service.name(), "ssh");
+}
+
+#[tokio::test]
+async fn a_service_turned_off_is_off_for_open_connections_too() {
+    let (bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let files = raw_sftp(&connection).await;
+    let open = files.open("/logs/events.csv", OpenFlags::READ, FileAttributes::empty()).await.unwrap();
+    bench.set(&[("SFTP", "no")]);
+    assert_eq!(refusal(files.read(open.handle, 0, 10).await).0, StatusCode::PermissionDenied);
+    assert_eq!(exec(&connection, "show CT Prim").await.2, 0);
+    bench.set(&[("SSH", "no")]);
+    assert_eq!(exec(&connection, "show CT Prim").await.2, 1);
+}
+
+#[tokio::test]
+async fn a_new_password_and_idle_minutes_end_the_session() {
+    let (bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    bench.set_password("8650", "4711").await;
+    let (_, err, status) = exec(&connection, "info").await;
+    assert_eq!((err.as_str(), status), ("this session has ended: log in again\n", 1));
+    let connection = login(address, "8650", "4711").await;
+    bench.clock.advance_ms(14 * 60_000);
+    assert_eq!(exec(&connection, "info").await.2, 0, "used in time");
+    bench.clock.advance_ms(14 * 60_000);
+    assert_eq!(exec(&connection, "info").await.2, 0, "used in time");
+    bench.clock.advance_ms(15 * 60_000);
+    assert_eq!(exec(&connection, "info").await.2, 1, "too late");
+}
+
+#[tokio::test]
+async fn a_connection_whose_session_has_ended_is_closed_though_nobody_asks_anything_of_it() {
+    let (bench, address) = meter(&[]).await;
+    let connection = login(address, "8650", "0").await;
+    let files = sftp(&connection).await;
+    bench.set_password("8650", "4711").await;
+    // From here on, time passes as soon as nothing else happens.
+    tokio::time::pause();
+    let _ = connection.await;
+    assert!(files.read("/logs/events.csv").await.is_err());
+}
+
+#[tokio::test]
+async fn a_shell_says_what_there_is_instead_on_a_terminal_with_line_ends_of_its_own() {
+    let (_bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let channel = connection.channel_open_session().await.unwrap();
+    channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    let (out, err, status) = said(channel).await;
+    assert_eq!((out.as_str(), status), ("", 1));
+    assert!(err.starts_with("the interactive terminal is not part of this version"), "{err}");
+    assert!(err.ends_with("shows one\r\n"), "{err:?}");
+}
+
+#[tokio::test]
+async fn channels_are_bounded_and_closed_ones_make_room() {
+    let (_bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let mut channels = Vec::new();
+    for _ in 0..CHANNELS {
+        channels.push(connection.channel_open_session().await.unwrap());
+    }
+    assert!(connection.channel_open_session().await.is_err());
+    let channel = channels.pop().unwrap();
+    channel.exec(true, "info").await.unwrap();
+    assert_eq!(said(channel).await.2, 0);
+    assert!(connection.channel_open_session().await.is_ok());
+}
+
+#[tokio::test]
+async fn files_are_the_same_bytes_at_any_offset_and_in_any_pieces() {
+    let (bench, address) = meter(&[]).await;
+    bench.set(&[("Owner", "Stadtwerke")]);
+    let connection = login(address, "8650", "0").await;
+    let files = raw_sftp(&connection).await;
+    for path in ["/logs/events.csv", "/config/template.dcf", "config/security.scf"] {
+        let whole = sftp(&connection).await.read(path).await.unwrap();
+        let open = files.open(path, OpenFlags::READ, FileAttributes::empty()).await.unwrap().handle;
+        // What happens meanwhile doesn't change what is open.
+        bench.set(&[("Owner", path)]);
+        assert_eq!(files.fstat(open.as_str()).await.unwrap().attrs.size, Some(whole.len() as u64), "{path}");
+        for piece in [1usize, 7, 1000, 32 * 1024, 10_000_000] {
+            for offset in [0, 1, whole.len() / 2, whole.len() - 1] {
+                let data = files.read(open.as_str(), offset as u64, piece as u32).await.unwrap().data;
+                let expected = &whole[offset..(offset + piece).min(whole.len())];
+                assert_eq!(data, expected, "{path} at {offset}, {piece} bytes");
+            }
+        }
+        for beyond in [whole.len() as u64, u64::MAX] {
+            assert_eq!(refusal(files.read(open.as_str(), beyond, 1).await).0, StatusCode::Eof, "{path}");
+        }
+        files.close(open.as_str()).await.unwrap();
+        assert_eq!(refusal(files.read(open, 0, 1).await).0, StatusCode::Failure, "closed");
+    }
+}
+
+#[tokio::test]
+async fn paths_never_leave_the_tree() {
+    let (_bench, address) = meter(&[]).await;
+    let connection = login(address, "8650", "0").await;
+    let files = sftp(&connection).await;
+    for (path, expected) in
+        [(".", "/"), ("..", "/"), ("../../etc/./passwd", "/etc/passwd"), ("/logs/..//config", "/config")]
+    {
+        assert_eq!(files.canonicalize(path).await.unwrap(), expected);
+    }
+    for path in ["/etc/passwd", "/logs/../../../../../etc/passwd", "/proc/self/environ", "/logs/a\0b", "/logs/\u{fffd}"]
+    {
+        assert_eq!(refusal(files.metadata(path).await).0, StatusCode::NoSuchFile, "{path:?}");
+        assert_eq!(refusal(files.open(path).await).0, StatusCode::NoSuchFile, "{path:?}");
+    }
+    let mut names: Vec<_> = files.read_dir("/config").await.unwrap().map(|entry| entry.file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["security.scf", "template.dcf"]);
+}
+
+#[tokio::test]
+async fn every_write_is_refused_in_words_and_changes_nothing() {
+    let (bench, address) = meter(&[]).await;
+    let connection = login(address, "8650", "0").await;
+    let files = raw_sftp(&connection).await;
+    let generation = bench.site.view().generation;
+    let attrs = FileAttributes::empty;
+    let write = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
+    let path = "/config/template.dcf";
+    let refusals = [
+        refusal(files.open(path, write, attrs()).await),
+        refusal(files.open("/config/new", OpenFlags::READ | OpenFlags::CREATE, attrs()).await),
+        refusal(files.write("0", 0, vec![1]).await),
+        refusal(files.setstat(path, attrs()).await),
+        refusal(files.fsetstat("0", attrs()).await),
+        refusal(files.remove(path).await),
+        refusal(files.mkdir("/new", attrs()).await),
+        refusal(files.rmdir("/config").await),
+        refusal(files.rename(path, "/new").await),
+        refusal(files.symlink(path, "/new").await),
+    ];
+    for (at, (code, sentence)) in refusals.iter().enumerate() {
+        assert_eq!(*code, StatusCode::PermissionDenied, "{at}");
+        assert_eq!(sentence, "the meter's files are read-only here: change set-up with Setup");
+    }
+    assert_eq!(bench.site.view().generation, generation);
+}
+
+#[tokio::test]
+async fn open_files_are_bounded_and_limits_are_told() {
+    let (_bench, address) = meter(&[]).await;
+    let connection = login(address, "8650", "0").await;
+    let files = raw_sftp(&connection).await;
+    let limits = files.limits().await.unwrap();
+    assert_eq!(limits.max_open_handles, 64);
+    for _ in 0..limits.max_open_handles {
+        files.opendir("/").await.unwrap();
+    }
+    assert_eq!(refusal(files.opendir("/").await).0, StatusCode::Failure);
+    files.close("0").await.unwrap();
+    files.opendir("/").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_packet_that_makes_no_sense_is_answered_and_one_too_long_ends_the_channel() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (_bench, address) = meter(&[]).await;
+    let connection = login(address, "8650", "0").await;
+    let channel = connection.channel_open_session().await.unwrap();
+    channel.request_subsystem(true, "sftp").await.unwrap();
+    let mut stream = channel.into_stream();
+    // READ (5) with the number 9 and a handle longer than the packet.
+    stream.write_all(&[0, 0, 0, 9, 5, 0, 0, 0, 9, 255, 255, 255, 255]).await.unwrap();
+    let length = stream.read_u32().await.unwrap();
+    let mut answer = vec![0; length as usize];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(answer[..9], [101, 0, 0, 0, 9, 0, 0, 0, 5], "STATUS of request 9: BAD_MESSAGE");
+    stream.write_all(&[255, 255, 255, 255, 5]).await.unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn stopping_the_face_ends_its_connections_and_their_sessions() {
+    let bench = Bench::new("4.40.1");
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let face = tokio::spawn(run(Arc::clone(&bench.site), listener, stopped));
+    let connection = login(address, "8650", "0").await;
+    let silent = TcpStream::connect(address).await.unwrap();
+    let files = sftp(&connection).await;
+    stop.send(true).unwrap();
+    face.await.unwrap();
+    assert!(files.read("/logs/events.csv").await.is_err());
+    drop(silent);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_log_in_in_time_is_closed() {
+    use tokio::io::AsyncReadExt;
+    let (bench, address) = meter(&[]).await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut heard = Vec::new();
+    silent.read_to_end(&mut heard).await.unwrap();
+    assert_eq!(heard, b"SSH-2.0-wattkeep\r\n");
+    assert!(bench.site.connections.list().is_empty());
+}
