@@ -130,7 +130,7 @@ mod tests {
         fn any_bytes_become_bounded_lines_without_control_characters(
             bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'x')], 0..2000),
         ) {
-            let ends = bytes.iter().filter(|byte| matches!(byte, b'\r' | b'\n' | &CTRL_D)).count();
+            let ends = bytes.iter().filter(|byte| matches!(**byte, b'\r' | b'\n' | CTRL_D)).count();
             let lines = lines(&bytes);
             prop_assert!(lines.len() <= ends);
             for line in lines {

@@ -27,8 +27,22 @@ pub(super) const NO_CHOICE: &str = "type 1, 2, 3 or x\n";
 
 /// What is read most, by register name.
 const READINGS: [&str; 16] = [
-    "Vln a", "Vln b", "Vln c", "Vll avg", "I a", "I b", "I c", "Freq", "kW tot", "kVAR tot", "kVA tot", "PF sign tot",
-    "kWh del", "kWh rec", "kVARh del", "kVARh rec",
+    "Vln a",
+    "Vln b",
+    "Vln c",
+    "Vll avg",
+    "I a",
+    "I b",
+    "I c",
+    "Freq",
+    "kW tot",
+    "kVAR tot",
+    "kVA tot",
+    "PF sign tot",
+    "kWh del",
+    "kWh rec",
+    "kVARh del",
+    "kVARh rec",
 ];
 
 /// Writing to a string can't fail, so its result says nothing.
@@ -105,9 +119,9 @@ pub(super) fn readings(view: &View) -> String {
         None => "\nNo readings yet\n".to_owned(),
     };
     for register in READINGS {
-        if let Some(reading) = shown(&view.readings, register) {
-            put!(text, "  {register:<11} {:>18}", reading.to_string());
-        }
+        let Some(reading) = shown(&view.readings, register).map(|reading| reading.to_string()) else { continue };
+        let (value, unit) = reading.split_once(' ').unwrap_or((&reading, ""));
+        put!(text, "  {register:<11} {value:>12} {unit}");
     }
     text
 }

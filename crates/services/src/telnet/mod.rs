@@ -1,8 +1,8 @@
 //! The Telnet face of legacy releases: a banner, a login and a small menu. Passwords cross the wire in
 //! clear, which Setup says; from 4.40.1 on there is no Telnet.
 //!
-//! [`filter`] takes the protocol out of the bytes and [`line`] makes lines of them, both without I/O;
-//! [`terminal`] owns the stream, [`session`] the conversation, [`menu`] what is shown. Nothing can be
+//! `filter` takes the protocol out of the bytes and `line` makes lines of them, both without I/O;
+//! `terminal` owns the stream, `session` the conversation, `menu` what is shown. Nothing can be
 //! changed here.
 
 mod filter;

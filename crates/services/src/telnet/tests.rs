@@ -1,0 +1,270 @@
+//! The Telnet face as clients meet it: bytes over a socket, to a real meter behind the gate.
+
+use std::time::Duration;
+
+use meter::{Caller, ChangeSet, Edit};
+use security::{Right, Rights, UserId, Who};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::filter::{ECHO, IAC, MAX_SUBNEGOTIATION, WILL, WONT};
+use super::line::MAX_LINE;
+use super::session::{End, Limits, converse};
+use super::*;
+use crate::faces::{FACES, Face};
+use crate::testbed::Bench;
+
+/// Far above what an answer takes, so that a test that fails doesn't hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+const CHOICE: &str = "choice: ";
+
+fn face() -> &'static Face {
+    FACES.iter().find(|face| face.services.contains(&Service::Telnet)).unwrap()
+}
+
+struct Client<S> {
+    stream: S,
+    input: Vec<u8>,
+}
+
+impl Client<TcpStream> {
+    async fn connect(address: SocketAddr) -> Self {
+        Client { stream: TcpStream::connect(address).await.unwrap(), input: Vec::new() }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// What comes up to `end`, as it came.
+    async fn until(&mut self, end: impl AsRef<[u8]>) -> String {
+        let end = end.as_ref();
+        loop {
+            if let Some(at) = self.input.windows(end.len()).position(|part| part == end) {
+                let found: Vec<u8> = self.input.drain(..at + end.len()).collect();
+                return found.iter().map(|byte| char::from(*byte)).collect();
+            }
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.input)).await.expect("an answer").unwrap();
+            assert_ne!(read, 0, "closed; before that: {:?}", String::from_utf8_lossy(&self.input));
+        }
+    }
+
+    /// All there is until the meter closes the connection.
+    async fn rest(&mut self) -> String {
+        // A connection closed with something unread in it ends in an error here.
+        let _ = timeout(PATIENCE, self.stream.read_to_end(&mut self.input)).await.expect("the end");
+        self.input.drain(..).map(char::from).collect()
+    }
+
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    async fn ask(&mut self, line: &str, end: &str) -> String {
+        self.send(format!("{line}\r\n")).await;
+        self.until(end).await
+    }
+
+    async fn log_in(&mut self, name: &str, password: &str, end: &str) -> String {
+        self.until("login: ").await;
+        self.ask(name, "password: ").await;
+        self.ask(password, end).await
+    }
+}
+
+#[tokio::test]
+async fn banner_login_and_menu_as_the_manual_has_them() {
+    let bench = Bench::new("4.0.9");
+    bench.set_password("8650", "4711").await;
+    bench.tick(123_000);
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    assert_eq!(client.until("login: ").await, "wattkeep\r\n8650V409\r\nMW-2611A001-01\r\n\r\nlogin: ");
+    client.send("8650\r\n").await;
+    let hide = String::from_iter([IAC, WILL, ECHO].map(char::from));
+    assert_eq!(client.until("password: ").await, format!("{hide}password: "), "nothing is echoed");
+    client.send("4711\r\n").await;
+    let show = String::from_iter([IAC, WONT, ECHO].map(char::from));
+    let menu = client.until(CHOICE).await;
+    assert!(menu.starts_with(&format!("{show}\r\n\r\nMain menu\r\n")), "{menu:?}");
+
+    let network = client.ask("1", CHOICE).await;
+    for line in
+        ["Host Name   meter", "Telnet      port 23    on, listening", "FTP         port 21    on, not listening"]
+    {
+        assert!(network.contains(line), "{line} in {network}");
+    }
+    assert!(network.contains("Telnet      8650    2026-01-01 00:00:01  127.0.0.1:"), "{network}");
+    let meter = client.ask("2", CHOICE).await;
+    for line in ["Serial      MW-2611A001-01", "Release     4.0.9 (8650V409)", "Security    standard"] {
+        assert!(meter.contains(line), "{line} in {meter}");
+    }
+    let readings = client.ask("3", CHOICE).await;
+    for line in [
+        "Readings of 2026-01-01 00:00:01 UTC",
+        "  kWh del          123.000 kWh\r\n",
+        "  kW tot                -- kW\r\n",
+    ] {
+        assert!(readings.contains(line), "{line} in {readings}");
+    }
+    assert!(client.ask("4", CHOICE).await.contains("type 1, 2, 3 or x"));
+    let all = [network, meter, readings].concat();
+    assert!(all.bytes().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')), "{all:?}");
+    assert_eq!(all.matches('\n').count(), all.matches("\r\n").count());
+    assert!(client.ask("x", "goodbye\r\n").await.ends_with("goodbye\r\n"));
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn wrong_passwords_and_unknown_users_hear_the_same_and_after_three_tries_the_line_is_closed() {
+    let bench = Bench::new("4.0.9");
+    bench.set(&[("Invalid Attempts", "0")]);
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    let wrong = client.log_in("8650", "1", "\r\nlo").await;
+    client.input.splice(0..0, *b"lo");
+    let unknown = client.log_in("root", "0", "\r\nlo").await;
+    client.input.splice(0..0, *b"lo");
+    assert!(wrong.contains("the user name or the password is wrong\r\n"), "{wrong:?}");
+    assert_eq!(wrong, unknown);
+    let long = "0".repeat(200);
+    client.log_in("8650", &long, "wrong\r\n").await;
+    assert_eq!(client.rest().await, "too many tries: connect again\r\n");
+    let events = bench.site.gate.events(&Caller::meter(), 0, 100).unwrap();
+    let invalid = events.iter().filter(|event| event.path == "telnet" && event.effect == "invalid");
+    assert_eq!(invalid.count(), 3);
+    assert!(bench.site.connections.list().is_empty());
+}
+
+#[tokio::test]
+async fn a_lock_out_is_told_in_the_words_of_every_face() {
+    let bench = Bench::new("4.0.9");
+    bench.set(&[("Invalid Attempts", "1")]);
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    client.log_in("8650", "1", "wrong\r\n").await;
+    client.log_in("8650", "0", "locked out here for another 15 min").await;
+}
+
+#[tokio::test]
+async fn b09_under_advanced_users_log_in_and_their_rights_decide_at_every_choice() {
+    let bench = Bench::new("4.0.9");
+    bench.set_password("USER1", "abc").await;
+    bench.set_password("USER2", "xyz").await;
+    bench.set(&[("Mode", "advanced")]);
+    let address = bench.serve(face()).await;
+    let mut client = Client::connect(address).await;
+    client.log_in("8650", "0", "wrong\r\n").await;
+    client.log_in("User02", "xyz", CHOICE).await;
+    let user2 = UserId::new(2).unwrap();
+    assert_eq!(bench.site.connections.list()[0].who, Who::User(user2));
+    let network = client.ask("1", CHOICE).await;
+    assert!(network.contains("Host Name   not shown: this takes the right \""), "{network}");
+    assert!(network.contains("Telnet      USER2   2026-01-01"), "{network}");
+    let rights = |rights| {
+        let change = ChangeSet { edits: vec![Edit::Rights(user2, rights)], force: false };
+        bench.site.gate.apply(bench.site.now(), &Caller::meter(), change).unwrap();
+    };
+    rights(Rights::NONE.with(Right::TimeSync));
+    assert!(client.ask("3", CHOICE).await.starts_with("this takes the right \"Read\""));
+    rights(Rights::NONE.with(Right::Read));
+    assert!(client.ask("3", CHOICE).await.contains("kW tot"));
+    bench.set_password("USER2", "zyx").await;
+    assert_eq!(client.ask("3", "in again\r\n").await, "the session is over: connect and log in again\r\n");
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn b09_without_security_8650_logs_in_with_any_password_and_nobody_else() {
+    let bench = Bench::new("4.0.9");
+    bench.set_password("8650", "4711").await;
+    bench.set(&[("Mode", "none")]);
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    client.log_in("USER1", "0", "the user name or the password is wrong\r\n").await;
+    client.log_in("8650", "anything", CHOICE).await;
+    assert!(client.ask("2", CHOICE).await.contains("Security    none"));
+}
+
+#[tokio::test]
+async fn lines_too_long_and_broken_bytes_are_survived() {
+    let bench = Bench::new("4.0.9");
+    let address = bench.serve(face()).await;
+    let mut client = Client::connect(address).await;
+    let sentence = format!("a line has at most {MAX_LINE} characters: this one was thrown away\r\n");
+    client.until("login: ").await;
+    client.ask(&"x".repeat(10_000), &format!("{sentence}login: ")).await;
+    client.ask("8650", "password: ").await;
+    client.ask(&"0".repeat(10_000), &sentence).await;
+    client.until("login: ").await;
+    client.send(b"\xc3\x28\xfe\x00\x1b[A\r\n").await;
+    client.until("password: ").await;
+    client.send(b"\xc3\x28\r\n").await;
+    client.until("wrong\r\n").await;
+    client.log_in("865\u{8}50\u{8}\u{8}50", "0", CHOICE).await;
+    client.ask(&"1".repeat(10_000), &format!("{sentence}{CHOICE}")).await;
+    client.ask("3", CHOICE).await;
+}
+
+#[tokio::test]
+async fn half_a_negotiation_an_endless_one_and_a_client_that_vanishes_end_nothing_but_themselves() {
+    let bench = Bench::new("4.0.9");
+    let address = bench.serve(face()).await;
+    for bytes in [&[IAC][..], &[IAC, WILL], &[IAC, 250, 24], &[IAC, 250, 24, IAC], b"8650\r\n0", b"8650\r\n0\r\n1\r\n"]
+    {
+        let mut client = Client::connect(address).await;
+        client.send(bytes).await;
+        client.stream.shutdown().await.unwrap();
+        client.rest().await;
+    }
+    let mut endless = Client::connect(address).await;
+    endless.send([&[IAC, 250][..], &[b'x'; MAX_SUBNEGOTIATION + 1]].concat()).await;
+    endless.rest().await;
+    let mut client = Client::connect(address).await;
+    client.log_in("8650", "0", CHOICE).await;
+    let listed = bench.site.connections.list();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+}
+
+#[tokio::test]
+async fn beyond_the_last_place_a_connection_is_closed_at_once() {
+    let bench = Bench::new("4.0.9");
+    let address = bench.serve(face()).await;
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut client = Client::connect(address).await;
+        client.until("login: ").await;
+        clients.push(client);
+    }
+    assert_eq!(Client::connect(address).await.rest().await, "");
+    clients[0].ask("8650", "password: ").await;
+    clients[0].ask("0", CHOICE).await;
+}
+
+/// A conversation over a pipe, under limits of a test's own; its end can be awaited.
+fn conversation(bench: &Bench, limits: Limits) -> (Client<tokio::io::DuplexStream>, tokio::task::JoinHandle<End>) {
+    let (client, server) = tokio::io::duplex(4096);
+    let peer = "127.0.0.1:9".parse().unwrap();
+    let entry = bench.site.connections.enter(Service::Telnet, peer, 0);
+    let end = tokio::spawn(converse(Arc::clone(&bench.site), server, peer, entry, limits));
+    (Client { stream: client, input: Vec::new() }, end)
+}
+
+#[tokio::test]
+async fn who_does_not_log_in_or_types_nothing_is_let_go() {
+    let bench = Bench::new("4.0.9");
+    let (mut client, end) = conversation(&bench, Limits { login: Duration::ZERO, ..Limits::METER });
+    assert!(client.rest().await.contains("nobody has logged in for too long"));
+    assert!(matches!(end.await.unwrap(), End::NoLogin));
+
+    let (mut client, end) = conversation(&bench, Limits { idle: |_| Duration::ZERO, ..Limits::METER });
+    client.log_in("8650", "0", "nothing was typed for too long: the session is over\r\n").await;
+    assert!(matches!(end.await.unwrap(), End::Over));
+    assert_eq!((Limits::METER.idle)(&bench.site.view()), Duration::from_secs(15 * 60));
+}
+
+#[tokio::test]
+async fn the_session_time_out_of_the_register_holds() {
+    let bench = Bench::new("4.0.9");
+    bench.set(&[("Session Time-out", "2")]);
+    let (mut client, _end) = conversation(&bench, Limits::METER);
+    client.log_in("8650", "0", CHOICE).await;
+    bench.clock.advance_ms(119_000);
+    client.ask("3", CHOICE).await;
+    bench.clock.advance_ms(120_000);
+    client.ask("3", "the session is over: connect and log in again\r\n").await;
+}

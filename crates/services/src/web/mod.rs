@@ -1,7 +1,7 @@
 //! The web face: one page of readings, and on releases whose pages ask for no login the same as JSON.
 //!
-//! [`answer`] turns a request into an answer and asks the view whether it may; [`login`] is HTTP Basic,
-//! for releases that want it; [`page`] writes HTML. This module owns the sockets and their limits. The
+//! `answer` turns a request into an answer and asks the view whether it may; `login` is HTTP Basic,
+//! for releases that want it; `page` writes HTML. This module owns the sockets and their limits. The
 //! face changes nothing, whatever it is sent: it has no call that could.
 
 mod answer;
@@ -19,7 +19,8 @@ use framework::modules::security_options::Service;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -28,29 +29,42 @@ use crate::{Site, Stop};
 
 /// Connections this face takes at once: fifty polling programs and a few browsers, which open six each.
 pub const CONNECTIONS: usize = 64;
-/// From opening, or from the last answer, to the end of the next request's head. So it is also how long
-/// an idle connection is kept: longer than a page's own refresh.
-const HEAD_DEADLINE: Duration = Duration::from_secs(30);
-/// From one request to the next, answer included: it ends the connection of a client that asks and
-/// doesn't take its answers.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(90);
 /// A request's line and headers together; beyond it the answer is 431. A browser sends under 2 KiB.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Headers of a request; beyond it the answer is 431.
 const HEADERS: usize = 64;
 
-/// Serves the pages until told to stop.
-pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
-    accept(listener, CONNECTIONS, stop, |stream, peer| serve(Arc::clone(&site), stream, peer)).await;
+/// The time a connection is given.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// From opening, or from the last answer, to the end of the next request's head. So it is also how
+    /// long an idle connection is kept.
+    head: Duration,
+    /// From one request to the next, answer included: it ends the connection of a client that asks and
+    /// doesn't take its answers.
+    request: Duration,
 }
 
-async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
+impl Limits {
+    /// Longer than a page's own refresh, and than most programs' polling.
+    const METER: Self = Self { head: Duration::from_secs(30), request: Duration::from_secs(90) };
+}
+
+/// Serves the pages until told to stop.
+pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
+    accept(listener, CONNECTIONS, stop, |stream, peer| serve(Arc::clone(&site), stream, peer, Limits::METER)).await;
+}
+
+async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, limits: Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let entry = site.connections.enter(Service::Web, peer, site.now().utc_ms);
     let (asked, requests) = watch::channel(());
     let router = answer::router(answer::Visit::new(site, peer, entry, asked));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
+        .header_read_timeout(limits.head)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
@@ -59,11 +73,11 @@ async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
             Ok(()) => {}
             Err(error) => tracing::debug!(%peer, %error, "web connection ended"),
         },
-        () = silence(requests) => tracing::debug!(%peer, "web connection closed: its answers aren't taken"),
+        () = silence(requests, limits.request) => tracing::debug!(%peer, "web connection closed: no further request"),
     }
 }
 
-/// Returns when no request has come for too long.
-async fn silence(mut requests: watch::Receiver<()>) {
-    while let Ok(Ok(())) = timeout(REQUEST_DEADLINE, requests.changed()).await {}
+/// Returns when no request has come for so long.
+async fn silence(mut requests: watch::Receiver<()>, limit: Duration) {
+    while let Ok(Ok(())) = timeout(limit, requests.changed()).await {}
 }

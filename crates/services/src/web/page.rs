@@ -44,10 +44,11 @@ pub(super) fn operation(view: &View, who: Who) -> Markup {
             }
         }
     };
-    document(view, "Operation", open.then_some(REFRESH_SECONDS), body)
+    let title = format!("Operation of {}", view.identity.serial);
+    document(view, &title, open.then_some(REFRESH_SECONDS), identity(view), body)
 }
 
-/// A page with nothing but a sentence.
+/// A page with nothing but a sentence: nothing of the meter that a login should protect.
 pub(super) fn notice(view: &View, title: &str, sentence: &str) -> Markup {
     let body = html! {
         main.notice {
@@ -55,7 +56,7 @@ pub(super) fn notice(view: &View, title: &str, sentence: &str) -> Markup {
             p { (sentence) "." }
         }
     };
-    document(view, title, None, body)
+    document(view, title, None, html! {}, body)
 }
 
 fn table(view: &View, group: &Group) -> Markup {
@@ -71,8 +72,20 @@ fn table(view: &View, group: &Group) -> Markup {
     }
 }
 
-fn document(view: &View, title: &str, refresh: Option<u32>, body: Markup) -> Markup {
-    let (serial, release) = (&view.identity.serial, view.release());
+fn identity(view: &View) -> Markup {
+    let time = utc_text(view.readings.utc_ms);
+    html! {
+        dl {
+            div { dt { "Serial" } dd { (view.identity.serial) } }
+            div { dt { "Release" } dd { (view.release().release) } }
+            div { dt { "Source" } dd { (view.identity.source) } }
+            div { dt { "Readings of (UTC)" } dd { (time.as_deref().unwrap_or("none yet")) } }
+        }
+    }
+}
+
+fn document(view: &View, title: &str, refresh: Option<u32>, details: Markup, body: Markup) -> Markup {
+    let model = &view.release().model;
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -80,21 +93,16 @@ fn document(view: &View, title: &str, refresh: Option<u32>, body: Markup) -> Mar
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 @if let Some(seconds) = refresh { meta http-equiv="refresh" content=(seconds); }
-                title { (title) " · " (release.model) " " (serial) }
+                title { (title) " · " (model) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
                     div.plate {
-                        h1 { (release.model) }
+                        h1 { (model) }
                         p { "Revenue and power-quality meter" }
                     }
-                    dl {
-                        div { dt { "Serial" } dd { (serial) } }
-                        div { dt { "Release" } dd { (release.release) } }
-                        div { dt { "Source" } dd { (view.identity.source) } }
-                        div { dt { "Readings of (UTC)" } dd { (utc_text(view.readings.utc_ms).unwrap_or("none yet".to_owned())) } }
-                    }
+                    (details)
                 }
                 (body)
             }
