@@ -1,0 +1,194 @@
+//! Plans a change of release, shows the plan, asks, carries it out, and shows the report.
+
+use std::io::IsTerminal;
+
+use firmware::report::Outcome;
+use firmware::migrate::Direction;
+use firmware::{Choices, Plan};
+use security::{AccountId, Password};
+use serde::Serialize;
+use setup::{Bundle, Client, HashCheck, Prepared, SetupError};
+
+use super::session::Session;
+use crate::args::setup::{BundleArgs, ChangeArgs, PlanArgs, TemplateChoice};
+use crate::exit::Status;
+use crate::failure::Failure;
+use crate::output::plan::{Detail, Heading};
+use crate::output::{self, plan as show};
+use crate::passwords;
+use crate::screen::Screen;
+
+type NewPasswords = Vec<(AccountId, Password)>;
+
+/// A plan with its report, as JSON.
+#[derive(Serialize)]
+struct Done<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    report: &'a firmware::report::Report,
+}
+
+pub(super) async fn plan(
+    args: &PlanArgs,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<Status, Failure> {
+    let (prepared, _) = prepare(&args.bundle, session, screen).await?;
+    if json {
+        screen.json(&prepared.plan)?;
+    } else {
+        shown(screen, &prepared, args.all)?;
+    }
+    Ok(Status::Done)
+}
+
+pub(super) async fn upgrade(
+    args: &ChangeArgs,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<Status, Failure> {
+    change(Direction::Upgrade, args, json, session, screen).await
+}
+
+pub(super) async fn downgrade(
+    args: &ChangeArgs,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<Status, Failure> {
+    change(Direction::Downgrade, args, json, session, screen).await
+}
+
+/// Sends the package and lets the meter plan. The hash is checked before anything is sent (B2).
+async fn prepare(
+    args: &BundleArgs,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<(Prepared, NewPasswords), Failure> {
+    if args.template != TemplateChoice::Keep {
+        let sentence = "this version of wattkeep keeps the meter's own template in a change of release: \
+                        leave out --template, or load a template afterwards";
+        return Err(Failure::Usage(sentence.to_owned()));
+    }
+    let check = match (&args.hashes, args.no_hash_list) {
+        (Some(list), _) => HashCheck::List(list),
+        (None, true) => HashCheck::Waived,
+        (None, false) => HashCheck::Beside,
+    };
+    let bundle = Bundle::open(&args.to, check).map_err(SetupError::from)?;
+    if let Some(warning) = bundle.evidence().warning() {
+        output::error::remark(screen, &warning);
+    }
+    let new_passwords: NewPasswords = match &args.new_passwords {
+        Some(file) => passwords::new_passwords(file)?.into_iter().collect(),
+        None => Vec::new(),
+    };
+    let choices = Choices { new_passwords: new_passwords.iter().map(|(account, _)| *account).collect() };
+    let bar = output::progress::bytes(screen, "Sending", bundle.bytes().len() as u64);
+    let prepared = session
+        .ask(async |client: &mut Client| {
+            let bar = bar.clone();
+            client.prepare(&bundle, choices.clone(), move |sent, _| bar.set_position(sent)).await
+        })
+        .await;
+    bar.finish_and_clear();
+    Ok((prepared?, new_passwords))
+}
+
+fn shown(screen: &mut Screen<'_>, prepared: &Prepared, all: bool) -> Result<(), Failure> {
+    let detail = if all { Detail::Everything } else { Detail::Folded };
+    let Plan { from, to, .. } = &prepared.plan;
+    let direction = if to > from { Direction::Upgrade } else { Direction::Downgrade };
+    let what = format!("{}; nothing is done until the plan is accepted", prepared.hash_check);
+    show::write(screen.out, &prepared.plan, &Heading { direction, what, setup: None }, detail)?;
+    for notice in &prepared.unknown_notices {
+        output::error::remark(screen, notice);
+    }
+    Ok(())
+}
+
+async fn change(
+    way: Direction,
+    args: &ChangeArgs,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<Status, Failure> {
+    let prepared = prepare(&args.bundle, session, screen).await;
+    let (mut prepared, new_passwords) = prepared?;
+    let Plan { from, to, .. } = &prepared.plan;
+    let asked_for = if to > from { Direction::Upgrade } else { Direction::Downgrade };
+    if way != asked_for {
+        let (is, command) = match asked_for {
+            Direction::Upgrade => ("an upgrade", "upgrade"),
+            Direction::Downgrade => ("a downgrade", "downgrade"),
+        };
+        return Err(Failure::Usage(format!("from {from} to {to} is {is}: use `setup METER {command}`")));
+    }
+    if !json {
+        shown(screen, &prepared, args.all)?;
+    }
+    let digest = match accepted(args, &prepared.plan, screen)? {
+        Some(digest) => digest,
+        None => {
+            if json {
+                screen.json(&prepared.plan)?;
+            }
+            return Ok(Status::NotAccepted);
+        }
+    };
+    let spinner = output::progress::spinner(screen, "The meter changes its release");
+    let changed = session.client().carry_out(&prepared, &digest, &new_passwords).await;
+    spinner.finish_and_clear();
+    let changed = match changed {
+        Ok(changed) => changed,
+        Err(SetupError::PlanChanged(plan)) => {
+            prepared.plan = *plan;
+            if json {
+                screen.json(&prepared.plan)?;
+            } else {
+                shown(screen, &prepared, args.all)?;
+            }
+            return Err(SetupError::PlanChanged(Box::new(prepared.plan)).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if json {
+        screen.json(&Done { plan: &changed.plan, report: &changed.report })?;
+    } else {
+        output::report::write(screen.out, &changed.plan, &changed.report)?;
+    }
+    Ok(match (changed.report.outcome, changed.report.as_planned) {
+        (Outcome::Confirmed, true) => Status::Done,
+        (Outcome::Confirmed, false) => Status::NotAsPlanned,
+        (Outcome::TakenBack, _) => Status::Failed,
+    })
+}
+
+/// The digest that is accepted: the given one, the plan's own by `--yes` or by a person, or none.
+fn accepted(args: &ChangeArgs, plan: &Plan, screen: &mut Screen<'_>) -> Result<Option<String>, Failure> {
+    if let Some(digest) = &args.accept {
+        return Ok(Some(digest.prefixed()));
+    }
+    if args.yes {
+        return Ok(Some(plan.digest.clone()));
+    }
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        output::error::sentence(
+            screen,
+            "the plan was not accepted, so nothing was done: accept it with --accept and its digest, or with --yes",
+        );
+        return Ok(None);
+    }
+    write!(screen.err, "Carry out this plan? [y/N] ")?;
+    screen.err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(Some(plan.digest.clone()));
+    }
+    output::error::sentence(screen, "the plan was not accepted, so nothing was done");
+    Ok(None)
+}

@@ -1,0 +1,197 @@
+//! Says to a meter what a technician wants of it, and shows what it answers.
+
+mod change;
+mod session;
+
+use std::path::Path;
+
+use firmware::WithSecurity;
+use security::AccountId;
+use setup::{Client, Load};
+
+use self::session::Session;
+use super::runtime;
+use crate::args::setup::{
+    MeterAddress, SecurityChange, SecurityCommand, SetupArgs, SetupCommand, TrustCommand, UsersCommand, YesNo, pairs,
+};
+use crate::exit::Status;
+use crate::failure::Failure;
+use crate::files::{self, For};
+use crate::output::setup as show;
+use crate::passwords::{self, Wanted};
+use crate::screen::Screen;
+
+/// Asks the meter and shows what it answers.
+///
+/// # Errors
+/// Whatever the meter or the way to it says.
+pub fn run(args: SetupArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> {
+    if matches!(args.command, SetupCommand::Forget) {
+        return forget(&args.meter, args.json, screen);
+    }
+    runtime()?.block_on(async {
+        let mut session = Session::open(&args, screen).await?;
+        command(args.command, args.json, &mut session, screen).await
+    })
+}
+
+async fn command(
+    command: SetupCommand,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<Status, Failure> {
+    match command {
+        SetupCommand::Info => {
+            let info = session.ask(async |client: &mut Client| client.info().await).await?;
+            if json { screen.json(&info)? } else { show::info(screen.out, &info)? }
+        }
+        SetupCommand::Read { registers } => {
+            let names: Vec<&str> = registers.iter().map(String::as_str).collect();
+            let readings = session.ask(async |client: &mut Client| client.registers(&names).await).await?;
+            if json { screen.json(&show::by_name(&readings))? } else { show::readings(screen.out, &readings)? }
+        }
+        SetupCommand::Set { changes, force } => {
+            let request = api::SetRequest { changes: pairs(&changes).map_err(usage)?, force };
+            let answer = session.ask(async |client: &mut Client| client.set(&request).await).await?;
+            answered(screen, json, &answer)?;
+        }
+        SetupCommand::Users { change: None } => {
+            let users = session.ask(async |client: &mut Client| client.users().await).await?;
+            if json { screen.json(&serde_json::json!({ "users": users }))? } else { show::users(screen.out, &users)? }
+        }
+        SetupCommand::Users { change: Some(change) } => set_user(change, json, session, screen).await?,
+        SetupCommand::Security { change: None } => {
+            let security = session.ask(async |client: &mut Client| client.security().await).await?;
+            if json { screen.json(&security)? } else { show::security(screen.out, &security)? }
+        }
+        SetupCommand::Security { change: Some(change) } => set_security(change, json, session, screen).await?,
+        SetupCommand::Events { from, limit } => {
+            let limit = usize::try_from(limit).ok();
+            let events = session.ask(async |client: &mut Client| client.events(from, limit).await).await?;
+            if json { screen.json(&events)? } else { show::events(screen.out, &events)? }
+        }
+        SetupCommand::Connections => {
+            let connections = session.ask(async |client: &mut Client| client.connections().await).await?;
+            if json { screen.json(&connections)? } else { show::connections(screen.out, &connections)? }
+        }
+        SetupCommand::Plan(args) => return change::plan(&args, json, session, screen).await,
+        SetupCommand::Upgrade(args) => return change::upgrade(&args, json, session, screen).await,
+        SetupCommand::Downgrade(args) => return change::downgrade(&args, json, session, screen).await,
+        SetupCommand::Save { file, security } => {
+            let with = if security { WithSecurity::Yes } else { WithSecurity::No };
+            let text = session.ask(async |client: &mut Client| client.template(with).await).await?;
+            files::write_new(&file, text.as_bytes(), For::Everyone)?;
+            if json {
+                screen.json(&serde_json::json!({ "saved": file }))?;
+            } else {
+                writeln!(screen.out, "The meter's template is saved in {}.", file.display())?;
+            }
+        }
+        SetupCommand::Load { file, force } => load(&file, force, json, session, screen).await?,
+        // Needs no meter; `run` has done it.
+        SetupCommand::Forget => {}
+    }
+    Ok(Status::Done)
+}
+
+fn usage(error: impl std::fmt::Display) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+/// What a change of settings did, and what whoever did it should know.
+fn answered(screen: &mut Screen<'_>, json: bool, answer: &api::SetAnswer) -> Result<(), Failure> {
+    if json { screen.json(answer)? } else { show::set_answer(screen.out, answer)? }
+    Ok(())
+}
+
+async fn set_user(
+    change: UsersCommand,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let UsersCommand::Set { user, rights, active, new_password_file, new_password, force } = change;
+    let given = new_password
+        || new_password_file.is_some()
+        || std::env::var_os(passwords::NEW_PASSWORD_VARIABLE).is_some();
+    let password = given
+        .then(|| passwords::password(Wanted::New, new_password_file.as_deref(), &format!("New password of {user}: ")))
+        .transpose()?;
+    let request = api::UserRequest {
+        user,
+        active: active.map(|active| active == YesNo::Yes),
+        rights: rights.map(|rights| rights.0),
+        force,
+    };
+    let answer = session.ask(async |client: &mut Client| client.set_user(&request, password.as_ref()).await).await?;
+    answered(screen, json, &answer)
+}
+
+async fn set_security(
+    change: SecurityCommand,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    match change {
+        SecurityCommand::Set { words, new_password_file, force } => {
+            let answer = match SecurityChange::from_words(&words).map_err(usage)? {
+                SecurityChange::FrontPanelPassword => {
+                    let file = new_password_file.as_deref();
+                    let password = passwords::password(Wanted::New, file, "New front-panel password: ")?;
+                    let panel = AccountId::FrontPanel;
+                    session.ask(async |client: &mut Client| client.set_password(panel, &password).await).await?
+                }
+                SecurityChange::Registers(changes) => {
+                    let request = api::SetRequest { changes, force };
+                    session.ask(async |client: &mut Client| client.set_security(&request).await).await?
+                }
+            };
+            answered(screen, json, &answer)
+        }
+        SecurityCommand::Trust { command } => {
+            let trusted = match command {
+                TrustCommand::List => session.ask(async |client: &mut Client| client.trusted().await).await?,
+                TrustCommand::Add { key } => {
+                    let line = files::read_text(&key, "a public key", LONGEST_KEY)?;
+                    session.ask(async |client: &mut Client| client.trust(&line).await).await?
+                }
+                TrustCommand::Revoke { id } => session.ask(async |client: &mut Client| client.revoke(&id).await).await?,
+            };
+            if json { screen.json(&trusted)? } else { show::trusted(screen.out, &trusted)? }
+            Ok(())
+        }
+    }
+}
+
+/// A public key is one line.
+const LONGEST_KEY: usize = 4096;
+
+async fn load(
+    file: &Path,
+    force: bool,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let text = files::read_text(file, "a template", framework::dcf::LONGEST_FILE)?;
+    let load = if force { Load::Force } else { Load::Apply };
+    let answer = session.ask(async |client: &mut Client| client.load_template(&text, load).await).await?;
+    answered(screen, json, &answer)
+}
+
+fn forget(meter: &MeterAddress, json: bool, screen: &mut Screen<'_>) -> Result<Status, Failure> {
+    let mut known = session::known_meters()?;
+    let address = session::address(meter)?;
+    let dropped = known.forget(&address).map_err(setup::SetupError::from)?;
+    if json {
+        screen.json(&serde_json::json!({ "forgotten": dropped.map(|certificate| certificate.prefixed()) }))?;
+    } else {
+        match dropped {
+            Some(certificate) => writeln!(screen.out, "Forgot {address}, which was known by {}.", certificate.prefixed())?,
+            None => writeln!(screen.out, "{address} was not known.")?,
+        }
+    }
+    Ok(Status::Done)
+}
