@@ -58,6 +58,10 @@ pub struct Choices {
     /// Accounts that get a new password with the change, instead of `0` (B21).
     #[serde(default)]
     pub new_passwords: BTreeSet<AccountId>,
+    /// The meter's own, not the operator's: ports that it was made with, by register. A service that
+    /// arrives listens there instead of where the release ships it.
+    #[serde(skip)]
+    pub ports: BTreeMap<String, u16>,
 }
 
 /// A change of release, worked out.
@@ -78,7 +82,7 @@ pub struct Migration {
 pub fn migrate(before: &Settings, from: &Release, to: &Release, choices: &Choices) -> Migration {
     let made = made_choices(from, to);
     let mut settings = before.clone();
-    carry_options(before, &mut settings, to);
+    carry_options(before, &mut settings, to, &choices.ports);
     let mode = to.nearest_mode(before.mode());
     settings.set_option(options::MODE, Some(Value::Text(mode.name().to_owned())));
     for choice in made.iter().filter(|choice| to.security_options.contains_key(&choice.register)) {
@@ -108,12 +112,15 @@ fn made_choices<'a>(from: &'a Release, to: &'a Release) -> &'a [Choice] {
     }
 }
 
-/// Registers that both releases have keep their values, new ones arrive as shipped, and the others
-/// are dropped.
-fn carry_options(before: &Settings, settings: &mut Settings, to: &Release) {
+/// Registers that both releases have keep their values, new ones arrive as shipped (ports as the meter
+/// was made with), and the others are dropped.
+fn carry_options(before: &Settings, settings: &mut Settings, to: &Release, ports: &BTreeMap<String, u16>) {
     let known: Vec<_> = options::module().kind().setup().iter().map(|register| register.name).collect();
     for register in known {
-        let value = to.security_options.get(register).map(|shipped| before.option(register).unwrap_or(shipped).clone());
+        let value = to.security_options.get(register).map(|shipped| {
+            let made_with = || ports.get(register).map(|port| Value::Number(f64::from(*port)));
+            before.option(register).cloned().or_else(made_with).unwrap_or_else(|| shipped.clone())
+        });
         settings.set_option(register, value);
     }
 }

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use firmware::{Release, Settings};
-use framework::Value;
+use firmware::Settings;
 use framework::modules::security_options::Service;
 use meter::{Surroundings, View};
 use services::faces::{FACES, Face};
@@ -38,19 +37,18 @@ impl PortChoice {
         self.set.is_some() || !self.single.is_empty()
     }
 
-    /// The port of each service of a release, free ones chosen. SFTP follows SSH.
-    pub(crate) fn resolve(&self, release: &Release, bind: IpAddr) -> Result<BTreeMap<Service, u16>, String> {
+    /// The port of each service, free ones chosen. SFTP follows SSH.
+    pub(crate) fn resolve(&self, bind: IpAddr) -> Result<BTreeMap<Service, u16>, String> {
         let set = self.set.unwrap_or(if is_root() { PortSet::Standard } else { PortSet::User });
         let mut ports = BTreeMap::new();
         // Free ones are held until all are chosen, so that no two services get the same.
         let mut held = Vec::new();
-        for service in Service::ALL.into_iter().filter(|service| release.security_options.contains_key(service.port()))
-        {
+        for service in Service::ALL {
             let shared = ports.iter().find(|(other, _): &(&Service, &u16)| other.port() == service.port());
             let port = match (shared, self.single.get(&service)) {
                 (Some((_, port)), _) => *port,
                 (None, Some(port)) => *port,
-                (None, None) => port_in(set, service, release),
+                (None, None) => port_in(set, service),
             };
             let port = if port == 0 {
                 let listener =
@@ -67,20 +65,20 @@ impl PortChoice {
     }
 }
 
-fn port_in(set: PortSet, service: Service, release: &Release) -> u16 {
-    match (set, service) {
-        (PortSet::Auto, _) => 0,
-        (PortSet::User, Service::Ssh | Service::Sftp) => 2222,
-        (PortSet::User, Service::Telnet) => 2323,
-        (PortSet::User, Service::Ftp) => 2121,
-        (PortSet::User, Service::Web) => 8080,
-        (PortSet::User, Service::Modbus) => 5020,
-        (PortSet::User, Service::Setup) => 7700,
-        (PortSet::Standard, _) => match release.security_options.get(service.port()) {
-            // The register's range ends at 65535.
-            Some(Value::Number(port)) => *port as u16,
-            _ => 0,
-        },
+/// The port that a set has for a service; 0 is a free one.
+fn port_in(set: PortSet, service: Service) -> u16 {
+    let (user, standard) = match service {
+        Service::Ssh | Service::Sftp => (2222, 22),
+        Service::Telnet => (2323, 23),
+        Service::Ftp => (2121, 21),
+        Service::Web => (8080, 80),
+        Service::Modbus => (5020, 502),
+        Service::Setup => (7700, 7700),
+    };
+    match set {
+        PortSet::Auto => 0,
+        PortSet::User => user,
+        PortSet::Standard => standard,
     }
 }
 
@@ -167,24 +165,20 @@ impl Surroundings for Sockets {
 mod tests {
     use super::*;
 
-    fn legacy() -> Release {
-        Release::parse(firmware::release::SHIPPED[0].release_toml).unwrap()
-    }
-
     #[test]
     fn sets_single_ports_and_free_ones() {
         let bind = IpAddr::from([127, 0, 0, 1]);
         let choice = PortChoice { set: Some(PortSet::User), single: [(Service::Modbus, 5021)].into() };
-        let ports = choice.resolve(&legacy(), bind).unwrap();
+        let ports = choice.resolve(bind).unwrap();
         assert_eq!((ports[&Service::Modbus], ports[&Service::Telnet], ports[&Service::Web]), (5021, 2323, 8080));
-        assert!(!ports.contains_key(&Service::Ssh), "4.0.9 has no SSH");
+        assert_eq!(ports[&Service::Ssh], ports[&Service::Sftp], "they share a listener");
         let standard = PortChoice { set: Some(PortSet::Standard), ..PortChoice::default() };
-        assert_eq!(standard.resolve(&legacy(), bind).unwrap()[&Service::Telnet], 23);
+        assert_eq!(standard.resolve(bind).unwrap()[&Service::Telnet], 23);
         let auto = PortChoice { set: Some(PortSet::Auto), ..PortChoice::default() };
-        let ports = auto.resolve(&legacy(), bind).unwrap();
+        let ports = auto.resolve(bind).unwrap();
         let mut distinct: Vec<_> = ports.values().collect();
         distinct.sort_unstable();
         distinct.dedup();
-        assert_eq!(distinct.len(), ports.len());
+        assert_eq!(distinct.len(), ports.len() - 1, "all but SFTP's, which is SSH's");
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use firmware::{CarriedError, Release, Version};
+use firmware::{CarriedError, Version};
 use framework::modules::security_options::Service;
 use meter::{Birth, BootError, boot};
 use services::faces::{Faces, Listening};
@@ -93,7 +93,7 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
         Opened::New(blank) => (keys::load_or_make(blank.dir(), &serial)?, true),
         Opened::Existing(store) => (keys::load_or_make(store.dir(), &serial)?, false),
     };
-    let (birth_ports, moved) = ports(&options, &opened, new, &shipped)?;
+    let (birth_ports, moved) = ports(&options, new)?;
     let birth = Birth {
         serial,
         release: options.release.clone(),
@@ -138,35 +138,12 @@ fn failed(faces: &Faces) -> Option<(Service, String)> {
 type Ports = Vec<(Service, u16)>;
 
 /// The registers of a new meter, or the ports that an existing one has for this run only.
-fn ports(
-    options: &Options,
-    opened: &Opened,
-    new: bool,
-    shipped: &[firmware::Shipped],
-) -> Result<(Ports, Ports), StartError> {
-    let releases = shipped.iter().map(|shipped| &shipped.carried.release);
-    let release: Option<&Release> = match (opened, &options.release) {
-        (Opened::New(_), Some(asked)) => releases.clone().find(|release| release.release == *asked),
-        (Opened::New(_), None) => releases.clone().max_by_key(|release| &release.release),
-        // An existing meter's release may have come in a package; which services it has, its settings say.
-        (Opened::Existing(_), _) => releases.clone().max_by_key(|release| release.security_options.len()),
-    };
-    // A release that the program doesn't have is refused by boot, in its own words.
-    let Some(release) = release else { return Ok((Ports::new(), Ports::new())) };
-    if new {
-        let chosen = options.ports.resolve(release, options.bind).map_err(StartError::Ports)?;
-        return Ok((chosen.into_iter().collect(), Ports::new()));
-    }
-    if !options.ports.is_given() {
+fn ports(options: &Options, new: bool) -> Result<(Ports, Ports), StartError> {
+    if !new && !options.ports.is_given() {
         return Ok((Ports::new(), Ports::new()));
     }
-    let mut moved = std::collections::BTreeMap::new();
-    for release in releases {
-        for (service, port) in options.ports.resolve(release, options.bind).map_err(StartError::Ports)? {
-            moved.entry(service).or_insert(port);
-        }
-    }
-    Ok((Ports::new(), moved.into_iter().collect()))
+    let chosen = options.ports.resolve(options.bind).map_err(StartError::Ports)?.into_iter().collect();
+    Ok(if new { (chosen, Ports::new()) } else { (Ports::new(), chosen) })
 }
 
 impl RunningMeter {

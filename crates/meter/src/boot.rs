@@ -25,7 +25,8 @@ pub struct Birth {
     pub serial: String,
     /// The release: the newest for a new meter if left out; an existing one must have it.
     pub release: Option<Version>,
-    /// Ports of a new meter that differ from the release's.
+    /// Ports of a new meter that differ from the release's, those of services that its release doesn't
+    /// have among them: a service that a later release brings will listen there.
     pub ports: Vec<(Service, u16)>,
     /// Keys that a new meter trusts, one line each.
     pub trust: Vec<String>,
@@ -85,6 +86,9 @@ pub enum BootError {
     State(#[from] GateError),
 }
 
+/// The record of the ports that a meter was made with, by register: it outlives every release.
+const PORTS: &str = "ports";
+
 /// Starts the meter of an opened state directory.
 pub fn boot(
     opened: Opened,
@@ -140,6 +144,8 @@ fn bear(blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now) -> Result<St
             Ok(store::TrustedKey { name: key.id().to_string(), public_key: line.trim().to_owned() })
         })
         .collect::<Result<Vec<_>, GateError>>()?;
+    let ports: BTreeMap<&str, u16> = birth.ports.iter().map(|(service, port)| (service.port(), *port)).collect();
+    let ports = serde_json::to_string(&ports).map_err(|error| GateError::Unreadable(error.to_string()))?;
     let log = LogSetup::of(&settings);
     let version = carried.release.release.to_string();
     let made = Draft::kept(priority::WARNING, "factory", format!("made with release {version}"));
@@ -155,7 +161,7 @@ fn bear(blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now) -> Result<St
         },
         floor: None,
         trust: &trust,
-        records: &[],
+        records: &[(PORTS, &ports)],
         events: log.batch(&events),
     };
     Ok(blank.create(MeterId::ONLY, &new)?)
@@ -203,6 +209,10 @@ fn resume(mut store: Store, source: String, shipped: Arc<Vec<Shipped>>) -> Resul
     let energy = energy(&stored)?;
     let mut framework = Framework::build(&settings.template)?;
     let readings = framework.evaluate(&Tick { utc_ms: 0, quantities: None, energy: &energy });
+    let ports = match stored.records.get(PORTS) {
+        Some(ports) => serde_json::from_str(ports).map_err(|error| GateError::Unreadable(error.to_string()))?,
+        None => BTreeMap::new(),
+    };
     let trust = stored.trust.iter().map(|key| trusted_key(&key.public_key)).collect::<Result<_, _>>()?;
     let state = State {
         id,
@@ -210,6 +220,7 @@ fn resume(mut store: Store, source: String, shipped: Arc<Vec<Shipped>>) -> Resul
         device_key,
         shipped,
         trust,
+        ports,
         policy: Arc::new(settings.policy(&carried.release)),
         carried,
         package: stored.active.package,

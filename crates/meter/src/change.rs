@@ -266,7 +266,8 @@ fn planned(state: &State, request: &Request) -> Result<(Planned, Arc<Carried>, P
     if Direction::between(from, &to.release).is_none() {
         return Err(GateError::SameRelease(to.release.release));
     }
-    let mut planned = plan(&state.settings, from, &to.release, &to.package, &request.choices);
+    let choices = Choices { ports: state.ports.clone(), ..request.choices.clone() };
+    let mut planned = plan(&state.settings, from, &to.release, &to.package, &choices);
     planned.plan.mark_told(&request.setup, [from, &to.release]);
     Ok((planned, Arc::new(to), id))
 }

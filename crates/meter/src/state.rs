@@ -28,6 +28,8 @@ pub(crate) struct State {
     pub device_key: Option<Arc<DeviceKey>>,
     pub shipped: Arc<Vec<Shipped>>,
     pub trust: Vec<TrustedKey>,
+    /// The ports that the meter was made with, by register.
+    pub ports: BTreeMap<String, u16>,
     pub carried: Arc<Carried>,
     pub package: Option<PackageId>,
     pub settings: Arc<Settings>,

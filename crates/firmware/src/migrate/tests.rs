@@ -211,10 +211,21 @@ fn b20_b24_a_downgrade_keeps_security_resets_every_password_and_brings_legacy_ba
 fn b21_new_passwords_given_with_the_change_take_the_place_of_zero() {
     let mut settings = factory(&current());
     settings.credentials.insert(AccountId::FrontPanel, CredentialKind::Hashed);
-    let choices = Choices { new_passwords: [AccountId::FrontPanel].into() };
+    let choices = Choices { new_passwords: [AccountId::FrontPanel].into(), ..Choices::default() };
     let migration = migrate(&settings, &current(), &legacy(), &choices);
     assert_eq!(migration.settings.credential(AccountId::FrontPanel), CredentialKind::Readable);
     has_rows(&migration, &[(Kind::Account, "front panel", "hashed", "new password", Severity::Info)]);
+}
+
+#[test]
+fn b17_a_service_that_arrives_takes_the_port_the_meter_was_made_with() {
+    let choices = Choices {
+        ports: [("SSH Port".to_owned(), 2222), ("Modbus Port".to_owned(), 5020)].into(),
+        ..Choices::default()
+    };
+    let migration = migrate(&factory(&legacy()), &legacy(), &current(), &choices);
+    assert_eq!(migration.settings.port(Service::Ssh), Some(2222));
+    assert_eq!(migration.settings.port(Service::Modbus), Some(502), "what is there is kept");
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn b21_new_passwords_come_with_the_downgrade() {
     let dir = tempfile::tempdir().unwrap();
     let gate = legacy(dir.path(), Mode::Advanced);
     change(&gate, "4.40.1");
-    let choices = Choices { new_passwords: [account("USER1"), account("8650")].into() };
+    let choices = Choices { new_passwords: [account("USER1"), account("8650")].into(), ..Choices::default() };
     let new = [("USER1", "fresh1"), ("8650", "1357")];
     let (ticket, made) = accept(&gate, request(&gate, "4.0.9", choices), &new);
     gate.commit_change(NOW, &ticket, made).unwrap();

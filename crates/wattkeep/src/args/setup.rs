@@ -481,7 +481,8 @@ mod tests {
 
     #[test]
     fn security_set_takes_the_mode_registers_and_no_password() {
-        let change = |words: &[&str]| SecurityChange::from_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        let change =
+            |words: &[&str]| SecurityChange::from_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
         let registers = |pairs: &[(&str, &str)]| {
             SecurityChange::Registers(pairs.iter().map(|(r, v)| ((*r).to_owned(), (*v).to_owned())).collect())
         };

@@ -116,7 +116,8 @@ async fn with_meter(
     watch: &mut impl FnMut(&Doing),
 ) -> Result<Rehearsal, Failure> {
     watch(&Doing::SettingUp);
-    let address = meter.setup_address().ok_or_else(|| Failure::InTheWay("the scratch meter has no Setup".to_owned()))?;
+    let address =
+        meter.setup_address().ok_or_else(|| Failure::InTheWay("the scratch meter has no Setup".to_owned()))?;
     let mut people = People::new(change)?;
     let passwords = scratch.join("passwords.txt");
     let mut client = connect(address).await?;
@@ -162,7 +163,8 @@ async fn phase(
 }
 
 async fn carry_out(meter: &RunningMeter, people: &People, release: &Carried) -> Result<Step, Failure> {
-    let address = meter.setup_address().ok_or_else(|| Failure::InTheWay("the scratch meter has no Setup".to_owned()))?;
+    let address =
+        meter.setup_address().ok_or_else(|| Failure::InTheWay("the scratch meter has no Setup".to_owned()))?;
     let mut client = connect(address).await?;
     let (name, password) = people.operator(meter.site.view().settings.mode())?;
     if let Some(name) = name {
@@ -176,7 +178,8 @@ async fn carry_out(meter: &RunningMeter, people: &People, release: &Carried) -> 
 
 /// A Setup that knows nobody; a scratch meter is met for the first time.
 async fn connect(address: SocketAddr) -> Result<Client, Failure> {
-    let meter = Address::new(&address.ip().to_string(), address.port()).map_err(|error| Failure::InTheWay(error.to_string()))?;
+    let meter = Address::new(&address.ip().to_string(), address.port())
+        .map_err(|error| Failure::InTheWay(error.to_string()))?;
     let mut accept = |_: &Address, _: &_| Acceptance::Pin;
     let mut known = KnownMeters::in_memory();
     Ok(Client::connect(meter, Trust::Known(&mut known, &mut accept)).await?)
@@ -192,4 +195,3 @@ fn scratch_folder() -> Result<PathBuf, Failure> {
     made.map_err(|error| Failure::Write(folder.clone(), error))?;
     Ok(folder)
 }
-

@@ -181,4 +181,3 @@ fn search(folder: &Path, look: &mut impl FnMut(&[u8])) -> Result<(), Failure> {
     }
     Ok(())
 }
-

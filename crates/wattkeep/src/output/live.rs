@@ -32,7 +32,12 @@ pub fn write(out: &mut dyn Write, rehearsal: &Rehearsal, detail: Detail) -> io::
     writeln!(out)?;
     outcome(out, rehearsal)?;
     let state = rehearsal.state.display();
-    paragraph(out, 0, style::QUIET, &format!("The scratch meter is in {state}, its passwords beside it. To look at it:"))?;
+    paragraph(
+        out,
+        0,
+        style::QUIET,
+        &format!("The scratch meter is in {state}, its passwords beside it. To look at it:"),
+    )?;
     writeln!(out, "  wattkeep meter --state {state}")
 }
 
@@ -71,7 +76,8 @@ fn logins(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {
         while let Some(next) = rows.next_if(|next| alike(first, next)) {
             last = next;
         }
-        let login = if std::ptr::eq(first, last) { first.login.clone() } else { format!("{}–{}", first.login, last.login) };
+        let login =
+            if std::ptr::eq(first, last) { first.login.clone() } else { format!("{}–{}", first.login, last.login) };
         let mut cells = first.tries.iter().map(cell);
         let mut next = || cells.next().unwrap_or_else(|| Cell::from(""));
         table.row([first.face.into(), login.into(), next(), next(), next()]);
@@ -82,7 +88,10 @@ fn logins(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {
 
 fn alike(first: &Row, next: &Row) -> bool {
     let found = |row: &Row| row.tries.iter().map(|one| (one.expected, one.found)).collect::<Vec<_>>();
-    first.face == next.face && first.login.starts_with("USER") && next.login.starts_with("USER") && found(first) == found(next)
+    first.face == next.face
+        && first.login.starts_with("USER")
+        && next.login.starts_with("USER")
+        && found(first) == found(next)
 }
 
 fn cell(one: &Try) -> Cell {

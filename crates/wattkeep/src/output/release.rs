@@ -133,7 +133,10 @@ pub fn show(out: &mut dyn Write, shown: &Shown<'_>) -> io::Result<()> {
         ),
         (
             "Setup",
-            release.recommended_setup.as_ref().map_or_else(|| "any".to_owned(), |v| format!("{v} or later recommended")),
+            release
+                .recommended_setup
+                .as_ref()
+                .map_or_else(|| "any".to_owned(), |v| format!("{v} or later recommended")),
         ),
     ] {
         facts.row([Cell::styled(name, style::QUIET), fact.into()]);

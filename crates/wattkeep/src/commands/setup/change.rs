@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal;
 
-use firmware::report::Outcome;
 use firmware::migrate::Direction;
+use firmware::report::Outcome;
 use firmware::{Choices, Plan};
 use security::{AccountId, Password};
 use serde::Serialize;
@@ -85,7 +85,8 @@ async fn prepare(
         Some(file) => passwords::new_passwords(file)?.into_iter().collect(),
         None => Vec::new(),
     };
-    let choices = Choices { new_passwords: new_passwords.iter().map(|(account, _)| *account).collect() };
+    let accounts = new_passwords.iter().map(|(account, _)| *account).collect();
+    let choices = Choices { new_passwords: accounts, ..Choices::default() };
     let bar = output::progress::bytes(screen, "Sending", bundle.bytes().len() as u64);
     let prepared = session
         .ask(async |client: &mut Client| {

@@ -101,7 +101,11 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 
 /// What a change of settings did, and what whoever did it should know.
 fn answered(screen: &mut Screen<'_>, json: bool, answer: &api::SetAnswer) -> Result<(), Failure> {
-    if json { screen.json(answer)? } else { show::set_answer(screen.out, answer)? }
+    if json {
+        screen.json(answer)?
+    } else {
+        show::set_answer(screen.out, answer)?
+    }
     Ok(())
 }
 
@@ -112,9 +116,8 @@ async fn set_user(
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
     let UsersCommand::Set { user, rights, active, new_password_file, new_password, force } = change;
-    let given = new_password
-        || new_password_file.is_some()
-        || std::env::var_os(passwords::NEW_PASSWORD_VARIABLE).is_some();
+    let given =
+        new_password || new_password_file.is_some() || std::env::var_os(passwords::NEW_PASSWORD_VARIABLE).is_some();
     let password = given
         .then(|| passwords::password(Wanted::New, new_password_file.as_deref(), &format!("New password of {user}: ")))
         .transpose()?;
@@ -157,9 +160,15 @@ async fn set_security(
                     let line = files::read_text(&key, "a public key", LONGEST_KEY)?;
                     session.ask(async |client: &mut Client| client.trust(&line).await).await?
                 }
-                TrustCommand::Revoke { id } => session.ask(async |client: &mut Client| client.revoke(&id).await).await?,
+                TrustCommand::Revoke { id } => {
+                    session.ask(async |client: &mut Client| client.revoke(&id).await).await?
+                }
             };
-            if json { screen.json(&trusted)? } else { show::trusted(screen.out, &trusted)? }
+            if json {
+                screen.json(&trusted)?
+            } else {
+                show::trusted(screen.out, &trusted)?
+            }
             Ok(())
         }
     }
@@ -189,7 +198,9 @@ fn forget(meter: &MeterAddress, json: bool, screen: &mut Screen<'_>) -> Result<S
         screen.json(&serde_json::json!({ "forgotten": dropped.map(|certificate| certificate.prefixed()) }))?;
     } else {
         match dropped {
-            Some(certificate) => writeln!(screen.out, "Forgot {address}, which was known by {}.", certificate.prefixed())?,
+            Some(certificate) => {
+                writeln!(screen.out, "Forgot {address}, which was known by {}.", certificate.prefixed())?
+            }
             None => writeln!(screen.out, "{address} was not known.")?,
         }
     }

@@ -54,11 +54,7 @@ impl Session {
             }
         };
         let LoginArgs { user, password_file, .. } = &args.login;
-        let mut session = Self {
-            client,
-            user: user.map(|user| user.login()),
-            password_file: password_file.clone(),
-        };
+        let mut session = Self { client, user: user.map(|user| user.login()), password_file: password_file.clone() };
         let given = user.is_some() || password_file.is_some() || std::env::var_os(PASSWORD_VARIABLE).is_some();
         if given {
             session.log_in().await?;
@@ -67,10 +63,7 @@ impl Session {
     }
 
     /// Asks; if the meter wants a login, logs in and asks again.
-    pub async fn ask<T>(
-        &mut self,
-        question: impl AsyncFn(&mut Client) -> Result<T, SetupError>,
-    ) -> Result<T, Failure> {
+    pub async fn ask<T>(&mut self, question: impl AsyncFn(&mut Client) -> Result<T, SetupError>) -> Result<T, Failure> {
         match question(&mut self.client).await {
             Err(error) if error.wants_login() && !self.client.logged_in() && std::io::stdin().is_terminal() => {
                 self.log_in().await?;
@@ -87,7 +80,8 @@ impl Session {
 
     async fn log_in(&mut self) -> Result<(), Failure> {
         let who = self.user.as_deref().unwrap_or("the front panel");
-        let password = passwords::password(Wanted::Login, self.password_file.as_deref(), &format!("Password of {who}: "))?;
+        let password =
+            passwords::password(Wanted::Login, self.password_file.as_deref(), &format!("Password of {who}: "))?;
         self.client.login(self.user.as_deref(), &password).await?;
         Ok(())
     }
