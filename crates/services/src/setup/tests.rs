@@ -1,6 +1,8 @@
 //! What the protocol's outer skin must survive: any bytes at any route. What the routes do is tested from
 //! the client's side, in `setup`.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::login;
@@ -9,9 +11,9 @@ use axum::http::{Method, Request, StatusCode};
 use framework::modules::security_options::Service;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use meter::Caller;
+use meter::{Caller, ChangeSet, Edit, GateError};
 use proptest::prelude::*;
-use security::{Path, Token, Who};
+use security::{AccountId, Credential, Password, Path, Token, Who};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 
@@ -92,6 +94,7 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
 #[test]
 fn no_route_breaks_down_on_any_request() {
     let desk = Desk::new();
+    let seen = RefCell::new(BTreeSet::new());
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(400));
     let authorization = login::session(&desk.token);
     let header = prop_oneof![
@@ -113,10 +116,17 @@ fn no_route_breaks_down_on_any_request() {
                 request = request.header(login::NEW_PASSWORD, header);
             }
             let Ok(request) = request.body(Body::from(body)) else { return Ok(()) };
-            prop_assert_ne!(desk.ask(request), StatusCode::INTERNAL_SERVER_ERROR);
+            let status = desk.ask(request);
+            prop_assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            seen.borrow_mut().insert(status.as_u16());
             Ok(())
         })
         .unwrap();
+    let seen = seen.into_inner();
+    assert!(
+        [200, 400, 401, 422].iter().all(|status| seen.contains(status)),
+        "requests of every fate were made: {seen:?}"
+    );
 }
 
 #[test]
@@ -144,4 +154,13 @@ fn what_is_asked_wrongly_has_the_status_that_says_so() {
     assert_eq!(post(api::routes::PACKAGES, Some(&session), "no package"), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(post("/v2/info", Some(&session), ""), StatusCode::NOT_FOUND);
     assert_eq!(post(api::routes::SESSION, None, ""), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn b16_a_password_made_for_another_release_is_not_stored() {
+    let bench = Bench::new("4.40.1");
+    let readable = Credential::readable(Password::new("abc1").unwrap()).unwrap();
+    let edits = vec![Edit::Password(AccountId::FrontPanel, readable)];
+    let refused = bench.site.gate.apply(bench.site.now(), &Caller::meter(), ChangeSet { edits, force: false });
+    assert!(matches!(refused, Err(GateError::Changing)), "{refused:?}");
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use russh::ChannelMsg;
-use russh::keys::PublicKeyOrCertificate;
 use russh::client::{self, AuthResult};
+use russh::keys::PublicKeyOrCertificate;
 
 use super::{Login, Outcome, at};
 

@@ -19,7 +19,7 @@ async fn b16_b21_there_and_back_as_planned_with_every_login_as_the_plan_said() {
     let mut client = meter.login(Some("USER1"), "abc1").await;
     let up = prepared(&mut client, "4.40.1", Choices::default()).await;
     assert_eq!((up.plan.from.as_str(), up.plan.to.as_str(), up.plan.accepted), ("4.0.9", "4.40.1", false));
-    assert_eq!(up.unknown_notices, [String::new(); 0]);
+    assert_eq!(up.unknown_notices, Vec::<String>::new());
     let done = client.carry_out(&up, &up.plan.digest, &[]).await.unwrap();
     assert!(done.report.as_planned && done.plan.accepted, "{:?}", done.report);
     assert_eq!((done.report.hash_check.as_str(), done.report.user.as_str()), ("built into this Setup", "USER1"));

@@ -124,7 +124,7 @@ async fn b30_legacy_says_that_passwords_lie_and_travel_in_the_clear() {
     client.login(None, &password("4711")).await.unwrap();
     let quiet =
         client.set_security(&set(&[("Telnet", "no"), ("FTP", "no"), ("Web Server", "no")], false)).await.unwrap();
-    assert_eq!(quiet.remarks, [String::new(); 0]);
+    assert_eq!(quiet.remarks, Vec::<String>::new());
     let loud = client.set_security(&set(&[("Telnet", "yes")], false)).await.unwrap();
     assert_eq!(loud.remarks, ["Passwords cross the network in the clear over Telnet."]);
 }

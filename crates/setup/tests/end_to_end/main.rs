@@ -1,5 +1,7 @@
 //! Setup and a meter, over real sockets and real TLS: what the client asks is what the meter does.
 
+#![expect(clippy::unwrap_used, reason = "tests: what fails in them fails the test, in helpers too")]
+
 mod change;
 mod edit;
 mod read;
