@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn password(text: &str) -> Password {
-        Password::new(text).ok().expect("short enough")
+        Password::new(text).expect("short enough")
     }
 
     #[test]

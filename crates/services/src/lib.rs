@@ -19,7 +19,7 @@ pub mod ssh;
 pub mod telnet;
 pub mod terminal;
 #[cfg(any(test, feature = "testbed"))]
-#[cfg_attr(not(test), expect(clippy::unwrap_used, reason = "a bench for tests: what fails in it fails the test"))]
+#[expect(clippy::unwrap_used, reason = "a bench for tests: what fails in it fails the test")]
 pub mod testbed;
 pub mod vault;
 pub mod web;

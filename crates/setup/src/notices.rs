@@ -53,7 +53,7 @@ mod tests {
         let (from, to) = (&shipped[0].carried, &shipped[1].carried);
         let settings = Settings::factory(&from.release, &from.template);
         let mut plan = plan(&settings, &from.release, &to.release, &Sha256Digest::of(b""), &Choices::default()).plan;
-        assert_eq!(unknown_notices(&plan), [String::new(); 0]);
+        assert_eq!(unknown_notices(&plan), Vec::<String>::new());
         let line = plan.consequences.iter_mut().find(|line| line.notice.is_some()).unwrap();
         line.notice = Some("pages-moved".to_owned());
         let said = unknown_notices(&plan);

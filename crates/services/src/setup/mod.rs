@@ -1,6 +1,6 @@
 //! Setup's protocol: HTTP/1.1 and JSON over TLS 1.3, and over nothing else, on every release (B30).
 //!
-//! A connection becomes a [`Connection`], a request becomes a caller and a question to the gate, the
+//! A request becomes a caller and a question to the gate, the
 //! gate's answer becomes a document of [`api`]. The face holds no rule about rights, keeps no secret
 //! longer than a request takes, and goes on through a change of release, which it carries out.
 

@@ -1,1 +1,166 @@
+//! What the protocol's outer skin must survive: any bytes at any route. What the routes do is tested from
+//! the client's side, in `setup`.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use api::login;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use framework::modules::security_options::Service;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use meter::{Caller, ChangeSet, Edit, GateError};
+use proptest::prelude::*;
+use security::{AccountId, Credential, Password, Path, Token, Who};
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+
+use super::{Connection, router};
+use crate::testbed::Bench;
+
+const ROUTES: [&str; 14] = [
+    api::routes::INFO,
+    api::routes::SESSION,
+    api::routes::REGISTERS,
+    api::routes::SET,
+    api::routes::USERS,
+    api::routes::SECURITY,
+    api::routes::PASSWORD,
+    api::routes::EVENTS,
+    api::routes::CONNECTIONS,
+    api::routes::TEMPLATE,
+    api::routes::PACKAGES,
+    api::routes::PLAN,
+    api::routes::CHANGE,
+    api::routes::TRUST,
+];
+
+struct Desk {
+    runtime: Runtime,
+    service: TowerToHyperService<axum::Router>,
+    token: Token,
+    _bench: Bench,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let bench = Bench::new("4.40.1");
+        let peer = "127.0.0.1:9".parse().unwrap();
+        let site = Arc::clone(&bench.site);
+        let token = site.open_session(&Caller::on(Path::Setup, Who::Standard, peer));
+        let entry = site.connections.enter(Service::Setup, peer, 0);
+        let connection = Connection { site, uploads: Arc::new(Semaphore::new(1)), peer, entry };
+        Self { runtime, service: TowerToHyperService::new(router(Arc::new(connection))), token, _bench: bench }
+    }
+
+    fn ask(&self, request: Request<Body>) -> StatusCode {
+        self.runtime.block_on(self.service.call(request)).unwrap().status()
+    }
+}
+
+/// Documents that look like the protocol's own, and others.
+fn document() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop_oneof![
+        Just("user".to_owned()),
+        Just("USER3".to_owned()),
+        Just("Mode".to_owned()),
+        Just("advanced".to_owned()),
+        Just("none".to_owned()),
+        Just("PT Prim".to_owned()),
+        Just("8650".to_owned()),
+        "\\PC{0,8}",
+        "[0-9.-]{1,6}",
+    ];
+    let near = (word.clone(), word.clone(), any::<bool>(), word.clone()).prop_map(|(one, two, flag, three)| {
+        serde_json::json!({
+            "changes": [[one, two]], "force": flag, "user": "USER3", "active": flag, "rights": [three],
+            "account": three, "package": "00", "choices": {}, "setup": two, "plan": {"package": one, "setup": "3.2"},
+            "accept": two, "hash_check": three,
+        })
+        .to_string()
+        .into_bytes()
+    });
+    prop_oneof![
+        2 => near,
+        1 => (word.clone(), word).prop_map(|(key, value)| serde_json::json!({ key: [value, null, 1e308] }).to_string().into_bytes()),
+        1 => prop::collection::vec(any::<u8>(), 0..64),
+        1 => (1..3000_usize).prop_map(|deep| "[".repeat(deep).into_bytes()),
+    ]
+}
+
+#[test]
+fn no_route_breaks_down_on_any_request() {
+    let desk = Desk::new();
+    let seen = RefCell::new(BTreeSet::new());
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(400));
+    let authorization = login::session(&desk.token);
+    let header = prop_oneof![
+        4 => Just(Some(authorization.as_bytes().to_vec())),
+        1 => Just(None),
+        1 => prop::collection::vec(32..127_u8, 0..40).prop_map(Some),
+    ];
+    let method = prop_oneof![Just(Method::GET), Just(Method::POST), Just(Method::DELETE), Just(Method::PUT)];
+    let query = prop_oneof![Just(String::new()), "\\?(register|from|limit|dry|force|key|security)=[a-z0-9%+&=]{0,12}"];
+    let new_password = prop::option::of(prop::collection::vec(32..127_u8, 0..40));
+    let request = (prop::sample::select(&ROUTES[..]), method, query, header, new_password, document());
+    runner
+        .run(&request, |(route, method, query, header, new_password, body)| {
+            let mut request = Request::builder().method(method).uri(format!("{route}{query}"));
+            if let Some(header) = header {
+                request = request.header(login::AUTHORIZATION, header);
+            }
+            if let Some(header) = new_password {
+                request = request.header(login::NEW_PASSWORD, header);
+            }
+            let Ok(request) = request.body(Body::from(body)) else { return Ok(()) };
+            let status = desk.ask(request);
+            prop_assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            seen.borrow_mut().insert(status.as_u16());
+            Ok(())
+        })
+        .unwrap();
+    let seen = seen.into_inner();
+    assert!(
+        [200, 400, 401, 422].iter().all(|status| seen.contains(status)),
+        "requests of every fate were made: {seen:?}"
+    );
+}
+
+#[test]
+fn what_is_asked_wrongly_has_the_status_that_says_so() {
+    let desk = Desk::new();
+    let post = |path: &str, authorization: Option<&str>, body: &str| {
+        let mut request = Request::post(path);
+        if let Some(header) = authorization {
+            request = request.header(login::AUTHORIZATION, header);
+        }
+        desk.ask(request.body(Body::from(body.to_owned())).unwrap())
+    };
+    let session = login::session(&desk.token);
+    let over = login::session(&Token::new(&[1; Token::BYTES]));
+    let set = r#"{"changes":[["PT Prim","100"]]}"#;
+    assert_eq!(post(api::routes::SET, Some(&session), set), StatusCode::OK);
+    assert_eq!(post(api::routes::SET, None, set), StatusCode::UNAUTHORIZED);
+    assert_eq!(post(api::routes::SET, Some(&over), set), StatusCode::UNAUTHORIZED);
+    assert_eq!(post(api::routes::SET, Some("Bearer x"), set), StatusCode::BAD_REQUEST);
+    assert_eq!(post(api::routes::SET, Some(&session), "{"), StatusCode::BAD_REQUEST);
+    assert_eq!(
+        post(api::routes::SET, Some(&session), r#"{"changes":[["PT Prim","x"]]}"#),
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(post(api::routes::PACKAGES, Some(&session), "no package"), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(post("/v2/info", Some(&session), ""), StatusCode::NOT_FOUND);
+    assert_eq!(post(api::routes::SESSION, None, ""), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn b16_a_password_made_for_another_release_is_not_stored() {
+    let bench = Bench::new("4.40.1");
+    let readable = Credential::readable(Password::new("abc1").unwrap()).unwrap();
+    let edits = vec![Edit::Password(AccountId::FrontPanel, readable)];
+    let refused = bench.site.gate.apply(bench.site.now(), &Caller::meter(), ChangeSet { edits, force: false });
+    assert!(matches!(refused, Err(GateError::Changing)), "{refused:?}");
+}
