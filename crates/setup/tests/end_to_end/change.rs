@@ -31,7 +31,7 @@ async fn b16_b21_there_and_back_as_planned_with_every_login_as_the_plan_said() {
 
     let mut client = meter.login(Some("USER1"), "abc1").await;
     assert_eq!(client.info().await.unwrap().release.as_str(), "4.40.1");
-    let choices = Choices { new_passwords: [user(1)].into() };
+    let choices = Choices { new_passwords: [user(1)].into(), ..Choices::default() };
     let down = prepared(&mut client, "4.0.9", choices).await;
     let line = |account: &str| {
         down.plan.consequences.iter().find(|line| line.kind == Kind::Account && line.subject == account)
@@ -64,7 +64,7 @@ async fn b25_a_plan_that_has_changed_since_is_not_carried_out_and_the_new_one_is
 async fn b21_new_passwords_are_those_of_the_plan_and_never_zero() {
     let meter = Meter::new("4.40.1").await;
     let mut client = meter.login(None, "0").await;
-    let choices = Choices { new_passwords: [user(1)].into() };
+    let choices = Choices { new_passwords: [user(1)].into(), ..Choices::default() };
     let down = prepared(&mut client, "4.0.9", choices).await;
     let digest = &down.plan.digest;
     for given in [vec![], vec![(user(2), password("new2"))], vec![(user(1), password("a")), (user(2), password("b"))]] {
