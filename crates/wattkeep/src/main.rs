@@ -1,2 +1,7 @@
 //! wattkeep: a software revenue meter of the 8650 class, and the tools that set it up.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wattkeep::main(std::env::args_os())
+}

@@ -1,0 +1,501 @@
+//! `wattkeep setup METER …`: what a technician says to a meter.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand, ValueEnum};
+use firmware::digest::Sha256Digest;
+use security::{AccountId, Right, UserId};
+
+/// Where Setup listens unless said (the port that engineers know).
+pub const SETUP_PORT: u16 = 7700;
+
+const CREDENTIALS: &str = "Login";
+
+/// A meter, whose login, and what is wanted of it.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// The meter: host or host:port
+    #[arg(value_name = "METER")]
+    pub meter: MeterAddress,
+    /// How to log in.
+    #[command(flatten)]
+    pub login: LoginArgs,
+    /// One JSON document instead of tables and words
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What is wanted.
+    #[command(subcommand)]
+    pub command: SetupCommand,
+}
+
+/// Who logs in, where the password comes from, and which meter it must be.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// Who logs in: USER1 to USER16; left out under Standard security
+    #[arg(long, value_name = "USER", global = true, value_parser = account, help_heading = CREDENTIALS)]
+    pub user: Option<AccountId>,
+    /// Read the password from this file, or from standard input (-); else it is
+    /// taken from WATTKEEP_PASSWORD, or asked on the terminal
+    #[arg(long, value_name = "FILE", global = true, help_heading = CREDENTIALS)]
+    pub password_file: Option<PathBuf>,
+    /// Talk only to the meter whose certificate has this fingerprint
+    #[arg(long, value_name = "SHA256", global = true, help_heading = CREDENTIALS)]
+    pub pin: Option<Sha256Digest>,
+}
+
+fn account(text: &str) -> Result<AccountId, String> {
+    AccountId::from_login(text).ok_or_else(|| "a login is USER1 to USER16, or 8650 under Standard security".to_owned())
+}
+
+/// What can be asked of a meter.
+#[derive(Debug, Subcommand)]
+pub enum SetupCommand {
+    /// What the meter is, its services, and its users for whoever may see them
+    Info,
+    /// Read registers
+    Read {
+        /// Which ones: "kW tot", or "Power Meter 1/kW tot" [default: all]
+        #[arg(value_name = "REGISTER")]
+        registers: Vec<String>,
+    },
+    /// Change set-up registers, all or none
+    Set {
+        /// Registers, each followed by its value
+        #[arg(value_names = ["REGISTER", "VALUE"], required = true, num_args = 2..)]
+        changes: Vec<String>,
+        /// Even if nobody could edit security afterwards
+        #[arg(long)]
+        force: bool,
+    },
+    /// The users; or change one
+    Users {
+        /// What to change.
+        #[command(subcommand)]
+        change: Option<UsersCommand>,
+    },
+    /// The security set-up; or change it
+    Security {
+        /// What to change.
+        #[command(subcommand)]
+        change: Option<SecurityCommand>,
+    },
+    /// The event log
+    Events {
+        /// From this event's number on [default: the newest ones]
+        #[arg(long, value_name = "NUMBER")]
+        from: Option<u64>,
+        /// At most this many
+        #[arg(long, value_name = "COUNT", default_value_t = 50)]
+        limit: u32,
+    },
+    /// Who is connected
+    Connections,
+    /// Show what a change of release would do; nothing is changed
+    Plan(PlanArgs),
+    /// Take the meter to a newer release
+    Upgrade(ChangeArgs),
+    /// Take the meter to an older release
+    Downgrade(ChangeArgs),
+    /// Save the meter's template in a file, without any secret
+    Save {
+        /// The file to write; it must not be there yet
+        #[arg(value_name = "FILE.dcf")]
+        file: PathBuf,
+        /// With the security section: mode, options, users, rights
+        #[arg(long)]
+        security: bool,
+    },
+    /// Load a template into the meter
+    Load {
+        /// The file to read
+        #[arg(value_name = "FILE.dcf")]
+        file: PathBuf,
+        /// Even if nobody could edit security afterwards
+        #[arg(long)]
+        force: bool,
+    },
+    /// Forget the certificate that was accepted for this meter
+    Forget,
+}
+
+/// What can be done to users.
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Change one user
+    Set {
+        /// Which: USER1 to USER16
+        #[arg(value_name = "USERn")]
+        user: UserId,
+        /// All the user's rights: read, time-sync, demand-reset, test-mode,
+        /// full-config, security-config; "" for none
+        #[arg(long, value_name = "R,…")]
+        rights: Option<RightsList>,
+        /// Whether the user can log in
+        #[arg(long, value_name = "yes|no")]
+        active: Option<YesNo>,
+        /// Read the user's new password from this file, or from standard input
+        /// (-); else it is taken from WATTKEEP_NEW_PASSWORD
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+        /// Ask for the user's new password on the terminal
+        #[arg(long, conflicts_with = "new_password_file")]
+        new_password: bool,
+        /// Even if nobody could edit security afterwards
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// What can be done to security set-up.
+#[derive(Debug, Subcommand)]
+pub enum SecurityCommand {
+    /// Change the mode, the front-panel password, or a register
+    Set {
+        /// "mode MODE", "front-panel-password", or registers, each followed by
+        /// its value
+        #[arg(value_name = "mode|front-panel-password|REGISTER VALUE", required = true, num_args = 1..)]
+        words: Vec<String>,
+        /// Read the new password from this file, or from standard input (-);
+        /// else it is taken from WATTKEEP_NEW_PASSWORD, or asked on the terminal
+        #[arg(long, value_name = "FILE")]
+        new_password_file: Option<PathBuf>,
+        /// Even if nobody could edit security afterwards
+        #[arg(long)]
+        force: bool,
+    },
+    /// The keys that may sign releases for this meter
+    Trust {
+        /// What to do.
+        #[command(subcommand)]
+        command: TrustCommand,
+    },
+}
+
+/// What can be done to the list of trusted keys.
+#[derive(Debug, Subcommand)]
+pub enum TrustCommand {
+    /// Show them
+    List,
+    /// Trust a key
+    Add {
+        /// The public key
+        #[arg(value_name = "KEY.pub")]
+        key: PathBuf,
+    },
+    /// Trust a key no longer
+    Revoke {
+        /// The key's id, as the list shows it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+/// Which release, and how its firmware file is checked.
+#[derive(Debug, Args)]
+pub struct BundleArgs {
+    /// A release folder, a .upg, or the version of a shipped release
+    #[arg(long, value_name = "BUNDLE")]
+    pub to: String,
+    /// The list of hashes, if it doesn't lie beside the .upg
+    #[arg(long, value_name = "LIST", conflicts_with = "no_hash_list")]
+    pub hashes: Option<PathBuf>,
+    /// Send a .upg that no list vouches for; the report records it
+    #[arg(long)]
+    pub no_hash_list: bool,
+    /// The meter's template: its own, the release's, or a file
+    #[arg(long, value_name = "keep|release|FILE", default_value = "keep")]
+    pub template: TemplateChoice,
+    /// New passwords that take the place of 0 in a downgrade: a text file with
+    /// a line "USER1: PASSWORD" for each account, "8650: …" for the front panel
+    #[arg(long, value_name = "FILE")]
+    pub new_passwords: Option<PathBuf>,
+}
+
+/// A plan that is only shown.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// To what.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
+    /// Every line by itself, with what stays as it is and the clause behind it
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// A plan that is carried out once accepted.
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    /// To what.
+    #[command(flatten)]
+    pub bundle: BundleArgs,
+    /// Accept the plan, whatever it says
+    #[arg(long, conflicts_with = "accept")]
+    pub yes: bool,
+    /// Accept the plan with this digest, and no other
+    #[arg(long, value_name = "DIGEST")]
+    pub accept: Option<Sha256Digest>,
+    /// Every line by itself, with what stays as it is and the clause behind it
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Where a meter is: host, and port if it isn't [`SETUP_PORT`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeterAddress {
+    /// Name or address, IPv6 without its brackets.
+    pub host: String,
+    /// The port of Setup.
+    pub port: u16,
+}
+
+/// A text that names no meter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a meter is host or host:port, like 192.0.2.7, meter7.example:7700 or [2001:db8::7]:7700")]
+pub struct NotAMeter;
+
+impl FromStr for MeterAddress {
+    type Err = NotAMeter;
+
+    fn from_str(text: &str) -> Result<Self, NotAMeter> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, rest) = rest.split_once(']').ok_or(NotAMeter)?;
+                (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(NotAMeter)?) })
+            }
+            // An IPv6 address without brackets has no port.
+            None if text.matches(':').count() > 1 => (text, None),
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
+        if host.is_empty() || !host.chars().all(plain) {
+            return Err(NotAMeter);
+        }
+        let port = match port {
+            None => SETUP_PORT,
+            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or(NotAMeter)?,
+        };
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl std::fmt::Display for MeterAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+/// Whose template a meter has after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateChoice {
+    /// Its own.
+    Keep,
+    /// The release's.
+    Release,
+    /// A file's.
+    File(PathBuf),
+}
+
+impl FromStr for TemplateChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "keep" => Self::Keep,
+            "release" => Self::Release,
+            file => Self::File(file.into()),
+        })
+    }
+}
+
+/// Yes or no, as registers spell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum YesNo {
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+}
+
+/// A list of rights with commas between them; may be empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RightsList(pub Vec<Right>);
+
+impl FromStr for RightsList {
+    type Err = security::account::NotAName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.map(str::parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// A change to security set-up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecurityChange {
+    /// A new front-panel password.
+    FrontPanelPassword,
+    /// Registers and their values.
+    Registers(Vec<(String, String)>),
+}
+
+/// Words that are no change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAChange {
+    /// A register without a value.
+    #[error("each register is followed by its value: \"{0}\" has none")]
+    NoValue(String),
+    /// The password as an argument.
+    #[error(
+        "a password is never an argument: give it with --new-password-file or WATTKEEP_NEW_PASSWORD, or type it when asked"
+    )]
+    PasswordAsArgument,
+}
+
+/// The word for the front-panel password.
+const FRONT_PANEL_PASSWORD: &str = "front-panel-password";
+
+impl SecurityChange {
+    /// What the words after `security set` say. `mode` is short for the register of that name.
+    ///
+    /// # Errors
+    /// A register without a value, or a password where none may be.
+    pub fn from_words(words: &[String]) -> Result<Self, NotAChange> {
+        match words {
+            [word] if word == FRONT_PANEL_PASSWORD => return Ok(Self::FrontPanelPassword),
+            [word, ..] if word == FRONT_PANEL_PASSWORD => return Err(NotAChange::PasswordAsArgument),
+            _ => {}
+        }
+        let mut changes = pairs(words)?;
+        for (register, _) in changes.iter_mut().filter(|(register, _)| register == "mode") {
+            framework::modules::security_options::MODE.clone_into(register);
+        }
+        Ok(Self::Registers(changes))
+    }
+}
+
+/// Registers and values, two by two.
+///
+/// # Errors
+/// The last register, if it has no value.
+pub fn pairs(words: &[String]) -> Result<Vec<(String, String)>, NotAChange> {
+    let (pairs, rest) = words.as_chunks::<2>();
+    match rest {
+        [] => Ok(pairs.iter().map(|[register, value]| (register.clone(), value.clone())).collect()),
+        [alone, ..] => Err(NotAChange::NoValue(alone.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn setup(line: &str) -> Result<SetupArgs, String> {
+        let words = line.split(' ').map(|word| word.replace('~', " "));
+        match Cli::try_parse_from(["wattkeep".to_owned(), "setup".to_owned()].into_iter().chain(words)) {
+            Ok(Cli { command: Command::Setup(args) }) => Ok(*args),
+            Ok(_) => Err("another command".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn every_form_of_the_contract_is_understood() {
+        for line in [
+            "m info",
+            "m info --json",
+            "m:7701 --user USER1 --password-file - info",
+            "m info --user user01 --pin sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "m read",
+            "m read kW~tot kWh~del --json",
+            "m set PT~Prim 14400 PT~Sec 120",
+            "m users",
+            "m users set USER3 --rights read,time-sync --active yes",
+            "m users set USER3 --new-password-file F --active no --force",
+            "m security",
+            "m security set mode advanced",
+            "m security set front-panel-password --new-password-file F",
+            "m security set Web~Server yes --force",
+            "m security trust list",
+            "m security trust add KEY.pub",
+            "m security trust revoke 0011223344556677",
+            "m events --from 100 --limit 20",
+            "m connections",
+            "m plan --to 4.40.1 --template release --json",
+            "m upgrade --to 4.40.1 --yes --hashes LIST.txt",
+            "m upgrade --to folder --no-hash-list",
+            "m downgrade --to 4.0.9 --new-passwords FILE",
+            "m save FILE.dcf --security",
+            "m load FILE.dcf",
+            "m forget",
+        ] {
+            if let Err(error) = setup(line) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_a_usage_error() {
+        for line in [
+            "",
+            "m",
+            "m:0 info",
+            "m info --user root",
+            "m info --password secret",
+            "m set kW~tot",
+            "m users set USER17 --active yes",
+            "m users set USER3 --rights everything",
+            "m users set USER3 --active maybe",
+            "m plan",
+            "m upgrade --to 4.40.1 --yes --accept sha256:00",
+            "m upgrade --to 4.40.1 --accept x",
+            "m upgrade --to F --hashes L --no-hash-list",
+        ] {
+            assert!(setup(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_meter_is_a_host_and_perhaps_a_port() {
+        let address = |host: &str, port| MeterAddress { host: host.to_owned(), port };
+        for (text, expected) in [
+            ("meter7", address("meter7", 7700)),
+            ("192.0.2.7:17700", address("192.0.2.7", 17700)),
+            ("[2001:db8::7]:1", address("2001:db8::7", 1)),
+            ("[2001:db8::7]", address("2001:db8::7", 7700)),
+            ("fe80::1%eth0", address("fe80::1%eth0", 7700)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected.clone()), "{text}");
+            assert_eq!(expected.to_string().parse(), Ok(expected), "{text}");
+        }
+        for text in ["", ":7700", "m:", "m:65536", "m:0", "[::1", "[::1]7", "https://m", "m/x", "a b", "u@m"] {
+            assert_eq!(text.parse::<MeterAddress>(), Err(NotAMeter), "{text}");
+        }
+    }
+
+    #[test]
+    fn security_set_takes_the_mode_registers_and_no_password() {
+        let change = |words: &[&str]| SecurityChange::from_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        let registers = |pairs: &[(&str, &str)]| {
+            SecurityChange::Registers(pairs.iter().map(|(r, v)| ((*r).to_owned(), (*v).to_owned())).collect())
+        };
+        assert_eq!(change(&["mode", "advanced"]), Ok(registers(&[("Mode", "advanced")])));
+        assert_eq!(change(&["SSH", "yes", "mode", "standard"]), Ok(registers(&[("SSH", "yes"), ("Mode", "standard")])));
+        assert_eq!(change(&["front-panel-password"]), Ok(SecurityChange::FrontPanelPassword));
+        assert_eq!(change(&["front-panel-password", "1234"]), Err(NotAChange::PasswordAsArgument));
+        assert_eq!(change(&["SSH"]), Err(NotAChange::NoValue("SSH".to_owned())));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_an_address_never_panics(text in "[a-z0-9.:%\\[\\]]{0,24}|.{0,40}") {
+            let _: Result<MeterAddress, NotAMeter> = text.parse();
+        }
+    }
+}

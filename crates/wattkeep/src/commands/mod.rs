@@ -1,0 +1,26 @@
+//! What each command does: calls a room, hands what it says to [`output`](crate::output).
+
+pub mod meter;
+pub mod rehearse;
+pub mod release;
+pub mod setup;
+pub mod verify;
+
+use crate::args::Command;
+use crate::exit::Status;
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// Does what was asked for.
+///
+/// # Errors
+/// Whatever stood in the way, with its exit status.
+pub fn run(command: Command, screen: &mut Screen<'_>) -> Result<Status, Failure> {
+    match command {
+        Command::Meter(args) => meter::run(args, screen),
+        Command::Verify(args) => verify::run(&args, screen),
+        Command::Release(args) => release::run(args.command, screen),
+        Command::Rehearse(args) => rehearse::run(&args, screen),
+        Command::Setup(args) => setup::run(*args, screen),
+    }
+}

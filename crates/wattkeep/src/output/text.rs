@@ -1,0 +1,85 @@
+//! Sentences on lines of a given width.
+
+use std::io::{self, Write};
+
+use owo_colors::{OwoColorize, Style};
+
+/// Columns that a text takes: one for each character, as the terms of the trade are written.
+pub fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The lines of a text, broken at its spaces. A word longer than a line has a line to itself.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Writes a text from column `indent` on, within 80 columns.
+///
+/// # Errors
+/// Those of the stream.
+pub fn paragraph(out: &mut dyn Write, indent: usize, style: Style, text: &str) -> io::Result<()> {
+    hanging(out, &" ".repeat(indent), style, text)
+}
+
+/// Writes a text after `lead`, its other lines below its first.
+///
+/// # Errors
+/// Those of the stream.
+pub fn hanging(out: &mut dyn Write, lead: &str, style: Style, text: &str) -> io::Result<()> {
+    let indent = width(lead);
+    for (index, line) in wrap(text, super::WIDTH.saturating_sub(indent)).iter().enumerate() {
+        let before = if index == 0 { lead.to_owned() } else { " ".repeat(indent) };
+        writeln!(out, "{before}{}", line.style(style))?;
+    }
+    Ok(())
+}
+
+/// `1 danger`, `2 dangers`.
+pub fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("{count} {word}") } else { format!("{count} {word}s") }
+}
+
+/// A heading.
+///
+/// # Errors
+/// Those of the stream.
+pub fn heading(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(out, "\n{}", text.style(super::style::HEADING))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("  one   two ", 80), ["one two"]);
+        assert_eq!(wrap("extraordinarily long", 5), ["extraordinarily", "long"]);
+        assert_eq!(wrap("", 5), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_word_is_lost_and_no_line_is_longer_than_it_must(text in "[a-zé ]{0,200}", columns in 1usize..60) {
+            let lines = wrap(&text, columns);
+            let words: Vec<_> = text.split_whitespace().collect();
+            let joined = lines.join(" ");
+            prop_assert_eq!(joined.split_whitespace().collect::<Vec<_>>(), words);
+            prop_assert!(lines.iter().all(|line| width(line) <= columns || !line.contains(' ')));
+        }
+    }
+}
