@@ -84,7 +84,9 @@ pub fn find(named: &str) -> Result<Found, Failure> {
     }
     let known: Vec<_> = shipped()?.iter().map(|found| found.carried.release.release.to_string()).collect();
     let known = known.join(" and ");
-    Err(Failure::InTheWay(format!("there is no release \"{named}\": {known} are built in, others are a folder or a .upg")))
+    Err(Failure::InTheWay(format!(
+        "there is no release \"{named}\": {known} are built in, others are a folder or a .upg"
+    )))
 }
 
 fn bundle(folder: &Path) -> Result<Found, Failure> {

@@ -33,7 +33,7 @@ pub struct SetupArgs {
 #[derive(Debug, Args)]
 pub struct LoginArgs {
     /// Who logs in: USER1 to USER16; left out under Standard security
-    #[arg(long, value_name = "USER", global = true, value_parser = account, help_heading = CREDENTIALS)]
+    #[arg(id = "login", long = "user", value_name = "USER", global = true, value_parser = account, help_heading = CREDENTIALS)]
     pub user: Option<AccountId>,
     /// Read the password from this file, or from standard input (-); else it is
     /// taken from WATTKEEP_PASSWORD, or asked on the terminal
@@ -481,7 +481,8 @@ mod tests {
 
     #[test]
     fn security_set_takes_the_mode_registers_and_no_password() {
-        let change = |words: &[&str]| SecurityChange::from_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
+        let change =
+            |words: &[&str]| SecurityChange::from_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
         let registers = |pairs: &[(&str, &str)]| {
             SecurityChange::Registers(pairs.iter().map(|(r, v)| ((*r).to_owned(), (*v).to_owned())).collect())
         };

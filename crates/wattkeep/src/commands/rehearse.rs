@@ -33,7 +33,8 @@ pub fn run(args: &RehearseArgs, screen: &mut Screen<'_>) -> Result<Status, Failu
     let (from, to) = (from.carried, to.carried);
     let (old, new) = (&from.release.release, &to.release.release);
     let Some(direction) = Direction::between(&from.release, &to.release) else {
-        let sentence = format!("a change from {old} to {new} changes nothing: name another release with --from or --to");
+        let sentence =
+            format!("a change from {old} to {new} changes nothing: name another release with --from or --to");
         return Err(Failure::Usage(sentence));
     };
     let settings = match &file {
@@ -56,7 +57,11 @@ pub fn run(args: &RehearseArgs, screen: &mut Screen<'_>) -> Result<Status, Failu
         screen.json(&plan)?;
     } else {
         let on = file.as_ref().map_or_else(|| "factory settings".to_owned(), |(path, _)| path.display().to_string());
-        let heading = Heading { direction, what: format!("Rehearsal on {on}; no meter is touched"), setup: args.as_setup.as_ref() };
+        let heading = Heading {
+            direction,
+            what: format!("Rehearsal on {on}; no meter is touched"),
+            setup: args.as_setup.as_ref(),
+        };
         let detail = if args.all { Detail::Everything } else { Detail::Folded };
         output::plan::write(screen.out, &plan, &heading, detail)?;
     }

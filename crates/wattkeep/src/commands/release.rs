@@ -90,7 +90,8 @@ fn missing_files<'a>(folder: &Path, files: &'a [BundleFile]) -> Result<Vec<&'a B
         let ours = files.iter().find(|file| name == file.name.as_str());
         let Some(ours) = ours.filter(|file| is_same(&entry.path(), &file.bytes)) else {
             let (folder, name) = (folder.display(), name.display());
-            let sentence = format!("{folder} has something else in it ({name}), and nothing is overwritten: name a new folder");
+            let sentence =
+                format!("{folder} has something else in it ({name}), and nothing is overwritten: name a new folder");
             return Err(Failure::InTheWay(sentence));
         };
         missing.retain(|file| file.name != ours.name);

@@ -53,7 +53,11 @@ pub fn run(args: &VerifyArgs, screen: &mut Screen<'_>) -> Result<Status, Failure
             }
         }
     }
-    if args.json { screen.json(&verification)? } else { output::verify::write(screen.out, &verification)? }
+    if args.json {
+        screen.json(&verification)?
+    } else {
+        output::verify::write(screen.out, &verification)?
+    }
     Ok(status)
 }
 
