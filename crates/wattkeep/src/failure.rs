@@ -89,7 +89,7 @@ impl Failure {
                 | PackageError::NotText { .. } => Status::Failed,
                 _ => Status::Untrusted,
             },
-            Self::Password(_) => Status::Denied,
+            Self::Password(PasswordSourceError::NoTerminal { .. }) => Status::Denied,
             _ => Status::Failed,
         }
     }

@@ -23,7 +23,8 @@ fn run<const N: usize>(arguments: [&str; N]) -> Ran {
     let arguments = std::iter::once("wattkeep").chain(arguments).map(OsString::from);
     let mut screen = Screen { out: &mut out, err: &mut err, progress: Progress::Hidden };
     let status = wattkeep::run(arguments, &mut screen) as u8;
-    let text = |stream: anstream::StripStream<Vec<u8>>| String::from_utf8(stream.into_inner()).unwrap();
+    let text =
+        |stream: anstream::StripStream<Vec<u8>>| String::from_utf8(stream.into_inner()).expect("screens are text");
     Ran { status, out: text(out), err: text(err) }
 }
 
@@ -40,7 +41,11 @@ fn screen<const N: usize>(arguments: [&str; N]) -> String {
 /// The screen with a folder's name, which is another each time, as DIR.
 fn screen_in<const N: usize>(folder: &Path, arguments: [&str; N]) -> String {
     let Ran { status, out, err } = run(arguments);
-    format!("{out}{err}[exit status {status}]").replace(folder.to_str().unwrap(), "DIR")
+    format!("{out}{err}[exit status {status}]").replace(utf8(folder), "DIR")
+}
+
+fn utf8(path: &Path) -> &str {
+    path.to_str().expect("the temporary folder has a plain name")
 }
 
 #[test]
@@ -197,13 +202,14 @@ fn b27_keys_are_made_for_their_owner_alone_and_sign_a_bundle() {
 
 /// A file `firmware.upg` with "abc" in it, another, and a list in some format.
 fn with_list(list: &str, check: impl FnOnce(&Path, &str, &str, &str)) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (firmware, other, listed) = (path("firmware.upg"), path("other.upg"), path("hashes.txt"));
-    std::fs::write(&firmware, "abc").unwrap();
-    std::fs::write(&other, "abd").unwrap();
-    std::fs::write(&listed, list).unwrap();
-    check(folder.path(), &firmware, &other, &listed);
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let [firmware, other, listed] =
+        [("firmware.upg", "abc"), ("other.upg", "abd"), ("hashes.txt", list)].map(|(name, text)| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("there is room for a small file");
+            path
+        });
+    check(folder.path(), utf8(&firmware), utf8(&other), utf8(&listed));
 }
 
 /// FIPS 180-4's example: SHA-256 of `abc`.
