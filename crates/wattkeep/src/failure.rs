@@ -95,7 +95,7 @@ impl Failure {
                 | PackageError::NotText { .. } => Status::Failed,
                 _ => Status::Untrusted,
             },
-            Self::Password(_) => Status::Denied,
+            Self::Password(PasswordSourceError::NoTerminal { .. }) => Status::Denied,
             Self::Setup(error) => match error.kind() {
                 setup::Kind::Failed => Status::Failed,
                 setup::Kind::Untrusted => Status::Untrusted,

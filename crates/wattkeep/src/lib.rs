@@ -1,7 +1,7 @@
 //! The command line: reads arguments, calls the rooms, shows what they say.
 //!
 //! Owns the look of every screen and the exit statuses. It decides nothing about meters, releases or
-//! rights, and never shows a password. Each command writes to a [`Screen`](screen::Screen), so that
+//! rights, and never shows a password. Each command writes to a [`Screen`], so that
 //! tests see exactly what people see.
 
 pub mod args;

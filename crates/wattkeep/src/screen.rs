@@ -75,8 +75,21 @@ impl<W: Write> Write for Pipe<W> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// What a person without colour sees. No line may be wider than the terminal or end in a space.
+    pub(crate) fn shown(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+        let mut out = anstream::StripStream::new(Vec::new());
+        write(&mut out).unwrap();
+        let text = String::from_utf8(out.into_inner()).unwrap();
+        for line in text.lines() {
+            assert!(!line.ends_with(' '), "{line:?} ends in a space");
+            let fits = crate::output::text::width(line) <= crate::output::WIDTH;
+            assert!(fits, "{line:?} is wider than the terminal");
+        }
+        text
+    }
 
     /// Fails each time, with this kind of error.
     struct Failing(io::ErrorKind);

@@ -20,13 +20,19 @@ const STYLES: Styles = Styles::styled()
     .invalid(AnsiColor::Yellow.on_default());
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 done · 1 failed · 2 usage · 3 a hash or signature is wrong or not in
-the list · 4 denied · 5 can't be reached · 6 the plan was not accepted, or had
-changed since · 7 done, but the meter is not what the plan said.";
+Exit status:
+  0  done
+  1  failed
+  2  the command line makes no sense
+  3  a hash or signature is wrong, or the file is not in the list
+  4  denied: a login or a right is missing
+  5  the meter can't be reached
+  6  the plan was not accepted, or had changed since
+  7  done, but the meter is not what the plan said";
 
 /// A software revenue meter of the 8650 class, and the tools that set it up
 #[derive(Debug, Parser)]
-#[command(name = "wattkeep", version, styles = STYLES, after_help = EXIT_STATUS, max_term_width = 80)]
+#[command(name = "wattkeep", version, styles = STYLES, after_help = EXIT_STATUS, term_width = crate::output::WIDTH)]
 #[command(propagate_version = false, disable_help_subcommand = true)]
 pub struct Cli {
     /// Which command.

@@ -6,10 +6,10 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
+use setup::Address;
 
-/// Where Setup listens unless said (the port that engineers know).
-pub const SETUP_PORT: u16 = 7700;
-
+/// Behind the options of the command itself.
+const LAST: usize = 900;
 const CREDENTIALS: &str = "Login";
 
 /// A meter, whose login, and what is wanted of it.
@@ -17,12 +17,12 @@ const CREDENTIALS: &str = "Login";
 pub struct SetupArgs {
     /// The meter: host or host:port
     #[arg(value_name = "METER")]
-    pub meter: MeterAddress,
+    pub meter: Address,
     /// How to log in.
     #[command(flatten)]
     pub login: LoginArgs,
     /// One JSON document instead of tables and words
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     pub json: bool,
     /// What is wanted.
     #[command(subcommand)]
@@ -33,7 +33,7 @@ pub struct SetupArgs {
 #[derive(Debug, Args)]
 pub struct LoginArgs {
     /// Who logs in: USER1 to USER16; left out under Standard security
-    #[arg(long, value_name = "USER", global = true, value_parser = account, help_heading = CREDENTIALS)]
+    #[arg(id = "login", long = "user", value_name = "USER", global = true, value_parser = account, help_heading = CREDENTIALS)]
     pub user: Option<AccountId>,
     /// Read the password from this file, or from standard input (-); else it is
     /// taken from WATTKEEP_PASSWORD, or asked on the terminal
@@ -132,7 +132,7 @@ pub enum UsersCommand {
         #[arg(long, value_name = "R,…")]
         rights: Option<RightsList>,
         /// Whether the user can log in
-        #[arg(long, value_name = "yes|no")]
+        #[arg(long, value_name = "yes|no", hide_possible_values = true)]
         active: Option<YesNo>,
         /// Read the user's new password from this file, or from standard input
         /// (-); else it is taken from WATTKEEP_NEW_PASSWORD
@@ -240,52 +240,6 @@ pub struct ChangeArgs {
     pub all: bool,
 }
 
-/// Where a meter is: host, and port if it isn't [`SETUP_PORT`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeterAddress {
-    /// Name or address, IPv6 without its brackets.
-    pub host: String,
-    /// The port of Setup.
-    pub port: u16,
-}
-
-/// A text that names no meter.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a meter is host or host:port, like 192.0.2.7, meter7.example:7700 or [2001:db8::7]:7700")]
-pub struct NotAMeter;
-
-impl FromStr for MeterAddress {
-    type Err = NotAMeter;
-
-    fn from_str(text: &str) -> Result<Self, NotAMeter> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, rest) = rest.split_once(']').ok_or(NotAMeter)?;
-                (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(NotAMeter)?) })
-            }
-            // An IPv6 address without brackets has no port.
-            None if text.matches(':').count() > 1 => (text, None),
-            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
-        };
-        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_:%".contains(c);
-        if host.is_empty() || !host.chars().all(plain) {
-            return Err(NotAMeter);
-        }
-        let port = match port {
-            None => SETUP_PORT,
-            Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or(NotAMeter)?,
-        };
-        Ok(Self { host: host.to_owned(), port })
-    }
-}
-
-impl std::fmt::Display for MeterAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
-    }
-}
-
 /// Whose template a meter has after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateChoice {
@@ -390,7 +344,6 @@ pub fn pairs(words: &[String]) -> Result<Vec<(String, String)>, NotAChange> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use proptest::prelude::*;
 
     use super::*;
     use crate::args::{Cli, Command};
@@ -462,24 +415,6 @@ mod tests {
     }
 
     #[test]
-    fn a_meter_is_a_host_and_perhaps_a_port() {
-        let address = |host: &str, port| MeterAddress { host: host.to_owned(), port };
-        for (text, expected) in [
-            ("meter7", address("meter7", 7700)),
-            ("192.0.2.7:17700", address("192.0.2.7", 17700)),
-            ("[2001:db8::7]:1", address("2001:db8::7", 1)),
-            ("[2001:db8::7]", address("2001:db8::7", 7700)),
-            ("fe80::1%eth0", address("fe80::1%eth0", 7700)),
-        ] {
-            assert_eq!(text.parse(), Ok(expected.clone()), "{text}");
-            assert_eq!(expected.to_string().parse(), Ok(expected), "{text}");
-        }
-        for text in ["", ":7700", "m:", "m:65536", "m:0", "[::1", "[::1]7", "https://m", "m/x", "a b", "u@m"] {
-            assert_eq!(text.parse::<MeterAddress>(), Err(NotAMeter), "{text}");
-        }
-    }
-
-    #[test]
     fn security_set_takes_the_mode_registers_and_no_password() {
         let change =
             |words: &[&str]| SecurityChange::from_words(&words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>());
@@ -491,12 +426,5 @@ mod tests {
         assert_eq!(change(&["front-panel-password"]), Ok(SecurityChange::FrontPanelPassword));
         assert_eq!(change(&["front-panel-password", "1234"]), Err(NotAChange::PasswordAsArgument));
         assert_eq!(change(&["SSH"]), Err(NotAChange::NoValue("SSH".to_owned())));
-    }
-
-    proptest! {
-        #[test]
-        fn reading_an_address_never_panics(text in "[a-z0-9.:%\\[\\]]{0,24}|.{0,40}") {
-            let _: Result<MeterAddress, NotAMeter> = text.parse();
-        }
     }
 }

@@ -45,7 +45,7 @@ fn step_there(out: &mut dyn Write, step: &Step, detail: Detail) -> io::Result<()
     let direction = if step.plan.to > step.plan.from { Direction::Upgrade } else { Direction::Downgrade };
     let what = "Rehearsed on a scratch meter with real faces".to_owned();
     plan::write(out, &step.plan, &Heading { direction, what, setup: None }, detail)?;
-    report::summary(out, &step.report)
+    report::verdict(out, &step.report)
 }
 
 fn outcome(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {

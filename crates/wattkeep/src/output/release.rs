@@ -223,7 +223,7 @@ pub struct BuiltFile {
 /// Those of the stream.
 pub fn built(out: &mut dyn Write, built: &Built) -> io::Result<()> {
     let Built { release, folder, .. } = built;
-    let how = if built.unchanged { "is already there, byte for byte" } else { "is built" };
+    let how = if built.unchanged { "was already" } else { "is built" };
     writeln!(out, "{} in {folder}", format!("Release {release} {how}").style(style::GOOD))?;
     let mut table = Table::new([("file", Align::Left), ("bytes", Align::Right)]);
     for file in &built.files {
@@ -237,7 +237,7 @@ pub fn built(out: &mut dyn Write, built: &Built) -> io::Result<()> {
     };
     paragraph(out, 0, if built.signed_by.is_some() || built.shipped { style::PLAIN } else { style::WARNING }, &trust)?;
     if let Some(list) = built.files.iter().find(|file| file.name.ends_with(".txt")) {
-        writeln!(out, "Check it: cd {folder} && sha256sum -c {}", list.name)?;
+        writeln!(out, "To check it there: sha256sum -c {}", list.name)?;
     }
     Ok(())
 }

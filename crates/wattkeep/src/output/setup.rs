@@ -1,43 +1,342 @@
-//! tmp
-use serde::Serialize;
+//! What a meter answers to Setup, as tables and words.
+
+mod security_setup;
+
 use std::io::{self, Write};
-fn j(out: &mut dyn Write, x: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, x)?;
-    writeln!(out)
+
+use api::{Connections, Events, Info, Reading, Readings, Service, SetAnswer};
+use owo_colors::OwoColorize;
+use serde_json::Value;
+
+pub use self::security_setup::{security_setup, trusted, users};
+use super::style;
+use super::table::{Align, Cell, Table};
+use super::text::{Precision, counted, hanging, heading, paragraph, utc};
+
+/// Stands for a value that isn't there at the moment.
+const NOTHING: &str = "–";
+
+/// What a meter is.
+///
+/// # Errors
+/// Those of the stream.
+pub fn info(out: &mut dyn Write, info: &Info) -> io::Result<()> {
+    let Info { serial, model, release, .. } = info;
+    writeln!(out, "{}  {model}, release {release}", serial.style(style::HEADING))?;
+    let mut facts = Table::new([("", Align::Left), ("", Align::Left)]);
+    let fact = |name| Cell::styled(name, style::QUIET);
+    facts.row([fact("type"), info.device_type.as_str().into()]);
+    facts.row([fact("security mode"), info.mode.name().into()]);
+    match info.factory_password {
+        Some(true) => {
+            let text = "0 IS IN USE: anyone can log in with it until it is changed";
+            facts.row([fact("factory password"), Cell::styled(text, style::DANGER)]);
+        }
+        Some(false) => facts.row([fact("factory password"), "not in use".into()]),
+        None => {}
+    }
+    facts.row([fact("measures"), info.source.as_str().into()]);
+    facts.row([fact("last reading"), format!("{} UTC", utc(info.utc_ms, Precision::Seconds)).into()]);
+    facts.write(out)?;
+
+    heading(out, "Services")?;
+    let columns = [("service", Align::Left), ("state", Align::Left), ("port", Align::Right), ("remarks", Align::Left)];
+    let mut services = Table::new(columns);
+    for (name, service) in &info.services {
+        let (state, colour) = state(service);
+        let port = service.port.map_or_else(String::new, |port| port.to_string());
+        services.row([name.into(), Cell::styled(state, colour), port.into(), remarks(service).into()]);
+    }
+    services.write(out)?;
+    if let Some(list) = &info.users {
+        heading(out, "Users")?;
+        users(out, list)?;
+    }
+    if !info.remarks.is_empty() {
+        heading(out, "Please note")?;
+        info.remarks.iter().try_for_each(|remark| hanging(out, "  • ", style::WARNING, remark))?;
+    }
+    heading(out, "Not built")?;
+    paragraph(out, 2, style::QUIET, &info.not_built.join(", "))
 }
-/// tmp
-pub fn info(out: &mut dyn Write, x: &api::Info) -> io::Result<()> {
-    j(out, x)
+
+fn state(service: &Service) -> (&'static str, owo_colors::Style) {
+    match (service.available, service.enabled, service.listening) {
+        (false, ..) => ("not part of the release", style::QUIET),
+        (_, true, Some(false)) => ("on, NOT LISTENING", style::WARNING),
+        (_, true, _) => ("on", style::GOOD),
+        (_, false, Some(true)) => ("off, LISTENING", style::WARNING),
+        (_, false, _) => ("off", style::PLAIN),
+    }
 }
-/// tmp
-pub fn readings(out: &mut dyn Write, x: &api::Readings) -> io::Result<()> {
-    j(out, x)
+
+fn remarks(service: &Service) -> String {
+    let said = [
+        (service.read, "readable", "not readable"),
+        (service.login, "behind a login", "without a login"),
+        (service.configure, "can change set-up", "read-only"),
+    ];
+    let said = said.into_iter().filter_map(|(flag, yes, no)| flag.map(|flag| if flag { yes } else { no }));
+    let why = service.why.as_deref();
+    why.into_iter().chain(said.filter(|_| service.enabled)).collect::<Vec<_>>().join(", ")
 }
-/// tmp
-pub fn users(out: &mut dyn Write, x: &[api::User]) -> io::Result<()> {
-    j(out, &x)
+
+/// Registers and their values.
+///
+/// # Errors
+/// Those of the stream.
+pub fn readings(out: &mut dyn Write, readings: &Readings) -> io::Result<()> {
+    let mut table = Table::new([("register", Align::Left), ("value", Align::Right), ("unit", Align::Left)]);
+    for (name, reading) in &readings.registers {
+        table.row([name.into(), value(reading).into(), reading.unit.as_str().into()]);
+    }
+    table.write(out)
 }
-/// tmp
-pub fn security(out: &mut dyn Write, x: &api::Security) -> io::Result<()> {
-    j(out, x)
+
+fn value(reading: &Reading) -> String {
+    match (&reading.value, reading.decimals) {
+        (Value::Null, _) => NOTHING.to_owned(),
+        (Value::Bool(yes), _) => if *yes { "yes" } else { "no" }.to_owned(),
+        (Value::String(text), _) => text.clone(),
+        (Value::Number(number), Some(decimals)) => match number.as_f64() {
+            Some(number) => format!("{number:.*}", usize::from(decimals)),
+            None => number.to_string(),
+        },
+        (other, _) => other.to_string(),
+    }
 }
-/// tmp
-pub fn events(out: &mut dyn Write, x: &api::Events) -> io::Result<()> {
-    j(out, x)
+
+/// Registers as the contract has them: each name with its value and unit.
+pub fn readings_document(readings: &Readings) -> Value {
+    let named = readings.registers.iter().map(|(name, reading)| {
+        let reading = serde_json::json!({ "value": reading.value, "unit": reading.unit });
+        (name.clone(), reading)
+    });
+    Value::Object(named.collect())
 }
-/// tmp
-pub fn connections(out: &mut dyn Write, x: &api::Connections) -> io::Result<()> {
-    j(out, x)
+
+/// Events, the oldest first.
+///
+/// # Errors
+/// Those of the stream.
+pub fn events(out: &mut dyn Write, events: &Events) -> io::Result<()> {
+    if events.events.is_empty() {
+        return writeln!(out, "There are no such events.");
+    }
+    let columns = [
+        ("number", Align::Right),
+        ("UTC", Align::Left),
+        ("prio", Align::Right),
+        ("who", Align::Left),
+        ("path", Align::Left),
+        ("cause → effect", Align::Left),
+    ];
+    let mut table = Table::new(columns);
+    for event in &events.events {
+        let what = [&event.cause, &event.effect].into_iter().filter(|text| !text.is_empty()).map(String::as_str);
+        table.row([
+            event.number.to_string().into(),
+            utc(event.utc_ms, Precision::Milliseconds).into(),
+            event.priority.to_string().into(),
+            event.user.as_str().into(),
+            event.path.as_str().into(),
+            what.collect::<Vec<_>>().join(" → ").into(),
+        ]);
+    }
+    table.write(out)
 }
-/// tmp
-pub fn set_answer(out: &mut dyn Write, x: &api::SetAnswer) -> io::Result<()> {
-    j(out, x)
+
+/// Who is connected, and how many may be.
+///
+/// # Errors
+/// Those of the stream.
+pub fn connections(out: &mut dyn Write, connections: &Connections) -> io::Result<()> {
+    if connections.connections.is_empty() {
+        writeln!(out, "Nobody is connected.")?;
+    } else {
+        let columns =
+            [("service", Align::Left), ("from", Align::Left), ("who", Align::Left), ("since (UTC)", Align::Left)];
+        let mut table = Table::new(columns);
+        for one in &connections.connections {
+            let since = utc(one.since_utc_ms, Precision::Seconds);
+            table.row([one.service.as_str().into(), one.peer.as_str().into(), one.user.as_str().into(), since.into()]);
+        }
+        table.write(out)?;
+    }
+    heading(out, "Connections in use, of those each service takes")?;
+    let mut table = Table::new([("", Align::Left), ("", Align::Right)]);
+    for (service, limit) in &connections.limits {
+        let used = connections.connections.iter().filter(|one| one.service == *service).count();
+        let full = if used >= *limit { style::WARNING } else { style::PLAIN };
+        table.row([service.into(), Cell::styled(format!("{used} of {limit}"), full)]);
+    }
+    table.write(out)
 }
-/// tmp
-pub fn trusted(out: &mut dyn Write, x: &api::Trusted) -> io::Result<()> {
-    j(out, x)
+
+/// What a change of settings did.
+///
+/// # Errors
+/// Those of the stream.
+pub fn set_answer(out: &mut dyn Write, answer: &SetAnswer) -> io::Result<()> {
+    for account in &answer.passwords {
+        writeln!(out, "{}", format!("New password for {account}").style(style::GOOD))?;
+    }
+    if answer.changed.is_empty() && answer.passwords.is_empty() {
+        writeln!(out, "Nothing was changed: it is so already.")?;
+    }
+    if !answer.changed.is_empty() {
+        let done = format!("{} changed", counted(answer.changed.len(), "register"));
+        writeln!(out, "{}", done.style(style::GOOD))?;
+        let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
+        for one in &answer.changed {
+            table.row([one.register.as_str().into(), format!("{} → {}", one.before, one.after).into()]);
+        }
+        table.write(out)?;
+    }
+    answer.remarks.iter().try_for_each(|remark| hanging(out, "note: ", style::WARNING, remark))
 }
-/// Readings as one object.
-pub fn by_name(readings: &api::Readings) -> serde_json::Map<String, serde_json::Value> {
-    readings.registers.iter().map(|(n, r)| (n.clone(), serde_json::json!({"value": r.value, "unit": r.unit}))).collect()
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use api::{ChangedRegister, Connection, Event};
+    use security::{Mode, Right, UserId};
+
+    use super::*;
+    use crate::screen::tests::shown;
+
+    /// 2026-11-22 15:00:00 UTC.
+    const NOW: i64 = 1_795_359_600_000;
+
+    fn sample_info() -> Info {
+        let service = |enabled, port, listening| Service {
+            available: true,
+            enabled,
+            port: Some(port),
+            listening: Some(listening),
+            ..Service::default()
+        };
+        let web = Service { read: Some(true), login: Some(true), configure: Some(false), ..service(true, 8080, true) };
+        let why = Some("FTP comes with a later version of this program".to_owned());
+        let user = |number, factory_password, rights: &[Right]| api::User {
+            user: UserId::new(number).unwrap(),
+            active: number < 9,
+            rights: rights.to_vec(),
+            factory_password,
+        };
+        Info {
+            serial: "MW-2611A001-01".to_owned(),
+            model: "8650".to_owned(),
+            release: "4.0.9".parse().unwrap(),
+            device_type: "8650V409".to_owned(),
+            mode: Mode::Advanced,
+            factory_password: Some(true),
+            services: BTreeMap::from([
+                ("ftp".to_owned(), Service { why, ..service(true, 2121, false) }),
+                ("modbus".to_owned(), service(true, 5020, true)),
+                ("ssh".to_owned(), Service::default()),
+                ("telnet".to_owned(), service(false, 2323, false)),
+                ("web".to_owned(), web),
+            ]),
+            users: Some(vec![user(1, true, &Right::ALL), user(2, false, &[Right::Read]), user(9, false, &[])]),
+            source: "simulated grid".to_owned(),
+            utc_ms: NOW,
+            remarks: vec!["Nom Volts is 0, so sags and swells are not recorded.".to_owned()],
+            not_built: ["DNP3", "DLMS", "IEC 61850 server"].map(str::to_owned).to_vec(),
+        }
+    }
+
+    #[test]
+    fn info_for_whoever_may_read_security() {
+        insta::assert_snapshot!(shown(|out| info(out, &sample_info())));
+    }
+
+    #[test]
+    fn info_for_anyone() {
+        let info_for_anyone = Info { factory_password: None, users: None, remarks: Vec::new(), ..sample_info() };
+        insta::assert_snapshot!(shown(|out| info(out, &info_for_anyone)));
+    }
+
+    fn sample_readings() -> Readings {
+        let reading = |value, unit: &str, decimals| Reading { value, unit: unit.to_owned(), decimals };
+        let registers = [
+            ("kW tot", reading(143.636.into(), "kW", Some(2))),
+            ("kWh del", reading(1_234_567.into(), "kWh", Some(0))),
+            ("PF lag tot", reading(Value::Null, "%", Some(1))),
+            ("Phase Rev", reading(false.into(), "", None)),
+            ("Volts Mode", reading("4W-WYE".into(), "", None)),
+        ];
+        Readings { registers: registers.map(|(name, reading)| (name.to_owned(), reading)).to_vec() }
+    }
+
+    #[test]
+    fn readings_with_their_units() {
+        insta::assert_snapshot!(shown(|out| readings(out, &sample_readings())));
+        let document = readings_document(&sample_readings()).to_string();
+        assert!(document.contains(r#""kW tot":{"unit":"kW","value":143.636}"#), "{document}");
+    }
+
+    #[test]
+    fn events_with_cause_and_effect() {
+        let event = |number, priority, user: &str, path: &str, cause: &str, effect: &str| Event {
+            number,
+            utc_ms: NOW + i64::try_from(number).unwrap() * 1001,
+            priority,
+            user: user.to_owned(),
+            path: path.to_owned(),
+            cause: cause.to_owned(),
+            effect: effect.to_owned(),
+        };
+        let sample = vec![
+            event(98, 30, "-", "meter", "power up", ""),
+            event(99, 20, "USER1", "setup", "valid login", ""),
+            event(
+                100,
+                10,
+                "USER1",
+                "setup",
+                "PT Prim 14400",
+                "PT Prim 7200; every reading on the secondary side scales",
+            ),
+        ];
+        insta::assert_snapshot!(shown(|out| events(out, &Events { events: sample, next: 0 })));
+        insta::assert_snapshot!(shown(|out| events(out, &Events::default())), @"There are no such events.");
+    }
+
+    #[test]
+    fn connections_and_their_limits() {
+        let one = |service: &str, peer: &str, user: &str| Connection {
+            service: service.to_owned(),
+            peer: peer.to_owned(),
+            user: user.to_owned(),
+            since_utc_ms: NOW,
+        };
+        let limits = [("modbus", 32), ("setup", 2), ("ssh", 8)];
+        let mut sample = Connections {
+            connections: vec![
+                one("modbus", "192.0.2.7:50112", "-"),
+                one("setup", "127.0.0.1:41234", "USER1"),
+                one("setup", "[2001:db8::7]:41234", "8650"),
+            ],
+            limits: limits.map(|(service, limit)| (service.to_owned(), limit)).into(),
+        };
+        insta::assert_snapshot!("connections", shown(|out| connections(out, &sample)));
+        sample.connections.clear();
+        insta::assert_snapshot!("no_connections", shown(|out| connections(out, &sample)));
+    }
+
+    #[test]
+    fn what_a_change_did() {
+        let changed = ChangedRegister {
+            register: "Security Options 1/Mode".to_owned(),
+            before: "standard".to_owned(),
+            after: "advanced".to_owned(),
+        };
+        let remark = "Modbus still shows every register to anyone: Modbus Map Access is on.";
+        let answer =
+            SetAnswer { changed: vec![changed], passwords: vec!["USER3".to_owned()], remarks: vec![remark.to_owned()] };
+        insta::assert_snapshot!("set_answer", shown(|out| set_answer(out, &answer)));
+        insta::assert_snapshot!("nothing_set", shown(|out| set_answer(out, &SetAnswer::default())));
+    }
 }

@@ -50,6 +50,25 @@ pub fn counted(count: usize, word: &str) -> String {
     if count == 1 { format!("{count} {word}") } else { format!("{count} {word}s") }
 }
 
+/// A moment, given in milliseconds since 1970, as people write it; milliseconds where they count.
+pub fn utc(ms: i64, precision: Precision) -> String {
+    let Ok(moment) = jiff::Timestamp::from_millisecond(ms) else { return "at no time".to_owned() };
+    let form = match precision {
+        Precision::Seconds => "%Y-%m-%d %H:%M:%S",
+        Precision::Milliseconds => "%Y-%m-%d %H:%M:%S%.3f",
+    };
+    moment.strftime(form).to_string()
+}
+
+/// How exactly a moment is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// To the second.
+    Seconds,
+    /// To the millisecond, as events are recorded.
+    Milliseconds,
+}
+
 /// A heading.
 ///
 /// # Errors

@@ -159,7 +159,7 @@ async fn change(
     if json {
         screen.json(&Done { plan: &changed.plan, report: &changed.report })?;
     } else {
-        output::report::write(screen.out, &changed.plan, &changed.report)?;
+        output::report::write(screen.out, &changed.report)?;
     }
     Ok(match (changed.report.outcome, changed.report.as_planned) {
         (Outcome::Confirmed, true) => Status::Done,

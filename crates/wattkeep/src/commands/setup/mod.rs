@@ -7,12 +7,12 @@ use std::path::Path;
 
 use firmware::WithSecurity;
 use security::AccountId;
-use setup::{Client, Load};
+use setup::{Address, Client, Load};
 
 use self::session::Session;
 use super::runtime;
 use crate::args::setup::{
-    MeterAddress, SecurityChange, SecurityCommand, SetupArgs, SetupCommand, TrustCommand, UsersCommand, YesNo, pairs,
+    SecurityChange, SecurityCommand, SetupArgs, SetupCommand, TrustCommand, UsersCommand, YesNo, pairs,
 };
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -49,7 +49,11 @@ async fn command(
         SetupCommand::Read { registers } => {
             let names: Vec<&str> = registers.iter().map(String::as_str).collect();
             let readings = session.ask(async |client: &mut Client| client.registers(&names).await).await?;
-            if json { screen.json(&show::by_name(&readings))? } else { show::readings(screen.out, &readings)? }
+            if json {
+                screen.json(&show::readings_document(&readings))?
+            } else {
+                show::readings(screen.out, &readings)?
+            }
         }
         SetupCommand::Set { changes, force } => {
             let request = api::SetRequest { changes: pairs(&changes).map_err(usage)?, force };
@@ -63,7 +67,7 @@ async fn command(
         SetupCommand::Users { change: Some(change) } => set_user(change, json, session, screen).await?,
         SetupCommand::Security { change: None } => {
             let security = session.ask(async |client: &mut Client| client.security().await).await?;
-            if json { screen.json(&security)? } else { show::security(screen.out, &security)? }
+            if json { screen.json(&security)? } else { show::security_setup(screen.out, &security)? }
         }
         SetupCommand::Security { change: Some(change) } => set_security(change, json, session, screen).await?,
         SetupCommand::Events { from, limit } => {
@@ -190,10 +194,9 @@ async fn load(
     answered(screen, json, &answer)
 }
 
-fn forget(meter: &MeterAddress, json: bool, screen: &mut Screen<'_>) -> Result<Status, Failure> {
+fn forget(address: &Address, json: bool, screen: &mut Screen<'_>) -> Result<Status, Failure> {
     let mut known = session::known_meters()?;
-    let address = session::address(meter)?;
-    let dropped = known.forget(&address).map_err(setup::SetupError::from)?;
+    let dropped = known.forget(address).map_err(setup::SetupError::from)?;
     if json {
         screen.json(&serde_json::json!({ "forgotten": dropped.map(|certificate| certificate.prefixed()) }))?;
     } else {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use firmware::digest::Sha256Digest;
 use setup::{Acceptance, Address, Client, KnownMeters, SetupError, Trust};
 
-use crate::args::setup::{LoginArgs, MeterAddress, SetupArgs};
+use crate::args::setup::{LoginArgs, SetupArgs};
 use crate::failure::Failure;
 use crate::passwords::{self, PASSWORD_VARIABLE, Wanted};
 use crate::screen::Screen;
@@ -26,15 +26,10 @@ pub(super) fn known_meters() -> Result<KnownMeters, Failure> {
     })
 }
 
-/// Where a meter is.
-pub(super) fn address(meter: &MeterAddress) -> Result<Address, Failure> {
-    Address::new(&meter.host, meter.port).map_err(|error| Failure::Usage(error.to_string()))
-}
-
 impl Session {
     /// Connects, and logs in if a login was given.
     pub async fn open(args: &SetupArgs, screen: &mut Screen<'_>) -> Result<Self, Failure> {
-        let meter = address(&args.meter)?;
+        let meter = args.meter.clone();
         let client = match args.login.pin {
             Some(pin) => Client::connect(meter, Trust::Pin(pin)).await?,
             None => {
