@@ -50,7 +50,7 @@ fn b18_b11_openssh_gets_files_while_the_terminal_is_disabled() {
     let batch = format!("get logs/events.csv {}\nget config/template.dcf {}\n", events.display(), template.display());
     sftp(port, "8650", "0", &batch).ok();
     let csv = std::fs::read_to_string(events).unwrap();
-    assert!(csv.lines().next().unwrap().contains("priority"), "{csv}");
+    assert!(csv.lines().next().unwrap().contains("Priority (0-255)"), "{csv}");
     assert!(csv.contains("power up"), "{csv}");
     assert!(std::fs::read_to_string(template).unwrap().contains("[modules.\"Power Meter 1\""));
     // Nothing can be written, nothing outside can be reached, and SSH is off.
@@ -214,11 +214,11 @@ fn telnet_shows_the_banner_and_the_connections() {
     };
     let banner = expect("login:");
     assert!(banner.contains("8650V409") && banner.contains("MW-"), "{banner}");
-    typed.write_all(b"8650\r\n").unwrap();
+    typed.write_all(b"8650\n").unwrap();
     expect("assword:");
-    typed.write_all(b"0\r\n").unwrap();
+    typed.write_all(b"0\n").unwrap();
     expect("1");
-    typed.write_all(b"1\r\n").unwrap();
+    typed.write_all(b"1\n").unwrap();
     expect("elnet");
     drop(typed);
     let _ = client.kill();

@@ -57,7 +57,10 @@ fn manifest(room: &str) -> toml::Table {
 fn dependencies(room: &str) -> Vec<String> {
     let manifest = manifest(room);
     let table = manifest.get("dependencies").and_then(toml::Value::as_table);
-    table.into_iter().flat_map(toml::Table::keys).cloned().collect()
+    let table = table.into_iter().flatten();
+    // What is optional is for benches of tests (`services/testbed`) and in no program.
+    let needed = table.filter(|(_, entry)| entry.get("optional").and_then(toml::Value::as_bool) != Some(true));
+    needed.map(|(name, _)| name.clone()).collect()
 }
 
 /// Every Rust source of a room with its text, tests inside files cut off.

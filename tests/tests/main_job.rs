@@ -48,7 +48,8 @@ fn operator(mode: &str) -> Option<(&'static str, &'static str)> {
 }
 
 fn logs_in(meter: &Meter, login: (&str, &str)) -> bool {
-    let said = meter.setup(Some(login), &["users", "--json"]);
+    let mut command = meter.setup_command(None, &["users", "--json", "--user", login.0]);
+    let said = run(command.env("WATTKEEP_PASSWORD", login.1));
     // 4 says that the login or a right was missing; users other than USER1 may only read.
     match said.status {
         0 => true,
@@ -178,7 +179,7 @@ fn b25_without_a_terminal_and_without_yes_nothing_is_done() {
     let factory = Some(("8650", "0"));
     let said = meter.setup(factory, &["upgrade", "--to", "4.40.1"]);
     assert_eq!(said.status, 6, "{said:?}");
-    let stale = meter.setup(factory, &["upgrade", "--to", "4.40.1", "--accept", "sha256:00"]);
+    let stale = meter.setup(factory, &["upgrade", "--to", "4.40.1", "--accept", &format!("sha256:{}", "0".repeat(64))]);
     assert_eq!(stale.status, 6, "{stale:?}");
     assert_eq!(meter.info(None)["release"], "4.0.9");
     let same = meter.setup(factory, &["upgrade", "--to", "4.0.9", "--yes"]);

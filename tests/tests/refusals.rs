@@ -74,7 +74,7 @@ fn b02_b27_wrong_packages_are_stopped_before_anything_is_sent_and_by_the_meter_i
         altered[at] ^= 0x20;
         std::fs::write(&package, &altered).unwrap();
         // B2: the hash list stops it here …
-        refused(&upgrade(&meter, &folder, &[]), 3, "hash");
+        refused(&upgrade(&meter, &folder, &[]), 3, "not what was published");
         // … and B27: whatever Setup does, the meter does.
         refused(&upgrade(&meter, &package, &["--no-hash-list"]), 3, "");
     }
@@ -147,7 +147,7 @@ fn a_wrong_template_a_wrong_value_and_a_wrong_password_change_nothing() {
     refused(&meter.setup(FACTORY, &["set", "CT Perm", "5"]), 1, "there is no register");
     refused(&meter.setup(None, &["set", "CT Prim", "50"]), 4, "password");
     refused(&meter.setup(Some(("8650", "1")), &["set", "CT Prim", "50"]), 4, "wrong");
-    refused(&meter.setup(Some(("root", "0")), &["set", "CT Prim", "50"]), 4, "");
+    refused(&meter.setup(Some(("root", "0")), &["set", "CT Prim", "50"]), 2, "USER1 to USER16");
     goes_on(&meter, &before);
 }
 
@@ -176,7 +176,7 @@ fn b30_a_changed_certificate_is_refused_in_plain_words() {
     std::fs::rename(dir.path().join("state"), dir.path().join("old")).unwrap();
     let meter = Meter::start(dir.path(), &["--ports", &format!("auto,{ports}")]);
     let said = meter.setup(None, &["info"]);
-    refused(&said, 5, "forget");
+    refused(&said, 3, "forget");
     run(&mut meter.setup_command(None, &["forget"])).ok();
     meter.info(None);
 }

@@ -285,6 +285,8 @@ pub struct Trusted {
 pub enum Failure {
     /// The meter couldn't, or the request makes no sense to it.
     Failed,
+    /// What is asked for would be no change at all.
+    Usage,
     /// A hash or a signature is wrong.
     Untrusted,
     /// A login or a right.

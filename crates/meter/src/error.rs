@@ -11,6 +11,8 @@ use store::StoreError;
 pub enum Failure {
     /// The request makes no sense to this meter, or it couldn't be done.
     Failed,
+    /// What is asked for would be no change at all.
+    Usage,
     /// A hash or a signature is wrong.
     Untrusted,
     /// A login or a right is missing.
@@ -100,6 +102,7 @@ impl GateError {
             Self::Refused(_) => Failure::Denied,
             Self::Package(_) => Failure::Untrusted,
             Self::PlanChanged(_) => Failure::PlanChanged,
+            Self::SameRelease(_) => Failure::Usage,
             _ => Failure::Failed,
         }
     }

@@ -13,6 +13,8 @@ use crate::known::KnownError;
 pub enum Kind {
     /// It could not be done.
     Failed = 1,
+    /// What was asked for makes no sense here.
+    Usage = 2,
     /// A hash, a signature or a certificate is not the one it should be.
     Untrusted = 3,
     /// A login or a right is missing.
@@ -124,6 +126,7 @@ impl SetupError {
                 api::Failure::Untrusted => Kind::Untrusted,
                 api::Failure::Denied => Kind::Denied,
                 api::Failure::PlanChanged => Kind::PlanChanged,
+                api::Failure::Usage => Kind::Usage,
             },
             Self::PlanChanged(_) => Kind::PlanChanged,
             Self::Unreachable { .. }

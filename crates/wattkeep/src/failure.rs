@@ -101,6 +101,7 @@ impl Failure {
                 setup::Kind::Untrusted => Status::Untrusted,
                 setup::Kind::Denied => Status::Denied,
                 setup::Kind::Unreachable => Status::Unreachable,
+                setup::Kind::Usage => Status::Usage,
                 setup::Kind::PlanChanged => Status::NotAccepted,
             },
             _ => Status::Failed,

@@ -247,12 +247,13 @@ fn settings(change: &Change<'_>) -> Vec<Consequence> {
         let release = &change.to.release;
         lines.push(match (before, after) {
             (None, None) => continue,
-            (Some(was), Some(will)) if was == will => {
-                if !register.ends_with("Port") {
-                    continue;
+            (Some(was), Some(will)) if was == will => match change.choice(register) {
+                Some(choice) => line(&choice.clause, Severity::Info, format!("{register} is {will} and stays so.")),
+                None if register.ends_with("Port") => {
+                    line(clause, Severity::Info, format!("{register} {will} is kept."))
                 }
-                line(clause, Severity::Info, format!("{register} {will} is kept."))
-            }
+                None => continue,
+            },
             (Some(_), Some(will)) => match change.choice(register) {
                 Some(choice) => line(&choice.clause, choice.severity, choice.text.clone()),
                 None => line(clause, Severity::Warning, format!("{register} becomes {will}.")),

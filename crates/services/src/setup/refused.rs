@@ -87,6 +87,7 @@ impl From<GateError> for Refused {
             Failure::Untrusted => api::Failure::Untrusted,
             Failure::Denied => api::Failure::Denied,
             Failure::PlanChanged => api::Failure::PlanChanged,
+            Failure::Usage => api::Failure::Usage,
         };
         let message = error.to_string();
         let status = match error {
