@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn b25_a_meter_that_is_as_planned_has_no_differing_line_and_any_other_has() {
         let after = migrate(&factory(&legacy()), &legacy(), &current(), &Choices::default()).settings;
-        assert_eq!(differing(&after, &listening(&after)), [String::new(); 0]);
+        assert_eq!(differing(&after, &listening(&after)), Vec::<String>::new());
 
         let mut closed = listening(&after);
         closed.insert(Service::Sftp, false);

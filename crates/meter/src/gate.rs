@@ -111,12 +111,14 @@ impl Gate {
     /// The events from a number on, at most `limit`. Those of security only for whoever may read it.
     pub fn events(&self, caller: &Caller, from: u64, limit: usize) -> Result<Vec<EventEntry>, GateError> {
         let state = self.state();
-        if let Some(path) = caller.path {
-            security::decide(&state.policy, path, caller.who, Ask::Read)?;
-        }
+        let may = |ask| caller.path.map_or(Ok(()), |path| security::decide(&state.policy, path, caller.who, ask));
+        may(Ask::Read)?;
+        let security = may(Ask::ReadSecurity).is_ok();
         let entries = state.store.events(state.id, from, limit)?;
         Ok(entries
             .into_iter()
+            // What is always kept is what security and changes of release have logged.
+            .filter(|entry| security || entry.event.keep == store::Keep::Ring)
             .map(|store::Event { number, event }| EventEntry {
                 number,
                 utc_ms: event.utc_ms,

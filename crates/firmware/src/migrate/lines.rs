@@ -160,10 +160,19 @@ impl Change<'_> {
             CredentialAction::Keep if before == CredentialKind::Factory => {
                 let text = format!("{who} is 0 and stays 0: {}.", self.exposure(account));
                 let clause = if self.to.password_storage == PasswordStorage::Readable { "B21" } else { clause };
-                line(clause, ("0", "0"), Severity::Danger, text)
+                let severity = if self.lets_in(account) { Severity::Danger } else { Severity::Info };
+                line(clause, ("0", "0"), severity, text)
             }
             CredentialAction::Keep => line(clause, kinds, Severity::Info, format!("{who} is kept.")),
         })
+    }
+
+    /// Whether somebody gets in with an account's password in the mode the meter will be in.
+    fn lets_in(&self, account: AccountId) -> bool {
+        match account {
+            AccountId::FrontPanel => true,
+            AccountId::User(user) => self.after.mode() == Mode::Advanced && self.after.user(user).active,
+        }
     }
 
     /// What a password `0` on an account means in the mode the meter will be in.

@@ -116,7 +116,7 @@ fn b06_an_older_setup_does_not_tell_of_the_web_server() {
     plan.mark_told(&"3.2.20218.01".parse().unwrap(), [&legacy(), &current()]);
     assert_eq!(untold(&plan), ["web"]);
     plan.mark_told(&"3.2.30377.02".parse().unwrap(), [&legacy(), &current()]);
-    assert_eq!(untold(&plan), [String::new(); 0]);
+    assert!(untold(&plan).is_empty());
 }
 
 #[test]

@@ -118,11 +118,8 @@ fn reading(output: &Output, value: Option<f64>) -> api::Reading {
 }
 
 fn setting(value: &Value, unit: &str) -> api::Reading {
-    let value = match value {
-        Value::Flag(flag) => Plain::from(*flag),
-        Value::Number(number) => Plain::from(*number),
-        Value::Text(text) => Plain::from(text.clone()),
-    };
+    // A whole number is one in JSON too, as in a template file.
+    let value = serde_json::to_value(value).unwrap_or(Plain::Null);
     api::Reading { value, unit: unit.to_owned(), decimals: None }
 }
 

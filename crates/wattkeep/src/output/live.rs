@@ -52,10 +52,10 @@ fn outcome(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {
     let tries = rehearsal.logins.all().count();
     let odd = rehearsal.logins.all().filter(|one| !one.as_expected()).count();
     if rehearsal.as_planned() {
-        let sentence = format!("{} and every line of both plans came as planned.", counted(tries, "try"));
+        let sentence = format!("{} and every line of both plans.", counted(tries, "login attempt"));
         writeln!(out, "{} {sentence}", "As planned:".style(style::GOOD))
     } else {
-        let sentence = format!("{odd} of {} differ from what the plan lets expect.", counted(tries, "try"));
+        let sentence = format!("{odd} of {} differ from what the plan lets expect.", counted(tries, "login attempt"));
         writeln!(out, "{} {sentence}", "Not as planned:".style(style::DANGER))
     }
 }

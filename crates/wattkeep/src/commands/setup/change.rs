@@ -159,6 +159,7 @@ async fn change(
     if json {
         screen.json(&Done { plan: &changed.plan, report: &changed.report })?;
     } else {
+        writeln!(screen.out)?;
         output::report::write(screen.out, &changed.report)?;
     }
     Ok(match (changed.report.outcome, changed.report.as_planned) {
