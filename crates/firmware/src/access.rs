@@ -1,5 +1,5 @@
 //! Who may do what on which path, as one table: the difference of two such tables is what a plan
-//! says about rights. Each cell is [`security::decide`]'s answer where the path's service is on.
+//! says about rights. Each cell is [`security::decide()`]'s answer where the path's service is on.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Releases, packages, hash lists, settings, and the one pure function: [`migrate`].
+//! Releases, packages, hash lists, settings, and the one pure function: [`migrate()`].
 //!
 //! A change of release is worked out here and nowhere else. Nothing in this crate reads a file, knows
 //! the time or draws a random number, and no other crate compares two versions.

@@ -2,7 +2,7 @@
 //! do to a meter that comes to it or leaves it. `release.toml` is read here and nowhere else.
 //!
 //! What follows of necessity between two releases is derived from their two descriptions by
-//! [`migrate`](crate::migrate); only free choices are written down, in the newer release of the pair
+//! [`migrate`](crate::migrate()); only free choices are written down, in the newer release of the pair
 //! and for both directions, because an old release can't describe the future.
 
 use std::collections::BTreeMap;

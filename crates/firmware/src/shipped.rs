@@ -84,3 +84,30 @@ fn ship(sources: Sources) -> Result<Shipped, CarriedError> {
     let package = Sha256Digest::of(&bytes);
     Ok(Shipped { carried: Carried { release, template, package }, bytes, sources })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::{Trust, UnverifiedPackage};
+
+    #[test]
+    fn b27_shipped_packages_are_made_the_same_each_time_and_trusted_by_their_digest_alone() {
+        let (once, again) = (shipped().unwrap(), shipped().unwrap());
+        assert!(once.windows(2).all(|pair| pair[0].carried.release.release < pair[1].carried.release.release));
+        for (one, same) in once.iter().zip(&again) {
+            assert_eq!(one.bytes, same.bytes);
+            let digests = [one.carried.package];
+            let verify = |trust| UnverifiedPackage::read(&one.bytes).unwrap().verify(trust, Target::METER);
+            let verified = verify(&Trust { digests: &digests, keys: &[] }).unwrap();
+            assert_eq!(Carried::read(&verified).unwrap(), one.carried);
+            assert!(verify(&Trust::default()).is_err(), "nobody else vouches for it");
+        }
+    }
+
+    #[test]
+    fn b05_the_new_release_recommends_its_setup_and_names_the_notice_it_needs_shown() {
+        let newest = shipped().unwrap().pop().unwrap().carried.release;
+        assert_eq!(newest.recommended_setup, Some("3.2.30377.2".parse().unwrap()));
+        assert_eq!(newest.notices.len(), 1);
+    }
+}

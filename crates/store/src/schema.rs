@@ -144,7 +144,7 @@ pub(crate) fn cut_journal(connection: &Connection) -> Result<bool, StoreError> {
     Ok(busy == 0)
 }
 
-/// Reads what the file says of itself: https://www.sqlite.org/fileformat2.html, 1.3.
+/// Reads what the file says of itself: <https://www.sqlite.org/fileformat2.html>, 1.3.
 fn check_header(path: &Path) -> Result<(), StoreError> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let number = |bytes: &[u8]| bytes.iter().fold(0, |sum: i64, byte| sum << 8 | i64::from(*byte));

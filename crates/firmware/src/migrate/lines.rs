@@ -159,8 +159,10 @@ impl Change<'_> {
             }
             CredentialAction::Keep if before == CredentialKind::Factory => {
                 let text = format!("{who} is 0 and stays 0: {}.", self.exposure(account));
-                let clause = if self.to.password_storage == PasswordStorage::Readable { "B21" } else { clause };
-                let severity = if self.lets_in(account) { Severity::Danger } else { Severity::Info };
+                // Going back, every password is 0 afterwards, and each is said as loudly as the others.
+                let going_back = self.to.password_storage == PasswordStorage::Readable;
+                let clause = if going_back { "B21" } else { clause };
+                let severity = if going_back || self.lets_in(account) { Severity::Danger } else { Severity::Info };
                 line(clause, ("0", "0"), severity, text)
             }
             CredentialAction::Keep => line(clause, kinds, Severity::Info, format!("{who} is kept.")),
