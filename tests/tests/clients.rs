@@ -241,7 +241,7 @@ fn b30_openssl_sees_tls_1_3_and_nothing_older() {
 }
 
 #[test]
-fn b01_b03_sha256sum_agrees_with_the_bundle_and_verify_agrees_with_sha256sum() {
+fn b1_b3_sha256sum_agrees_with_the_bundle_and_verify_agrees_with_sha256sum() {
     if !has("sha256sum") {
         return;
     }

@@ -245,7 +245,7 @@ fn an_existing_meter_is_ready_and_a_second_process_is_told() {
 }
 
 #[test]
-fn b04_b20_rehearse_needs_no_meter_and_says_what_the_act_will() {
+fn b4_b20_rehearse_needs_no_meter_and_says_what_the_act_will() {
     let dir = tempfile::tempdir().unwrap();
     let up = run(wattkeep(dir.path()).args(["rehearse", "--json"])).ok().json();
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "standard", "--bind", "127.0.0.9"]);

@@ -63,7 +63,7 @@ fn upgrade(meter: &Meter, to: &Path, more: &[&str]) -> Said {
 }
 
 #[test]
-fn b02_b27_wrong_packages_are_stopped_before_anything_is_sent_and_by_the_meter_itself() {
+fn b2_b27_wrong_packages_are_stopped_before_anything_is_sent_and_by_the_meter_itself() {
     let dir = tempfile::tempdir().unwrap();
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
     let before = look(&meter);

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn b01_a_release_folder_has_firmware_template_whats_new_and_a_list_of_every_other_file() {
+    fn b1_a_release_folder_has_firmware_template_whats_new_and_a_list_of_every_other_file() {
         let files = bundle();
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(
@@ -256,19 +256,19 @@ mod tests {
     }
 
     #[test]
-    fn b01_the_same_release_makes_the_same_folder() {
+    fn b1_the_same_release_makes_the_same_folder() {
         assert_eq!(bundle(), bundle());
     }
 
     #[test]
-    fn b01_a_folder_must_say_which_firmware_it_is() {
+    fn b1_a_folder_must_say_which_firmware_it_is() {
         assert_eq!(BundleFiles::find(&["a.txt", "b.dcf", "upg"]), Err(BundleError::NoPackage));
         let several = BundleError::SeveralPackages(vec!["a.upg".into(), "B.UPG".into()]);
         assert_eq!(BundleFiles::find(&["a.upg", "c.txt", "B.UPG"]), Err(several));
     }
 
     #[test]
-    fn b02_the_list_beside_a_bare_package_is_found() {
+    fn b2_the_list_beside_a_bare_package_is_found() {
         let package = "8650_V4.40.1.upg";
         for (names, list) in [
             (&["8650_v4.40.1_HASHES.TXT", "8650_V4.0.9_hashes.txt", "readme.txt"][..], Some("8650_v4.40.1_HASHES.TXT")),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn b02_nothing_but_a_matching_hash_or_an_explicit_waiver_lets_a_file_be_sent() {
+    fn b2_nothing_but_a_matching_hash_or_an_explicit_waiver_lets_a_file_be_sent() {
         let files = bundle();
         let (file, list) = (&files[0], HashList::parse(&files[3].bytes).unwrap());
         let hashes = FileHashes::of(&file.bytes);
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn b03_sending_by_an_md5_list_warns() {
+    fn b3_sending_by_an_md5_list_warns() {
         let hashes = FileHashes::of(b"abc");
         let list = HashList::parse(b"900150983cd24fb0d6963f7d28e17f72  abc.upg\n").unwrap();
         let evidence = may_be_sent("abc.upg", &hashes, HashSource::List(&list)).unwrap();

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn b05_the_new_release_recommends_its_setup_and_names_the_notice_it_needs_shown() {
+    fn b5_the_new_release_recommends_its_setup_and_names_the_notice_it_needs_shown() {
         let newest = shipped().unwrap().pop().unwrap().carried.release;
         assert_eq!(newest.recommended_setup, Some("3.2.30377.2".parse().unwrap()));
         assert_eq!(newest.notices.len(), 1);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn b05_four_part_versions_are_compared_number_by_number() {
+    fn b5_four_part_versions_are_compared_number_by_number() {
         let ascending = [
             ("4.0.9", "4.40.1"),
             ("4.9", "4.40"),

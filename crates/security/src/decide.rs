@@ -326,7 +326,7 @@ mod tests {
 
     /// One row of the manual's table: mode, path, who, ask, expected.
     #[test]
-    fn b09_the_three_modes_as_the_manual_has_them() {
+    fn b9_the_three_modes_as_the_manual_has_them() {
         use Ask::{Do, Read, ReadSecurity};
         use Right::{FullConfig, SecurityConfig, TimeSync};
         type Row = (Mode, Path, Who, Ask, Result<(), Refusal>);

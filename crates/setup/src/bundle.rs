@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn b01_a_folder_a_file_and_a_version_name_the_same_package() {
+    fn b1_a_folder_a_file_and_a_version_name_the_same_package() {
         let (folder, package) = release_folder();
         let by_version = Bundle::open("4.40.1", HashCheck::Beside).unwrap();
         assert_eq!(*by_version.evidence(), Evidence::Shipped);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn b02_a_byte_changed_on_the_way_stops_before_anything_is_sent() {
+    fn b2_a_byte_changed_on_the_way_stops_before_anything_is_sent() {
         let (folder, package) = release_folder();
         let mut bytes = fs::read(&package).unwrap();
         let middle = bytes.len() / 2;
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn b02_without_a_list_or_beside_a_silent_one_it_stops_too() {
+    fn b2_without_a_list_or_beside_a_silent_one_it_stops_too() {
         let (folder, package) = release_folder();
         let list = folder.path().join("8650_V4.40.1_hashes.txt");
         let elsewhere = folder.path().join("mine.list");

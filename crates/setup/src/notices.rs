@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b06_every_notice_of_the_shipped_releases_is_known() {
+    fn b6_every_notice_of_the_shipped_releases_is_known() {
         for release in shipped().unwrap() {
             for notice in release.carried.release.notices {
                 assert!(notice.since_setup <= setup_version(), "{}", notice.id);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn b06_a_setup_that_does_not_know_a_notice_says_so() {
+    fn b6_a_setup_that_does_not_know_a_notice_says_so() {
         let shipped = shipped().unwrap();
         let (from, to) = (&shipped[0].carried, &shipped[1].carried);
         let settings = Settings::factory(&from.release, &from.template);

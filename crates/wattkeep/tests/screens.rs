@@ -69,7 +69,7 @@ fn b21_rehearse_a_downgrade_under_advanced_with_six_users() {
 }
 
 #[test]
-fn b06_rehearse_as_an_older_setup_marks_what_it_would_not_have_told() {
+fn b6_rehearse_as_an_older_setup_marks_what_it_would_not_have_told() {
     let shown = screen(["rehearse", "--as-setup", "3.2.20218.01"]);
     assert_snapshot!(shown);
     assert_eq!(shown.matches("UNTOLD").count(), 1);
@@ -129,7 +129,7 @@ fn b11_a_release_is_shown_with_its_factory_state() {
 }
 
 #[test]
-fn b01_a_bundle_is_built_once_and_never_over_anything_else() {
+fn b1_a_bundle_is_built_once_and_never_over_anything_else() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("4.40.1");
     let out = out.to_str().unwrap();
@@ -149,7 +149,7 @@ fn b01_a_bundle_is_built_once_and_never_over_anything_else() {
 }
 
 #[test]
-fn b01_a_release_folder_builds_the_same_bundle_as_the_shipped_release() {
+fn b1_a_release_folder_builds_the_same_bundle_as_the_shipped_release() {
     let folder = tempfile::tempdir().unwrap();
     let [from_folder, shipped] = ["folder", "shipped"].map(|name| folder.path().join(name));
     let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/../../releases/4.40.1/");
@@ -218,7 +218,7 @@ const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
 const MD5_OF_ABC: &str = "900150983cd24fb0d6963f7d28e17f72";
 
 #[test]
-fn b03_good_bad_or_not_in_the_list() {
+fn b3_good_bad_or_not_in_the_list() {
     with_list(&format!("{SHA256_OF_ABC}  FIRMWARE.UPG\nsome prose\n"), |folder, firmware, other, list| {
         assert_snapshot!("verify_good", screen_in(folder, ["verify", firmware, "--hashes", list]));
         assert_snapshot!("verify_not_listed", screen_in(folder, ["verify", other, "--hashes", list]));
@@ -228,7 +228,7 @@ fn b03_good_bad_or_not_in_the_list() {
 }
 
 #[test]
-fn b03_an_md5_list_is_read_with_a_warning() {
+fn b3_an_md5_list_is_read_with_a_warning() {
     with_list(&format!("MD5 (firmware.upg) = {MD5_OF_ABC}\n"), |folder, firmware, _, list| {
         assert_snapshot!(screen_in(folder, ["verify", firmware, "--hashes", list]));
         let document: serde_json::Value =

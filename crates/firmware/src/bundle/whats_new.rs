@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn b01_whats_new_is_a_pdf_with_title_text_and_page_numbers() {
+    fn b1_whats_new_is_a_pdf_with_title_text_and_page_numbers() {
         let notes = "# Secure passwords\n\nPasswords are **hashed**.\n\n".to_owned() + &"- one item\n".repeat(90);
         let pdf = whats_new("8650 V4.40.1", &notes);
         assert!(pdf.starts_with(b"%PDF-1.") && pdf.ends_with(b"%%EOF"));

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b03_the_digests_length_tells_the_algorithm() {
+    fn b3_the_digests_length_tells_the_algorithm() {
         for (digits, algorithm) in
             [(32, Algorithm::Md5), (40, Algorithm::Sha1), (64, Algorithm::Sha256), (128, Algorithm::Sha512)]
         {

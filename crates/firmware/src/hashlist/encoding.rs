@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn b03_utf8_and_utf16_are_read_with_and_without_a_mark() {
+    fn b3_utf8_and_utf16_are_read_with_and_without_a_mark() {
         for (what, bytes) in [
             ("UTF-8", TEXT.as_bytes().to_vec()),
             ("UTF-8 with a mark", [b"\xEF\xBB\xBF", TEXT.as_bytes()].concat()),

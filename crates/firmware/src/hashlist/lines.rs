@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn b03_names_match_by_their_last_path_part() {
+    fn b3_names_match_by_their_last_path_part() {
         for (listed, name) in [
             ("8650.upg", "8650.UPG"),
             ("./firmware/8650.upg", "8650.upg"),

@@ -119,7 +119,8 @@ impl Change<'_> {
             }
             (_, Some(on)) => {
                 let how = if on { "on" } else { "off" };
-                let clause = self.choice(service.switch()).map_or("B17", |choice| choice.clause.as_str());
+                let kept = if self.from.release < self.to.release { "B17" } else { "B20" };
+                let clause = self.choice(service.switch()).map_or(kept, |choice| choice.clause.as_str());
                 line(clause, Severity::Info, format!("{name} stays {how}."))
             }
             (None, None) => return None,
@@ -183,7 +184,7 @@ impl Change<'_> {
             (AccountId::FrontPanel, Mode::Advanced) => "anyone at the front panel can use it".to_owned(),
             (AccountId::FrontPanel, _) => "anyone can log in with it, as 8650".to_owned(),
             (AccountId::User(user), _) if !self.after.user(user).active => "the user is inactive".to_owned(),
-            (AccountId::User(_), Mode::Standard) => "it lets nobody in while the mode is Standard".to_owned(),
+            (AccountId::User(_), Mode::Standard) => format!("under Advanced, anyone could log in as {account}"),
             (AccountId::User(user), _) => format!("anyone can log in as {user}"),
         }
     }
@@ -273,9 +274,11 @@ fn settings(change: &Change<'_>) -> Vec<Consequence> {
                 line(clause, Severity::Info, format!("{register} is not part of {release} and is dropped."))
             }
             (None, Some(will)) => {
-                // A choice about a register that the old release didn't have still decides its value.
-                let clause = change.choice(register).map_or(clause, |choice| choice.clause.as_str());
-                line(clause, Severity::Info, format!("{register} comes with {release} and is {will}."))
+                let text = format!("{register} comes with {release} and is {will}.");
+                match change.choice(register) {
+                    Some(choice) => line(&choice.clause, choice.severity, choice.text.clone()),
+                    None => line(clause, Severity::Info, text),
+                }
             }
         });
     }
@@ -343,6 +346,6 @@ pub(crate) fn ratios(settings: &Settings) -> Option<String> {
 fn recommended_setup(change: &Change<'_>) -> Option<Consequence> {
     let recommended = change.to.recommended_setup.as_ref().filter(|_| change.from.release < change.to.release)?;
     let named = recommended.to_string();
-    let text = format!("For {} the makers recommend Setup {named} or later.", change.to.release);
+    let text = format!("Setup {named} or later is recommended for {}.", change.to.release);
     Some(Consequence::new("B5", Kind::Notice, "Setup", (named.clone(), named), Severity::Info, text))
 }

@@ -106,7 +106,7 @@ fn b12_b17_an_upgrade_turns_the_web_server_off_whatever_it_was_and_says_so() {
 }
 
 #[test]
-fn b06_an_older_setup_does_not_tell_of_the_web_server() {
+fn b6_an_older_setup_does_not_tell_of_the_web_server() {
     let settings = factory(&legacy());
     let package = Sha256Digest::of(b"package");
     let mut plan = plan(&settings, &legacy(), &current(), &package, &Choices::default()).plan;
@@ -120,7 +120,7 @@ fn b06_an_older_setup_does_not_tell_of_the_web_server() {
 }
 
 #[test]
-fn b05_an_older_setup_is_warned_that_a_later_one_is_recommended() {
+fn b5_an_older_setup_is_warned_that_a_later_one_is_recommended() {
     let package = Sha256Digest::of(b"package");
     for (setup, severity) in
         [("3.2.9999.9", Severity::Warning), ("3.2.30377.2", Severity::Info), ("3.10.1", Severity::Info)]
@@ -229,7 +229,7 @@ fn b17_a_service_that_arrives_takes_the_port_the_meter_was_made_with() {
 }
 
 #[test]
-fn b07_b08_any_release_reaches_any_other_directly() {
+fn b7_b8_any_release_reaches_any_other_directly() {
     for from in releases() {
         for to in releases() {
             let mut settings = migrate(&factory(&from), &from, &to, &Choices::default()).settings;

@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b09_under_advanced_the_security_part_takes_security_config_and_everything_takes_read() {
+    async fn b9_under_advanced_the_security_part_takes_security_config_and_everything_takes_read() {
         let bench = Bench::new("4.40.1");
         let user = |n| security::UserId::new(n).unwrap();
         bench.set_password("USER1", "abc").await;

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b09_legacy_modbus_writes_under_standard_only_while_the_password_is_zero() {
+    async fn b9_legacy_modbus_writes_under_standard_only_while_the_password_is_zero() {
         let bench = Bench::new("4.0.9");
         let mut registers = connection(&bench);
         assert_eq!(registers.write(6004, &[0, 800]), Ok(()));

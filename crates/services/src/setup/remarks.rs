@@ -6,6 +6,8 @@ use framework::modules::security_options::Service;
 use meter::{Edited, View};
 use security::{Mode, Who};
 
+use crate::info::in_clear;
+
 /// The remarks on a change.
 pub(super) fn after(before: &View, after: &View, edited: &Edited) -> Vec<String> {
     let mut remarks = Vec::new();
@@ -28,13 +30,6 @@ pub(super) fn after(before: &View, after: &View, edited: &Edited) -> Vec<String>
         remarks.push(format!("Passwords cross the network in the clear over {}.", names.join(", ")));
     }
     remarks
-}
-
-/// The services that are on and take a password without encryption.
-fn in_clear(view: &View) -> Vec<Service> {
-    let on = |service: &Service| view.settings.service(*service) == Some(true);
-    let asks = |service: &Service| *service != Service::Web || view.policy.web_login;
-    [Service::Telnet, Service::Ftp, Service::Web].into_iter().filter(on).filter(asks).collect()
 }
 
 /// Faces that can't carry a user follow their own switches, Advanced or not.

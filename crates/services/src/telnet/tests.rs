@@ -142,7 +142,7 @@ async fn a_lock_out_is_told_in_the_words_of_every_face() {
 }
 
 #[tokio::test]
-async fn b09_under_advanced_users_log_in_and_their_rights_decide_at_every_choice() {
+async fn b9_under_advanced_users_log_in_and_their_rights_decide_at_every_choice() {
     let bench = Bench::new("4.0.9");
     bench.set_password("USER1", "abc").await;
     bench.set_password("USER2", "xyz").await;
@@ -170,7 +170,7 @@ async fn b09_under_advanced_users_log_in_and_their_rights_decide_at_every_choice
 }
 
 #[tokio::test]
-async fn b09_without_security_8650_logs_in_with_any_password_and_nobody_else() {
+async fn b9_without_security_8650_logs_in_with_any_password_and_nobody_else() {
     let bench = Bench::new("4.0.9");
     bench.set_password("8650", "4711").await;
     bench.set(&[("Mode", "none")]);

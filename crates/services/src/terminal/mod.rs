@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn b09_show_gives_each_what_they_may_read() {
+    async fn b9_show_gives_each_what_they_may_read() {
         let bench = Bench::new("4.40.1");
         bench.set_password("USER1", "abc").await;
         bench.set(&[("Mode", "advanced")]);

@@ -349,7 +349,7 @@ async fn b24_web_access_read_off_is_403_with_the_refusals_sentence_before_any_lo
 }
 
 #[tokio::test]
-async fn b09_without_security_legacy_pages_ask_for_nothing() {
+async fn b9_without_security_legacy_pages_ask_for_nothing() {
     let bench = Bench::new("4.0.9");
     bench.set(&[("Mode", "none")]);
     let mut client = Client::connect(bench.serve(face()).await).await;

@@ -13,7 +13,7 @@ fn change(number: u8) -> api::UserRequest {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b09_under_standard_reading_is_free_and_writing_takes_the_front_panel_password() {
+async fn b9_under_standard_reading_is_free_and_writing_takes_the_front_panel_password() {
     let meter = Meter::new("4.40.1").await;
     meter.bench.set_password("8650", "4711").await;
     let mut client = meter.client().await;
@@ -103,7 +103,7 @@ async fn b32_advanced_needs_an_editor_and_standard_a_front_panel_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b09_the_pages_are_listed_among_what_advanced_still_shows_if_they_are_on() {
+async fn b9_the_pages_are_listed_among_what_advanced_still_shows_if_they_are_on() {
     let meter = Meter::new("4.40.1").await;
     meter.bench.set_password("USER1", "abc1").await;
     let mut client = meter.login(None, "0").await;

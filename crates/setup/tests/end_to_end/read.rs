@@ -4,7 +4,7 @@ use security::Mode;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn b09_standard_and_no_security_are_read_freely_and_advanced_only_with_a_login() {
+async fn b9_standard_and_no_security_are_read_freely_and_advanced_only_with_a_login() {
     let standard = Meter::new("4.40.1").await;
     let mut client = standard.client().await;
     let info = client.info().await.unwrap();

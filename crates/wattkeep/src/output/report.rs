@@ -45,7 +45,7 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     record.write(out)?;
     // A digest takes most of a line, so these two begin at its edge.
     writeln!(out, "{}", format!("plan {}", report.plan).style(style::QUIET))?;
-    writeln!(out, "{}", format!("package {}", report.package).style(style::QUIET))
+    writeln!(out, "{}", format!("package sha256:{}", report.package).style(style::QUIET))
 }
 
 /// Writes what a report comes to, in a line.

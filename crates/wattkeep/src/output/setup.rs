@@ -109,10 +109,21 @@ fn value(reading: &Reading) -> String {
 /// Registers as the contract has them: each name with its value and unit.
 pub fn readings_document(readings: &Readings) -> Value {
     let named = readings.registers.iter().map(|(name, reading)| {
-        let reading = serde_json::json!({ "value": reading.value, "unit": reading.unit });
+        let reading = serde_json::json!({ "value": rounded(reading), "unit": reading.unit });
         (name.clone(), reading)
     });
     Value::Object(named.collect())
+}
+
+/// A number with the decimals that people are shown: what lies beyond is no measurement.
+fn rounded(reading: &Reading) -> Value {
+    match (reading.value.as_f64(), reading.decimals) {
+        (Some(number), Some(decimals)) => {
+            let scale = 10_f64.powi(i32::from(decimals));
+            Value::from((number * scale).round() / scale)
+        }
+        _ => reading.value.clone(),
+    }
 }
 
 /// Events, the oldest first.

@@ -26,6 +26,7 @@ async fn there(tool: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(tool);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let there = command.status().await.is_ok_and(|status| status.success());
+    assert!(there || std::env::var_os("CI").is_none(), "{tool} doesn't work here: scripts/test installs it");
     if !there {
         eprintln!("skipped: this test needs `{tool} {}` to work", arguments.join(" "));
     }

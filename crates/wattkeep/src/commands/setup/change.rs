@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use firmware::migrate::Direction;
 use firmware::report::Outcome;
-use firmware::{Choices, Plan};
+use firmware::{Choices, Kind, Plan, Severity};
 use security::{AccountId, Password};
 use serde::Serialize;
 use setup::{Bundle, Client, HashCheck, Prepared, SetupError};
@@ -15,7 +15,7 @@ use crate::exit::Status;
 use crate::failure::Failure;
 use crate::output::plan::{Detail, Heading};
 use crate::output::{self, plan as show};
-use crate::passwords;
+use crate::passwords::{self, Wanted};
 use crate::screen::Screen;
 
 type NewPasswords = Vec<(AccountId, Password)>;
@@ -118,7 +118,7 @@ async fn change(
     screen: &mut Screen<'_>,
 ) -> Result<Status, Failure> {
     let prepared = prepare(&args.bundle, session, screen).await;
-    let (mut prepared, new_passwords) = prepared?;
+    let (mut prepared, mut new_passwords) = prepared?;
     let Plan { from, to, .. } = &prepared.plan;
     let asked_for = if to > from { Direction::Upgrade } else { Direction::Downgrade };
     if way != asked_for {
@@ -130,6 +130,15 @@ async fn change(
     }
     if !json {
         shown(screen, &prepared, args.all)?;
+    }
+    let people = !json && !args.yes && args.accept.is_none() && on_a_terminal();
+    if people && new_passwords.is_empty() && !zeros(&prepared.plan).is_empty() {
+        new_passwords = offer_new_passwords(&prepared.plan, screen)?;
+        if !new_passwords.is_empty() {
+            prepared.request.choices.new_passwords = new_passwords.iter().map(|(account, _)| *account).collect();
+            prepared.plan = session.client().plan(&prepared.request).await?;
+            shown(screen, &prepared, args.all)?;
+        }
     }
     let digest = match accepted(args, &prepared.plan, screen)? {
         Some(digest) => digest,
@@ -162,6 +171,13 @@ async fn change(
         writeln!(screen.out)?;
         output::report::write(screen.out, &changed.report)?;
     }
+    if changed.report.outcome == Outcome::Confirmed && !zeros(&changed.plan).is_empty() {
+        output::error::remark(
+            screen,
+            "passwords are 0 now: set new ones with `setup METER security set front-panel-password` \
+             and `setup METER users set`",
+        );
+    }
     Ok(match (changed.report.outcome, changed.report.as_planned) {
         (Outcome::Confirmed, true) => Status::Done,
         (Outcome::Confirmed, false) => Status::NotAsPlanned,
@@ -177,20 +193,53 @@ fn accepted(args: &ChangeArgs, plan: &Plan, screen: &mut Screen<'_>) -> Result<O
     if args.yes {
         return Ok(Some(plan.digest.clone()));
     }
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if !on_a_terminal() {
         output::error::sentence(
             screen,
             "the plan was not accepted, so nothing was done: accept it with --accept and its digest, or with --yes",
         );
         return Ok(None);
     }
-    write!(screen.err, "Carry out this plan? [y/N] ")?;
-    screen.err.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
+    if asked(screen, "Carry out this plan?")? {
         return Ok(Some(plan.digest.clone()));
     }
     output::error::sentence(screen, "the plan was not accepted, so nothing was done");
     Ok(None)
+}
+
+fn on_a_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// A question that only "yes" says yes to.
+fn asked(screen: &mut Screen<'_>, question: &str) -> Result<bool, Failure> {
+    write!(screen.err, "{question} [y/N] ")?;
+    screen.err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// The accounts whose password a plan makes `0`.
+fn zeros(plan: &Plan) -> Vec<AccountId> {
+    let lines = plan.consequences.iter().filter(|line| line.kind == Kind::Account);
+    let reset = lines.filter(|line| line.after == "0" && line.severity == Severity::Danger);
+    reset.filter_map(|line| line.subject.parse().ok()).collect()
+}
+
+/// B21: without `--new-passwords`, new ones can be given before any face but Setup opens.
+fn offer_new_passwords(plan: &Plan, screen: &mut Screen<'_>) -> Result<NewPasswords, Failure> {
+    let accounts = zeros(plan);
+    if !asked(screen, "These passwords become 0. Give new ones now?")? {
+        return Ok(NewPasswords::new());
+    }
+    let mut given = NewPasswords::new();
+    for account in accounts {
+        let prompt = format!("New password of {account} (empty: it becomes 0): ");
+        let password = passwords::password(Wanted::New, None, &prompt)?;
+        if !password.expose().is_empty() {
+            given.push((account, password));
+        }
+    }
+    Ok(given)
 }
