@@ -1,47 +1,34 @@
 //! The meter's own keys in its state directory: read where they are, made where they aren't yet.
 
 use services::Keys;
-use services::keys::KeyError;
-use store::{DeviceFile, SecretBytes, StateDir, StoreError};
+use services::keys::{KeyError, certificate, new_ssh_host, new_tls_key};
+use store::{DeviceFile, StateDir, StoreError};
 use zeroize::Zeroizing;
 
 use crate::run::StartError;
 
-/// The keys of the meter in this directory. Those that are missing are made anew: a key that was lost
-/// shows to clients as a changed one, which they refuse until somebody says that it is right.
+/// The keys of the meter in this directory. Each that is missing is made and written before the next one, so
+/// that a power cut between two of them leaves nothing that can't be gone on from. A key that was lost shows
+/// to clients as a changed one, which they refuse until somebody says that it is right.
 pub(crate) fn load_or_make(dir: &StateDir, serial: &str) -> Result<Keys, StartError> {
-    let [tls_key, tls_certificate, ssh_host] =
-        [DeviceFile::TlsKey, DeviceFile::TlsCertificate, DeviceFile::SshHostKey].map(|file| dir.device_file(file));
-    match (tls_key?, tls_certificate?, ssh_host?) {
-        (Some(key), Some(certificate), Some(host)) => {
-            Ok(Keys { tls_key: wiped(&key), tls_certificate: certificate.expose().to_vec(), ssh_host: wiped(&host) })
-        }
-        (key, certificate, host) => make(dir, serial, key.is_some() && certificate.is_some(), host.is_some()),
-    }
+    let tls_key = read_or_make(dir, DeviceFile::TlsKey, new_tls_key)?;
+    let made = || Ok(Zeroizing::new(certificate(serial, &tls_key)?));
+    let tls_certificate = read_or_make(dir, DeviceFile::TlsCertificate, made)?.to_vec();
+    let ssh_host = read_or_make(dir, DeviceFile::SshHostKey, new_ssh_host)?;
+    Ok(Keys { tls_key, tls_certificate, ssh_host })
 }
 
-fn make(dir: &StateDir, serial: &str, has_tls: bool, has_host: bool) -> Result<Keys, StartError> {
-    let made = Keys::new(serial)?;
-    if !has_tls {
-        dir.write_device_file_once(DeviceFile::TlsKey, &made.tls_key)?;
-        dir.write_device_file_once(DeviceFile::TlsCertificate, &made.tls_certificate)?;
+fn read_or_make(
+    dir: &StateDir,
+    file: DeviceFile,
+    make: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, KeyError>,
+) -> Result<Zeroizing<Vec<u8>>, StartError> {
+    if dir.device_file(file)?.is_none() {
+        dir.write_device_file_once(file, &make()?)?;
     }
-    if !has_host {
-        dir.write_device_file_once(DeviceFile::SshHostKey, &made.ssh_host)?;
-    }
-    let read = |file| -> Result<SecretBytes, StartError> {
-        let missing = || StoreError::Damaged("a key that was just written isn't there".to_owned());
-        Ok(dir.device_file(file)?.ok_or_else(missing)?)
-    };
-    Ok(Keys {
-        tls_key: wiped(&read(DeviceFile::TlsKey)?),
-        tls_certificate: read(DeviceFile::TlsCertificate)?.expose().to_vec(),
-        ssh_host: wiped(&read(DeviceFile::SshHostKey)?),
-    })
-}
-
-fn wiped(bytes: &SecretBytes) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(bytes.expose().to_vec())
+    let missing = || StoreError::Damaged("a key that was just written isn't there".to_owned());
+    let bytes = dir.device_file(file)?.ok_or_else(missing)?;
+    Ok(Zeroizing::new(bytes.expose().to_vec()))
 }
 
 impl From<KeyError> for StartError {

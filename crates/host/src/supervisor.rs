@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use firmware::Version;
 use services::faces::{FACES, Face, Faces, Listening};
@@ -13,6 +14,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::ports::Sockets;
+
+/// How long a face has to fail at once.
+const FIRST_STEPS: Duration = Duration::from_millis(20);
+/// How often the faces are looked after though nothing has changed: one that has ended is opened again.
+const ROUND: Duration = Duration::from_secs(5);
+/// What is said of a face that ended by itself.
+const ENDED: &str = "it ended by itself; the meter's log on standard error says why";
 
 /// A face that runs.
 struct Running {
@@ -56,11 +64,23 @@ impl Supervisor {
         for at in over {
             self.close(at).await;
         }
+        let mut opened = BTreeMap::new();
+        for (at, port) in &wanted {
+            if !self.running.contains_key(at) {
+                opened.insert(*at, self.open(*at, *port, release));
+            }
+        }
+        if !opened.is_empty() {
+            // A face whose keys can't be used ends at once, before its first connection.
+            tokio::time::sleep(FIRST_STEPS).await;
+        }
         let mut services = BTreeMap::new();
-        for (at, port) in wanted {
-            let listening = match self.running.get(&at) {
-                Some(running) => Listening::On(running.port),
-                None => self.open(at, port, release),
+        for at in wanted.into_keys() {
+            let listening = match (self.running.get(&at), opened.remove(&at)) {
+                (Some(running), _) if running.task.is_finished() => Listening::Failed(ENDED.to_owned()),
+                (Some(running), _) => Listening::On(running.port),
+                (None, Some(failed)) => failed,
+                (None, None) => Listening::Failed(ENDED.to_owned()),
             };
             for service in FACES[at].services.iter().filter(|service| view.settings.service(**service) == Some(true)) {
                 services.insert(*service, listening.clone());
@@ -97,9 +117,15 @@ impl Supervisor {
     pub async fn run(mut self, mut stop: Stop) {
         let mut news = self.sockets.news();
         let mut done = self.faces.borrow().generation;
+        let mut round = tokio::time::interval(ROUND);
         loop {
             tokio::select! {
                 () = accept::stopped(&mut stop) => break,
+                _ = round.tick() => {
+                    if !self.running.values().any(|running| running.task.is_finished()) {
+                        continue;
+                    }
+                }
                 changed = news.wait_for(|view| view.as_ref().is_some_and(|view| view.generation != done)) => {
                     if changed.is_err() {
                         break;

@@ -15,6 +15,7 @@ use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, S
 
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
+use crate::refusals::Refusals;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
 use crate::{GateError, Now, edit};
@@ -233,6 +234,8 @@ fn resume(mut store: Store, source: String, shipped: Arc<Vec<Shipped>>) -> Resul
         readings,
         generation: 1,
         under_way: None,
+        refusals: Refusals::default(),
+        scrub_due: false,
         store,
     };
     Ok((state, remarks))

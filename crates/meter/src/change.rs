@@ -12,8 +12,8 @@ use firmware::report::{Facts, Line, Outcome, Report, compare};
 use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
-use security::{AccountId, Ask, Credential, DeviceKey, Password, Right};
-use store::{NewSlot, PackageId};
+use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Right};
+use store::{NewSlot, PackageId, StoreError};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
@@ -105,8 +105,7 @@ impl Gate {
     pub fn stage(&self, now: Now, caller: &Caller, bytes: &[u8]) -> Result<(String, Version, String), GateError> {
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        let verified = state.verify(bytes);
-        let verified = match verified {
+        let verified = match state.verify(bytes) {
             Ok(verified) => verified,
             Err(error) => {
                 let refused = Draft::kept(priority::WARNING, "package", format!("refused: {error}"));
@@ -120,7 +119,16 @@ impl Gate {
             firmware::package::TrustedBy::Key(id) => format!("key {id}"),
         };
         let id = state.id;
-        let staged = state.store.stage_package(id, &mut &*bytes)?;
+        let staged = match state.store.stage_package(id, &mut &*bytes) {
+            // What waits was never applied: it gives way to what is wanted now.
+            Err(StoreError::PackageQuota(_)) => {
+                for waiting in state.store.staged_packages(id)? {
+                    state.store.drop_package(id, &waiting.id)?;
+                }
+                state.store.stage_package(id, &mut &*bytes)?
+            }
+            staged => staged?,
+        };
         let effect = format!("staged release {}", carried.release.release);
         state.log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
         Ok((staged.id.to_string(), carried.release.release, trusted_by))
@@ -141,16 +149,12 @@ impl Gate {
         if state.under_way.is_some() {
             return Err(GateError::Changing);
         }
-        let (Planned { mut plan, mut migration }, to, package) = planned(&state, &request)?;
+        let (Planned { mut plan, migration }, to, package) = planned(&state, &request)?;
         if plan.digest != digest {
             return Err(GateError::PlanChanged(Box::new(plan)));
         }
         plan.accepted = true;
-        migration.settings.check(&to.release)?;
-        let hashes = migration.credentials.values().any(|action| *action == CredentialAction::Hash);
-        if let Some(lost) = state.identity.lost_key.clone().filter(|_| hashes) {
-            return Err(GateError::KeyLost(lost));
-        }
+        self.make_room(&state.settings, &migration.settings)?;
         let before = Before {
             carried: Arc::clone(&state.carried),
             package: state.package.clone(),
@@ -225,8 +229,10 @@ impl Gate {
         } else {
             take_back(&mut state, now, ticket, facing.failures.join("; "))?
         };
+        // Committed either way: settings may change again, whatever erasing comes to.
         state.under_way = None;
         self.show(&state);
+        state.scrub_or_try_again()?;
         Ok(report)
     }
 
@@ -236,9 +242,11 @@ impl Gate {
         let mut state = self.state();
         if under_way(&state, ticket, true).is_ok() {
             take_back(&mut state, now, ticket, why.to_owned())?;
-        } else {
-            under_way(&state, ticket, false)?;
+            state.under_way = None;
+            self.show(&state);
+            return state.scrub_or_try_again();
         }
+        under_way(&state, ticket, false)?;
         state.under_way = None;
         let draft = Draft::kept(priority::WARNING, "change of release", format!("abandoned: {why}"));
         state.log(now, &ticket.caller, vec![draft])?;
@@ -269,6 +277,17 @@ fn planned(state: &State, request: &Request) -> Result<(Planned, Arc<Carried>, P
     let choices = Choices { ports: state.ports.clone(), ..request.choices.clone() };
     let mut planned = plan(&state.settings, from, &to.release, &to.package, &choices);
     planned.plan.mark_told(&request.setup, [from, &to.release]);
+    // A plan that is shown is one that can be carried out.
+    planned.migration.settings.check(&to.release)?;
+    let makes_hashes = |(account, action): (&AccountId, &CredentialAction)| {
+        let kind = planned.migration.settings.credential(*account);
+        *action != CredentialAction::Keep && kind == CredentialKind::Hashed
+    };
+    if let Some(lost) = state.identity.lost_key.clone()
+        && planned.migration.credentials.iter().any(makes_hashes)
+    {
+        return Err(GateError::KeyLost(lost));
+    }
     Ok((planned, Arc::new(to), id))
 }
 
@@ -311,8 +330,7 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
     let effect = format!("{} to {} confirmed", ticket.plan.from, ticket.plan.to);
     let log = state.log_setup();
     let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
-    let _scrubbed_below = state.store.confirm_trial(id, &stored_report(&report)?, log.batch(&events))?;
-    state.scrub()?;
+    let _scrubbed_by_the_caller = state.store.confirm_trial(id, &stored_report(&report)?, log.batch(&events))?;
     Ok(report)
 }
 
@@ -323,9 +341,8 @@ fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Re
     let effect = format!("{} to {} taken back: {reason}", ticket.plan.from, ticket.plan.to);
     let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
     let id = state.id;
-    let _scrubbed_below = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
+    let _scrubbed_by_the_caller = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
     run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;
-    state.scrub()?;
     Ok(report)
 }
 

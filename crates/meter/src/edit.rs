@@ -126,13 +126,12 @@ fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> R
 fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
     let before = Arc::clone(&state.settings);
     let Checked { after, registers, credentials } = checked(state, now, caller, change)?;
-    let rewired = before.template != after.template && registers.is_empty();
     let passwords: Vec<AccountId> = credentials.iter().map(|(account, _)| *account).collect();
-    if registers.is_empty() && passwords.is_empty() && !rewired {
+    if registers.is_empty() && passwords.is_empty() && !rewired(&before, &after) {
         return Ok(Edited::default());
     }
     gate.make_room(&before, &after)?;
-    commit(state, now, caller, &before, &after, &registers, &credentials)?;
+    let committed = commit(state, now, caller, &before, &after, &registers, &credentials)?;
     for (account, credential) in credentials {
         state.credentials.insert(account, Arc::new(credential));
         state.lockouts.forget_sources_of(account);
@@ -142,6 +141,10 @@ fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: Chan
         state.sessions.close_all();
     }
     state.adopt(after)?;
+    // What is stored is in force; only then is what it replaced erased.
+    if committed == store::Committed::ScrubPending {
+        state.scrub_or_try_again()?;
+    }
     Ok(Edited { registers, passwords })
 }
 
@@ -188,8 +191,8 @@ fn allowed(
     if passwords {
         rights.push(Right::SecurityConfig);
     }
-    // Links, labels and modules that hold no register at all; and a change that changes nothing.
-    if rights.is_empty() {
+    // Modules, links and labels are set-up of their own; so is a change that changes nothing.
+    if rights.is_empty() || rewired(before, after) {
         rights.push(Right::FullConfig);
     }
     rights.sort_unstable();
@@ -205,11 +208,11 @@ fn commit(
     after: &Settings,
     registers: &[(String, String, String)],
     credentials: &[(AccountId, Credential)],
-) -> Result<(), GateError> {
+) -> Result<store::Committed, GateError> {
     let log = state.log_setup();
     let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
-    if registers.is_empty() && before.template != after.template {
-        drafts.push(Draft::ordinary(priority::SETUP, "template", "links and labels changed"));
+    if rewired(before, after) {
+        drafts.push(Draft::ordinary(priority::SETUP, "template", "modules, links or labels changed"));
     }
     drafts.extend(credentials.iter().map(|(account, credential)| {
         let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
@@ -230,11 +233,18 @@ fn commit(
         records: &[],
         events: log.batch(&events),
     };
-    match state.store.commit_settings(state.id, &change)? {
-        store::Committed::ScrubPending => state.scrub()?,
-        store::Committed::Done => {}
-    }
-    Ok(())
+    Ok(state.store.commit_settings(state.id, &change)?)
+}
+
+/// Whether two settings differ in anything but the values of registers: modules, links, labels.
+fn rewired(before: &Settings, after: &Settings) -> bool {
+    let wiring = |settings: &Settings| -> Vec<_> {
+        let modules = settings.template.modules.iter();
+        modules
+            .map(|(name, module)| (*name, module.label.clone(), module.inputs.clone(), module.labels.clone()))
+            .collect()
+    };
+    wiring(before) != wiring(after)
 }
 
 /// Security setup's own changes are kept in the log whatever its settings say.

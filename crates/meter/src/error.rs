@@ -87,6 +87,9 @@ pub enum GateError {
     /// A key that is no key, or isn't there.
     #[error("{0}")]
     Key(String),
+    /// The change stands, but what it replaced couldn't be erased yet.
+    #[error("the change is done, but the old passwords could not be erased yet ({0}); the meter goes on trying")]
+    NotErased(StoreError),
     /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),

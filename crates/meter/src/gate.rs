@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use firmware::Settings;
 use metrology::{EnergyIncrement, Quantities};
-use security::{Ask, DeviceKey, Path, Right, Session, Token, Who};
+use security::{Ask, DeviceKey, Path, Refusal, Right, Session, Token, Who};
 use store::StoreError;
 
 use crate::events::{Draft, EventEntry, priority};
@@ -24,17 +24,25 @@ pub struct Caller {
     pub who: Who,
     /// From where; none at the meter itself.
     pub peer: Option<SocketAddr>,
+    /// The session that proves who it is, where there is one: once it is over, nothing is allowed any
+    /// more that it was begun for.
+    pub session: Option<u64>,
 }
 
 impl Caller {
     /// The meter itself.
     pub fn meter() -> Self {
-        Self { path: None, who: Who::Nobody, peer: None }
+        Self { path: None, who: Who::Nobody, peer: None, session: None }
     }
 
     /// Somebody on a path.
     pub fn on(path: Path, who: Who, peer: SocketAddr) -> Self {
-        Self { path: Some(path), who, peer: Some(peer) }
+        Self { path: Some(path), who, peer: Some(peer), session: None }
+    }
+
+    /// Whoever a session belongs to.
+    pub fn in_session(session: &Session) -> Self {
+        Self { path: Some(session.path), who: session.who, peer: session.peer, session: Some(session.number) }
     }
 
     /// The road's name in events.
@@ -114,11 +122,19 @@ impl Gate {
         let may = |ask| caller.path.map_or(Ok(()), |path| security::decide(&state.policy, path, caller.who, ask));
         may(Ask::Read)?;
         let security = may(Ask::ReadSecurity).is_ok();
-        let entries = state.store.events(state.id, from, limit)?;
+        // What is always kept is what security and changes of release have logged. It is left out page by
+        // page, so that a page is short only where the log ends.
+        let mut entries = Vec::new();
+        let mut next = from;
+        while entries.len() < limit {
+            let page = state.store.events(state.id, next, limit)?;
+            let Some(last) = page.last() else { break };
+            next = last.number + 1;
+            let seen = page.into_iter().filter(|entry| security || entry.event.keep == store::Keep::Ring);
+            entries.extend(seen.take(limit - entries.len()));
+        }
         Ok(entries
             .into_iter()
-            // What is always kept is what security and changes of release have logged.
-            .filter(|entry| security || entry.event.keep == store::Keep::Ring)
             .map(|store::Event { number, event }| EventEntry {
                 number,
                 utc_ms: event.utc_ms,
@@ -179,6 +195,7 @@ impl Gate {
     pub fn trust(&self, now: Now, caller: &Caller, line: &str) -> Result<(), GateError> {
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        stands_still(&state)?;
         let key = crate::boot::trusted_key(line)?;
         let change = store::DeviceChange::Trust(store::TrustedKey {
             name: key.id().to_string(),
@@ -194,6 +211,7 @@ impl Gate {
     pub fn revoke(&self, now: Now, caller: &Caller, id: &str) -> Result<(), GateError> {
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        stands_still(&state)?;
         if !state.trust.iter().any(|key| key.id().to_string() == id) {
             return Err(GateError::Key(format!(
                 "the meter trusts no key {id}: `security trust list` shows those it does"
@@ -217,16 +235,25 @@ fn commit_trust(
     Ok(state.store.commit_device(state.id, change, log.batch(&events))?)
 }
 
+/// While a change of release is under way, nothing else changes.
+fn stands_still(state: &State) -> Result<(), GateError> {
+    if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(()) }
+}
+
 /// Decides for a caller; the meter itself may do anything. A refused write is an event.
 pub(crate) fn decide(state: &mut State, now: Now, caller: &Caller, ask: Ask) -> Result<(), GateError> {
     let Some(path) = caller.path else { return Ok(()) };
+    if caller.session.is_some_and(|session| !state.sessions.is_open(session, now.up_ms)) {
+        return Err(Refusal::SessionOver.into());
+    }
     let Err(refusal) = security::decide(&state.policy, path, caller.who, ask) else { return Ok(()) };
-    if matches!(ask, Ask::Do(_)) {
-        state.log(
-            now,
-            caller,
-            vec![Draft::ordinary(priority::INFORMATION, ask.name(), format!("refused: {refusal}"))],
-        )?;
+    if matches!(ask, Ask::Do(_))
+        && let Some(unlogged) = state.refusals.count(now.up_ms, (path, caller.who, ask.right()))
+    {
+        let from = caller.peer.map_or_else(String::new, |peer| format!(" from {}", peer.ip()));
+        let more = if unlogged == 0 { String::new() } else { format!(" ({unlogged} more since the last entry)") };
+        let (cause, effect) = (format!("{}{from}", ask.name()), format!("refused: {refusal}{more}"));
+        state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, cause, effect)])?;
     }
     Err(refusal.into())
 }

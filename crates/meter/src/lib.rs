@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod gate;
 mod login;
+mod refusals;
 mod state;
 mod view;
 

@@ -91,9 +91,14 @@ impl Gate {
         let mut state = self.state();
         let Challenge { attempt, peer, who, .. } = challenge;
         let name = attempt.account.map_or_else(|| "unknown user".to_owned(), AccountId::login);
-        let caller = Caller { path: Some(attempt.path), who: Who::Nobody, peer: *peer };
-        // A password that was changed or a mode that was switched while the check ran.
+        let caller = Caller { path: Some(attempt.path), who: Who::Nobody, peer: *peer, session: None };
+        // A password that was changed or a mode that was switched while the check waited or ran: what was
+        // checked must still be what the meter keeps.
         let live = attempt.account.filter(|account| is_live(&state, *account));
+        let live = live.filter(|account| match (state.credentials.get(account), &challenge.credential) {
+            (Some(kept), Some(checked)) => Arc::ptr_eq(kept, checked),
+            (kept, checked) => kept.is_none() && checked.is_none(),
+        });
         let verdict = if verdict == Verdict::Right && live.is_none() { Verdict::Wrong } else { verdict };
         let (Some(who), None) = (who, verdict.refusal()) else {
             let mut drafts = vec![invalid(&state, &name, attempt)];

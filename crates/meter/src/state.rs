@@ -15,6 +15,7 @@ use store::{MeterId, PackageId, Secret, Store, StoreError};
 
 use crate::change::UnderWay;
 use crate::events::{Draft, LogSetup, priority};
+use crate::refusals::Refusals;
 use crate::view::{Identity, View};
 use crate::{Caller, GateError, Now};
 
@@ -42,6 +43,9 @@ pub(crate) struct State {
     pub sessions: SessionTable,
     pub lockouts: Lockouts,
     pub under_way: Option<UnderWay>,
+    pub refusals: Refusals,
+    /// Whether old secrets may still be on the disk because erasing them failed; tried again every second.
+    pub scrub_due: bool,
 }
 
 impl State {
@@ -87,7 +91,14 @@ impl State {
             .map(|register| Draft::ordinary(priority::INFORMATION, register.name(), "rolled over to 0"))
             .collect();
         let log = self.log_setup();
-        let events = log.take(now, &Caller::meter(), drafts);
+        let mut events = log.take(now, &Caller::meter(), drafts);
+        for ended in self.sessions.reap(now.up_ms) {
+            let caller = Caller::in_session(&ended);
+            events.extend(log.take(now, &caller, vec![Draft::ordinary(priority::SETUP, "session", "timed out")]));
+        }
+        if self.scrub_due && self.scrub().is_ok() {
+            self.scrub_due = false;
+        }
         let energies = stored_energies(&energy);
         self.store.tick(&[store::Tick {
             meter: self.id,
@@ -98,10 +109,6 @@ impl State {
         self.energy = energy;
         let tick = Tick { utc_ms: now.utc_ms, quantities: measured, energy: &self.energy };
         self.readings = self.framework.evaluate(&tick);
-        for ended in self.sessions.reap(now.up_ms) {
-            let caller = Caller { path: Some(ended.path), who: ended.who, peer: ended.peer };
-            self.log(now, &caller, vec![Draft::ordinary(priority::SETUP, "session", "timed out")])?;
-        }
         Ok(())
     }
 
@@ -124,6 +131,14 @@ impl State {
     /// Erases what a change of credentials has left behind, before the change is reported (law 4).
     pub fn scrub(&mut self) -> Result<(), StoreError> {
         self.store.scrub().map(drop)
+    }
+
+    /// The same; if the disk can't do it now, it is tried again every second.
+    pub fn scrub_or_try_again(&mut self) -> Result<(), GateError> {
+        self.scrub().map_err(|error| {
+            self.scrub_due = true;
+            GateError::NotErased(error)
+        })
     }
 
     /// A package as the meter itself verifies it, whatever Setup did (B27).

@@ -191,6 +191,9 @@ pub enum Refusal {
     /// The login isn't one of the present mode's.
     #[error("this login is not valid in the meter's present security mode: log in again")]
     OtherMode,
+    /// The session ended while the request was on its way.
+    #[error("this session is over: log in again")]
+    SessionOver,
     /// The user has been deactivated.
     #[error("this user is not active: a user with Security Config can activate it")]
     Inactive,
@@ -214,7 +217,7 @@ pub enum Refusal {
 impl Refusal {
     /// Whether logging in (again) could help, as opposed to lacking a right or a switch.
     pub fn wants_login(self) -> bool {
-        matches!(self, Self::PasswordNeeded | Self::LoginNeeded | Self::OtherMode)
+        matches!(self, Self::PasswordNeeded | Self::LoginNeeded | Self::OtherMode | Self::SessionOver)
     }
 }
 

@@ -94,6 +94,11 @@ impl SessionTable {
         self.find(token).is_some_and(|at| !self.is_over(&self.entries[at].session, now))
     }
 
+    /// Whether the session with this number holds now.
+    pub fn is_open(&self, number: u64, now: i64) -> bool {
+        self.entries.iter().any(|entry| entry.session.number == number && !self.is_over(&entry.session, now))
+    }
+
     /// Ends the session of this token.
     pub fn close(&mut self, token: &Token) -> Option<Session> {
         let at = self.find(token)?;

@@ -55,7 +55,14 @@ pub async fn carry_through(
             return Err(error.into());
         }
         let facing = facing(&site).await;
-        let report = site.gate.end_trial(site.now(), &ticket, &facing)?;
+        let report = match site.gate.end_trial(site.now(), &ticket, &facing) {
+            Ok(report) => report,
+            // Over, if only the erasure is still to be done; otherwise the meter goes back to what it had.
+            Err(error) => {
+                let _over = site.gate.abandon_change(site.now(), &ticket, &error.to_string());
+                return Err(error.into());
+            }
+        };
         Ok((ticket.plan().clone(), report))
     });
     task.await.unwrap_or(Err(ChangeError::Stopped))

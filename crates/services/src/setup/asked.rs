@@ -28,13 +28,15 @@ impl FromRequestParts<Arc<Connection>> for Asker {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, connection: &Arc<Connection>) -> Result<Self, Refused> {
-        let who = match parts.headers.get(login::AUTHORIZATION) {
-            None => Who::Nobody,
+        let caller = match parts.headers.get(login::AUTHORIZATION) {
+            None => Caller::on(Path::Setup, Who::Nobody, connection.peer),
             Some(header) => match login::read(header.as_bytes()) {
                 Some(Authorization::Session(token)) => {
                     let site = &connection.site;
                     let session = site.gate.session(site.now(), &token).filter(|session| session.path == Path::Setup);
-                    session.ok_or_else(|| Refused::wants_login("this session is over: log in again"))?.who
+                    let session = session.ok_or_else(|| Refused::wants_login("this session is over: log in again"))?;
+                    // The number goes along: a body that arrives when the session is over finds it so.
+                    Caller { peer: Some(connection.peer), ..Caller::in_session(&session) }
                 }
                 Some(Authorization::Login(..)) => {
                     return Err(Refused::request("a login opens a session; what is asked takes the session's token"));
@@ -42,8 +44,8 @@ impl FromRequestParts<Arc<Connection>> for Asker {
                 None => return Err(Refused::request("the authorization header can't be read")),
             },
         };
-        connection.entry.logged_in(who);
-        Ok(Self(Caller::on(Path::Setup, who, connection.peer)))
+        connection.entry.logged_in(caller.who);
+        Ok(Self(caller))
     }
 }
 
