@@ -211,3 +211,12 @@ pub fn secret_file(home: &Path, name: &str, secret: &str) -> String {
     std::fs::write(&path, secret).unwrap();
     path.to_str().unwrap().to_owned()
 }
+
+/// OpenSSH's `sftp` with a password, told what to do on its standard input.
+pub fn sftp(port: u16, user: &str, password: &str, batch: &str) -> Said {
+    let mut command = Command::new("sshpass");
+    command.args(["-e", "sftp", "-q", "-P", &port.to_string()]);
+    command.args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
+    command.args(["-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR"]);
+    run_with_input(command.arg(format!("{user}@127.0.0.1")).env("SSHPASS", password), batch)
+}

@@ -3,24 +3,9 @@
 use std::io::{BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
-use system_tests::{Meter, has, run, run_with_input, wattkeep};
+use system_tests::{Meter, has, run, sftp, wattkeep};
 
 const FACTORY: Option<(&str, &str)> = Some(("8650", "0"));
-
-fn sftp(port: u16, user: &str, password: &str, batch: &str) -> system_tests::Said {
-    let mut command = Command::new("sshpass");
-    command.args(["-e", "sftp", "-q", "-P", &port.to_string()]);
-    command.args([
-        "-o",
-        "StrictHostKeyChecking=no",
-        "-o",
-        "UserKnownHostsFile=/dev/null",
-        "-o",
-        "PubkeyAuthentication=no",
-    ]);
-    command.args(["-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR"]).arg(format!("{user}@127.0.0.1"));
-    run_with_input(command.env("SSHPASS", password), batch)
-}
 
 fn ssh(port: u16, user: &str, password: &str, remote: &[&str]) -> system_tests::Said {
     let mut command = Command::new("sshpass");

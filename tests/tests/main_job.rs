@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use system_tests::{Meter, Said, grep, run, secret_file, wattkeep};
+use system_tests::{Meter, Said, grep, has, run, secret_file, sftp, wattkeep};
 
 /// Login and password of six users and the front panel.
 const PANEL: (&str, &str) = ("8650", "70415263");
@@ -117,6 +117,7 @@ fn there_and_back(mode: &str) {
         assert_eq!(logs_in(&meter, user), mode == "advanced", "{}", user.0);
     }
     assert_eq!(logs_in(&meter, PANEL), mode != "advanced");
+    sftp_logins(&meter, login, mode);
     let info = meter.info(login);
     assert_eq!((&info["release"], &info["mode"]), (&"4.40.1".into(), &upgraded_mode.into()));
     let services = &info["services"];
@@ -144,6 +145,10 @@ fn there_and_back(mode: &str) {
     let info = meter.info(Some(zero));
     assert_eq!((&info["release"], &info["mode"]), (&"4.0.9".into(), &upgraded_mode.into()));
     assert_eq!(info["factory_password"], true);
+    for (user, own) in USERS {
+        assert_eq!(logs_in(&meter, (user, "0")), mode == "advanced", "{user}");
+        assert!(!logs_in(&meter, (user, own)), "{user}");
+    }
     let services = &info["services"];
     assert_eq!((&services["telnet"]["enabled"], &services["ftp"]["enabled"]), (&false.into(), &false.into()));
     let web = &services["web"];
@@ -155,6 +160,44 @@ fn there_and_back(mode: &str) {
     let events = meter.setup(Some(zero), &["events", "--json"]).ok().out;
     assert!(events.contains("4.40.1 to 4.0.9 confirmed"), "{events}");
     assert_eq!(meter.stop(), 0);
+}
+
+/// B18: with OpenSSH's own client, under the names and passwords from before.
+fn sftp_logins(meter: &Meter, login: Option<(&str, &str)>, mode: &str) {
+    if !has("sshpass") || !has("sftp") {
+        return;
+    }
+    let port = meter.port(login, "sftp");
+    for (user, password) in USERS.iter().take(2).chain([&PANEL]) {
+        let expected = (mode == "advanced") == user.starts_with("USER");
+        let said = sftp(port, user, password, "ls\n");
+        assert_eq!(said.status == 0, expected, "{user} over SFTP under {mode}: {said:?}");
+    }
+}
+
+#[test]
+fn b22_after_a_downgrade_ssh_and_sftp_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let meter = Meter::start(dir.path(), &["--release", "4.40.1", "--ports", "auto"]);
+    let port = meter.port(None, "sftp");
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    as_planned(meter.setup(Some(("8650", "0")), &["downgrade", "--to", "4.0.9", "--yes", "--json"]));
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    let services = &meter.info(None)["services"];
+    assert_eq!((&services["ssh"]["available"], &services["sftp"]["available"]), (&false.into(), &false.into()));
+}
+
+#[test]
+fn b23_after_a_downgrade_telnet_and_ftp_are_off_until_they_are_enabled() {
+    let dir = tempfile::tempdir().unwrap();
+    let meter = Meter::start(dir.path(), &["--release", "4.40.1", "--ports", "auto"]);
+    as_planned(meter.setup(Some(("8650", "0")), &["downgrade", "--to", "4.0.9", "--yes", "--json"]));
+    let services = meter.info(None)["services"].clone();
+    assert_eq!((&services["telnet"]["enabled"], &services["ftp"]["enabled"]), (&false.into(), &false.into()));
+    let port = u16::try_from(services["telnet"]["port"].as_u64().unwrap()).unwrap();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    meter.setup(Some(("8650", "0")), &["set", "Telnet", "yes"]).ok();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
 }
 
 #[test]
@@ -245,7 +288,7 @@ fn an_existing_meter_is_ready_and_a_second_process_is_told() {
 }
 
 #[test]
-fn b4_b20_rehearse_needs_no_meter_and_says_what_the_act_will() {
+fn b25_rehearse_needs_no_meter_and_says_what_the_act_will() {
     let dir = tempfile::tempdir().unwrap();
     let up = run(wattkeep(dir.path()).args(["rehearse", "--json"])).ok().json();
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "standard", "--bind", "127.0.0.9"]);

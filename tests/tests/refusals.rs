@@ -116,13 +116,23 @@ fn b27_a_package_for_another_product_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
     let before = look(&meter);
-    let (_, package) = bundle(dir.path(), None);
-    let bytes = std::fs::read(&package).unwrap();
-    let at = bytes.windows(4).position(|window| window == b"8650").unwrap();
-    let mut other = bytes;
-    other[at..at + 4].copy_from_slice(b"9510");
-    std::fs::write(&package, other).unwrap();
-    refused(&upgrade(&meter, &package, &["--no-hash-list"]), 3, "");
+    // Whole, and signed by a key that the meter trusts; only the product is another.
+    let key = dir.path().join("maker");
+    run(wattkeep(dir.path()).args(["release", "keygen", "--out"]).arg(&key)).ok();
+    let secret = std::fs::read_to_string(key.with_extension("key")).unwrap();
+    meter.setup(FACTORY, &["security", "trust", "add", key.with_extension("pub").to_str().unwrap()]).ok();
+    let sources = firmware::release::SHIPPED[1];
+    let parts = firmware::package::PackageParts {
+        target: firmware::package::Target { product: "9510", ..firmware::package::Target::METER },
+        release: &"4.40.1".parse().unwrap(),
+        release_toml: sources.release_toml,
+        template_dcf: sources.template_dcf,
+        notes_md: sources.notes_md,
+    };
+    let signing = firmware::package::SigningKey::parse(&secret).unwrap();
+    let package = dir.path().join("other.upg");
+    std::fs::write(&package, firmware::package::build_package(&parts, Some(&signing)).unwrap()).unwrap();
+    refused(&upgrade(&meter, &package, &["--no-hash-list"]), 3, "9510");
     goes_on(&meter, &before);
 }
 

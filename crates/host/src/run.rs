@@ -116,7 +116,9 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
     measuring.first_look(&site);
     let mut supervisor = Supervisor::new(Arc::clone(&site), sockets, faces);
     supervisor.reconcile().await;
-    if let Some((service, why)) = failed(&site.faces.borrow()) {
+    let failed = failed(&site.faces.borrow());
+    if let Some((service, why)) = failed {
+        supervisor.close_all().await;
         return Err(StartError::Listen(service.title(), why));
     }
     let (stop, stopped) = watch::channel(false);

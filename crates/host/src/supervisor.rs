@@ -135,6 +135,11 @@ impl Supervisor {
             self.reconcile().await;
             done = self.faces.borrow().generation;
         }
+        self.close_all().await;
+    }
+
+    /// Closes every face.
+    pub async fn close_all(&mut self) {
         for at in 0..FACES.len() {
             self.close(at).await;
         }

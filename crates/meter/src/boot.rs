@@ -87,6 +87,8 @@ pub enum BootError {
     State(#[from] GateError),
 }
 
+/// The record of what a meter has measured last.
+const SOURCE: &str = "source";
 /// The record of the ports that a meter was made with, by register: it outlives every release.
 const PORTS: &str = "ports";
 
@@ -103,10 +105,20 @@ pub fn boot(
         Opened::Existing(_) if !birth.trust.is_empty() => return Err(BootError::TrustTooLate),
         Opened::Existing(store) => (*store, false),
     };
+    let source = birth.source.clone();
     let (mut state, mut remarks) = resume(store, birth.source, shipped)?;
     if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
+    if !born && let Some(before) = state.source_before.take().filter(|before| *before != source) {
+        remarks.push(format!("this meter measured {before} before; now it measures {source}"));
+    }
+    state.store.tick(&[store::Tick {
+        meter: state.id,
+        energies: &[],
+        records: &[(SOURCE, &serde_json::Value::from(source).to_string())],
+        events: EventBatch::NONE,
+    }])?;
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
     let mut drafts = vec![Draft::ordinary(priority::WARNING, "power", effect)];
@@ -236,6 +248,7 @@ fn resume(mut store: Store, source: String, shipped: Arc<Vec<Shipped>>) -> Resul
         under_way: None,
         refusals: Refusals::default(),
         scrub_due: false,
+        source_before: stored.records.get(SOURCE).and_then(|source| serde_json::from_str(source).ok()),
         store,
     };
     Ok((state, remarks))

@@ -197,7 +197,7 @@ fn b20_b24_a_downgrade_keeps_security_resets_every_password_and_brings_legacy_ba
             (Kind::Account, "front panel", "hashed", "0", Severity::Danger),
             (Kind::Account, "USER1", "hashed", "0", Severity::Danger),
             (Kind::Account, "USER16", "hashed", "0", Severity::Danger),
-            (Kind::Setting, options::WEB_ACCESS_READ, GONE, "yes", Severity::Info),
+            (Kind::Setting, options::WEB_ACCESS_READ, GONE, "yes", Severity::Warning),
             (Kind::Setting, options::WEB_CONFIGURATION, GONE, "no", Severity::Info),
             (Kind::Setting, options::MODBUS_PROGRAMMING, "yes", "no", Severity::Info),
             (Kind::Right, "web: USER1", "nothing", "read, read setup, read security", Severity::Danger),

@@ -85,3 +85,80 @@ fn a_refused_change_changes_nothing_and_an_accepted_one_is_logged_without_its_se
     assert!(told("USER2", "new password"));
     assert!(!format!("{events:?}").contains("s3cr3t"));
 }
+
+#[test]
+fn a_login_that_waited_while_its_password_was_changed_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.0.9"));
+    set_password(&gate, "8650", "1111");
+    let waiting = gate.begin_login(NOW, security::Path::Setup, "8650", None).unwrap();
+    set_password(&gate, "8650", "2222");
+    assert!(gate.finish_login(NOW, &waiting, security::Verdict::Right).is_err());
+    let fresh = gate.begin_login(NOW, security::Path::Setup, "8650", None).unwrap();
+    assert!(gate.finish_login(NOW, &fresh, security::Verdict::Right).is_ok());
+}
+
+#[test]
+fn what_a_session_began_is_refused_once_the_session_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    let token = security::Token::new(&[7; 32]);
+    let peer = "127.0.0.1:9".parse().unwrap();
+    gate.open_session(NOW, &token, &Caller::on(security::Path::Setup, security::Who::Standard, peer));
+    let caller = Caller::in_session(&gate.session(NOW, &token).unwrap());
+    let owner = |value: &str| {
+        let edits = vec![Edit::Register("Owner".into(), value.into())];
+        gate.apply(NOW, &caller, ChangeSet { edits, force: false })
+    };
+    assert!(owner("me").is_ok());
+    set_password(&gate, "8650", "4711");
+    let refused = owner("an intruder").unwrap_err();
+    assert_eq!(refused.to_string(), "this session is over: log in again");
+    assert!(refused.wants_login());
+}
+
+#[test]
+fn relinking_takes_full_meter_config_and_is_logged_whatever_else_a_template_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    let text = gate.template(NOW, &Caller::meter(), firmware::WithSecurity::No).unwrap().to_text();
+    let text = text
+        .replace("Owner = \"\"", "Owner = \"me\"")
+        .replace("Integrand = \"Power Meter 1/kW tot\"", "Integrand = \"Power Meter 1/kVA tot\"");
+    let file = framework::Dcf::parse(text.as_bytes()).unwrap();
+    edit(&gate, vec![Edit::Template(Box::new(file))]).unwrap();
+    let events = gate.events(&Caller::meter(), 0, 100).unwrap();
+    assert!(events.iter().any(|event| event.cause == "Factory 1/Owner = "), "{events:#?}");
+    assert!(events.iter().any(|event| event.effect == "modules, links or labels changed"), "{events:#?}");
+}
+
+#[test]
+fn b31_planning_and_changing_take_security_config() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.0.9"));
+    let request = request(&gate, "4.40.1", firmware::Choices::default());
+    let digest = gate.plan(NOW, &Caller::meter(), &request).unwrap().digest;
+    let package = firmware::shipped().unwrap().pop().unwrap().bytes;
+    let peer = "127.0.0.1:9".parse().unwrap();
+    let nobody = Caller::on(security::Path::Setup, security::Who::Nobody, peer);
+    set_password(&gate, "USER1", "one1");
+    set(&gate, "Mode", "advanced");
+    let reader = Caller::on(security::Path::Setup, security::Who::User(user(2)), peer);
+    for caller in [nobody, reader] {
+        assert!(matches!(gate.stage(NOW, &caller, &package), Err(GateError::Refused(_))));
+        assert!(matches!(gate.plan(NOW, &caller, &request), Err(GateError::Refused(_))));
+        assert!(matches!(gate.accept(NOW, &caller, request.clone(), &digest), Err(GateError::Refused(_))));
+    }
+    let editor = Caller::on(security::Path::Setup, security::Who::User(user(1)), peer);
+    assert!(gate.plan(NOW, &editor, &request).is_ok());
+}
+
+#[test]
+fn b25_no_plan_is_shown_that_could_not_be_carried_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.0.9"));
+    set(&gate, "Modbus Port", "22");
+    let request = request(&gate, "4.40.1", firmware::Choices::default());
+    let refused = gate.plan(NOW, &Caller::meter(), &request).unwrap_err().to_string();
+    assert_eq!(refused, "SFTP and Modbus can't share port 22");
+}

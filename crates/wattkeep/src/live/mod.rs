@@ -132,6 +132,7 @@ async fn with_meter(
         readable_passwords: Vec::new(),
         kwh_del: Vec::new(),
     };
+    wait_for_energy(meter).await;
     phase(&mut rehearsal, meter, &people, state, watch).await?;
     for release in [change.to, change.from] {
         let from = meter.site.view().release().release.to_string();
@@ -174,6 +175,19 @@ async fn carry_out(meter: &RunningMeter, people: &People, release: &Carried) -> 
     let prepared = client.prepare(&bundle, firmware::Choices::default(), |_, _| {}).await?;
     let changed = client.carry_out(&prepared, &prepared.plan.digest, &[]).await?;
     Ok(Step { plan: changed.plan, report: changed.report })
+}
+
+/// A few seconds in which the meter counts, so that there is something to be kept.
+async fn wait_for_energy(meter: &RunningMeter) {
+    let counted = |meter: &RunningMeter| {
+        meter.site.view().readings.find("kWh del").is_ok_and(|(_, value)| value.is_some_and(|kwh| kwh > 0.01))
+    };
+    for _ in 0..50 {
+        if counted(meter) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
 
 /// A Setup that knows nobody; a scratch meter is met for the first time.

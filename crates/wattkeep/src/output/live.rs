@@ -45,7 +45,14 @@ fn step_there(out: &mut dyn Write, step: &Step, detail: Detail) -> io::Result<()
     let direction = if step.plan.to > step.plan.from { Direction::Upgrade } else { Direction::Downgrade };
     let what = "Rehearsed on a scratch meter with real faces".to_owned();
     plan::write(out, &step.plan, &Heading { direction, what, setup: None }, detail)?;
-    report::verdict(out, &step.report)
+    report::verdict(out, &step.report)?;
+    let same = step.report.lines.iter().filter(|line| line.same).count();
+    writeln!(out, "{same} of {} as planned", counted(step.report.lines.len(), "line"))?;
+    for line in step.report.lines.iter().filter(|line| !line.same || detail == Detail::Everything) {
+        let lead = format!("  {}: ", line.subject);
+        super::text::hanging(out, &lead, style::PLAIN, &format!("planned {}, found {}", line.planned, line.found))?;
+    }
+    Ok(())
 }
 
 fn outcome(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {
@@ -83,7 +90,13 @@ fn logins(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {
         table.row([first.face.into(), login.into(), next(), next(), next()]);
     }
     table.write(out)?;
-    paragraph(out, 2, style::QUIET, &format!("before: {}", releases.join(", then ")))
+    let phases = releases.join(", then ");
+    paragraph(
+        out,
+        2,
+        style::QUIET,
+        &format!("The releases: {phases}. FTP has no server in this version; its setting is in the plans."),
+    )
 }
 
 fn alike(first: &Row, next: &Row) -> bool {

@@ -118,7 +118,7 @@ pub fn readings_document(readings: &Readings) -> Value {
 /// A number with the decimals that people are shown: what lies beyond is no measurement.
 fn rounded(reading: &Reading) -> Value {
     match (reading.value.as_f64(), reading.decimals) {
-        (Some(number), Some(decimals)) => {
+        (Some(number), Some(decimals)) if reading.value.is_f64() => {
             let scale = 10_f64.powi(i32::from(decimals));
             Value::from((number * scale).round() / scale)
         }
