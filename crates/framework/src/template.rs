@@ -96,21 +96,7 @@ impl FromStr for RegisterName {
     }
 }
 
-macro_rules! serde_by_name {
-    ($($type:ty),+) => {$(
-        impl Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-serde_by_name!(ModuleName, RegisterName);
+security::serde_by_name!(ModuleName, RegisterName);
 
 /// One module's set-up: values, links and labels.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -87,6 +87,9 @@ pub enum BootError {
     State(#[from] GateError),
 }
 
+/// What the network is told about a lost device key.
+const LOST_KEY: &str =
+    "The meter's device key is missing, so no password can be checked; measuring goes on. Its file must be put back.";
 /// The record of what a meter has measured last.
 const SOURCE: &str = "source";
 /// The record of the ports that a meter was made with, by register: it outlives every release.
@@ -124,7 +127,6 @@ pub fn boot(
     let mut drafts = vec![Draft::ordinary(priority::WARNING, "power", effect)];
     drafts.extend(remarks.iter().map(|remark| Draft::kept(priority::WARNING, "boot", remark)));
     state.log(now, &Caller::meter(), drafts)?;
-    remarks.extend(state.identity.lost_key.clone());
     Ok(Booted { gate: Gate::new(state, surroundings), born, remarks })
 }
 
@@ -214,7 +216,11 @@ fn resume(mut store: Store, source: String, shipped: Arc<Vec<Shipped>>) -> Resul
     };
     let (device_key, lost_key) = match device_key {
         Ok(key) => (Some(key), None),
-        Err(sentence) => (None, Some(sentence)),
+        Err(sentence) => {
+            // Where the key should lie is for whoever holds the machine; the network learns only what it means.
+            remarks.push(sentence);
+            (None, Some(LOST_KEY.to_owned()))
+        }
     };
     let carried = Arc::new(carried(&store, &stored.active, &shipped)?);
     let credentials = credentials(&stored.active)?;

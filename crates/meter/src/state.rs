@@ -143,10 +143,23 @@ impl State {
         })
     }
 
+    /// Whom the meter believes at this moment.
+    pub fn believed(&self) -> Believed {
+        let digests = self.shipped.iter().map(|shipped| shipped.carried.package).collect();
+        Believed { digests, keys: self.trust.clone() }
+    }
+}
+
+/// Whom a meter believes: the releases of its program, and the keys in its own list.
+pub(crate) struct Believed {
+    digests: Vec<Sha256Digest>,
+    keys: Vec<TrustedKey>,
+}
+
+impl Believed {
     /// A package as the meter itself verifies it, whatever Setup did (B27).
     pub fn verify<'a>(&self, bytes: &'a [u8]) -> Result<VerifiedPackage<'a>, GateError> {
-        let digests: Vec<Sha256Digest> = self.shipped.iter().map(|shipped| shipped.carried.package).collect();
-        let trust = Trust { digests: &digests, keys: &self.trust };
+        let trust = Trust { digests: &self.digests, keys: &self.keys };
         Ok(UnverifiedPackage::read(bytes)?.verify(&trust, Target::METER)?)
     }
 }

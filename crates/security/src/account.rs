@@ -169,22 +169,7 @@ impl FromStr for AccountId {
     }
 }
 
-macro_rules! serde_by_name {
-    ($($type:ty),+) => {$(
-        impl Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let name = std::borrow::Cow::<'de, str>::deserialize(from)?;
-                name.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )+};
-}
-serde_by_name!(UserId, AccountId);
+crate::serde_by_name!(UserId, AccountId);
 
 /// What a meter keeps of a password. The secret itself is the vault's business; whoever plans a
 /// change of release needs to know only the kind.

@@ -9,6 +9,7 @@ pub mod account;
 pub mod credential;
 pub mod decide;
 pub mod lockout;
+mod names;
 pub mod password;
 pub mod phc;
 pub mod pressure;

@@ -49,10 +49,12 @@ impl Vault {
             Queue::Known => &self.known,
             Queue::Strangers => &self.strangers,
         };
-        let waiting = Arc::clone(queue).try_acquire_owned().ok()?;
+        // Whoever has to wait as a penalty takes no place while waiting; the faces' own limits bound how many
+        // wait.
         if delay.millis > 0 {
             tokio::time::sleep(Duration::from_millis(u64::from(delay.millis))).await;
         }
+        let waiting = Arc::clone(queue).try_acquire_owned().ok()?;
         let running = Arc::clone(&self.running).acquire_owned().await.ok()?;
         Some(Turn { _waiting: waiting, _running: running, memories: Arc::clone(&self.memories) })
     }

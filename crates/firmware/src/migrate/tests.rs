@@ -229,7 +229,38 @@ fn b17_a_service_that_arrives_takes_the_port_the_meter_was_made_with() {
 }
 
 #[test]
-fn b7_b8_any_release_reaches_any_other_directly() {
+fn b4_the_meter_keeps_its_own_template_and_the_plan_says_so() {
+    let mut settings = factory(&legacy());
+    let name = "Power Meter 1/CT Prim".parse().unwrap();
+    settings.template.set(&name, &Value::Number(600.0)).unwrap();
+    let meter = settings.template.modules.get_mut(&"Power Meter 1".parse().unwrap()).unwrap();
+    meter.labels.insert("kW tot".to_owned(), "Load".to_owned());
+    let migration = migrate(&settings, &legacy(), &current(), &Choices::default());
+    let own = |settings: &Settings| -> Vec<_> {
+        let modules = settings.template.modules.clone();
+        modules.into_iter().filter(|(module, _)| !module.is_security()).collect()
+    };
+    assert_eq!(own(&migration.settings), own(&settings));
+    has_rows(
+        &migration,
+        &[
+            (Kind::Template, "template", "kept", "kept", Severity::Info),
+            (Kind::Setting, "PT/CT", "PT 120:120, CT 600:5", "PT 120:120, CT 600:5", Severity::Info),
+        ],
+    );
+}
+
+#[test]
+fn b8_a_newest_meter_goes_back_to_any_older_release() {
+    for older in [legacy(), between()] {
+        let migration = migrate(&factory(&current()), &current(), &older, &Choices::default());
+        assert_eq!(Direction::between(&current(), &older), Some(Direction::Downgrade));
+        assert_eq!(migration.settings.clone().check(&older), Ok(()));
+    }
+}
+
+#[test]
+fn b7_any_release_reaches_any_other_directly() {
     for from in releases() {
         for to in releases() {
             let mut settings = migrate(&factory(&from), &from, &to, &Choices::default()).settings;

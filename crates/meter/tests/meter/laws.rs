@@ -25,8 +25,11 @@ proptest! {
     #[test]
     fn b25_plan_equals_act_up_and_down(
         switches in prop::collection::vec(any::<bool>(), SWITCHES.len()),
-        advanced in any::<bool>(),
+        mode in prop::sample::select(vec!["none", "standard", "advanced"]),
         attempts in 0_u8..=255,
+        minutes in 1_u16..=1440,
+        port in 10_000_u16..60_000,
+        label in "[ -~]{1,20}",
         rights in 0_u8..64,
         panel in any::<bool>(),
     ) {
@@ -36,6 +39,11 @@ proptest! {
             set(&gate, switch, if on { "yes" } else { "no" });
         }
         set(&gate, "Invalid Attempts", &attempts.to_string());
+        set(&gate, "Lock-out Minutes", &minutes.to_string());
+        set(&gate, "Modbus Port", &port.to_string());
+        let mut file = gate.template(NOW, &meter::Caller::meter(), firmware::WithSecurity::No).unwrap();
+        file.modules.get_mut(&"Factory 1".parse().unwrap()).unwrap().label = Some(label);
+        edit(&gate, vec![meter::Edit::Template(Box::new(file))]).unwrap();
         let user7 = UserId::new(7).unwrap();
         let granted = Right::ALL.into_iter().filter(|right| rights & (1 << *right as u8) != 0).collect();
         edit(&gate, vec![
@@ -46,9 +54,11 @@ proptest! {
         if panel {
             set_password(&gate, "8650", "12345");
         }
-        if advanced {
+        if mode == "advanced" {
             set_password(&gate, "USER1", "one1");
-            set(&gate, "Mode", "advanced");
+        }
+        if mode != "standard" {
+            set(&gate, "Mode", mode);
         }
         for release in ["4.40.1", "4.0.9"] {
             let before: Settings = (*gate.view().settings).clone();
