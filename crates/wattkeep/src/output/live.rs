@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use firmware::Kind;
 use firmware::migrate::Direction;
 use owo_colors::OwoColorize;
 
@@ -16,9 +17,11 @@ use crate::live::{Expected, Rehearsal, Row, Step, Try};
 /// # Errors
 /// Those of the stream.
 pub fn write(out: &mut dyn Write, rehearsal: &Rehearsal, detail: Detail) -> io::Result<()> {
-    for step in &rehearsal.steps {
+    for (number, step) in rehearsal.steps.iter().enumerate() {
+        if number > 0 {
+            writeln!(out)?;
+        }
         step_there(out, step, detail)?;
-        writeln!(out)?;
     }
     heading(out, "Every login at every face, tried before and after")?;
     logins(out, rehearsal)?;
@@ -45,14 +48,26 @@ fn step_there(out: &mut dyn Write, step: &Step, detail: Detail) -> io::Result<()
     let direction = if step.plan.to > step.plan.from { Direction::Upgrade } else { Direction::Downgrade };
     let what = "Rehearsed on a scratch meter with real faces".to_owned();
     plan::write(out, &step.plan, &Heading { direction, what, setup: None }, detail)?;
+    writeln!(out)?;
     report::verdict(out, &step.report)?;
-    let same = step.report.lines.iter().filter(|line| line.same).count();
-    writeln!(out, "{same} of {} as planned", counted(step.report.lines.len(), "line"))?;
-    for line in step.report.lines.iter().filter(|line| !line.same || detail == Detail::Everything) {
-        let lead = format!("  {}: ", line.subject);
-        super::text::hanging(out, &lead, style::PLAIN, &format!("planned {}, found {}", line.planned, line.found))?;
+    plan_and_fact(out, step, detail)
+}
+
+/// Plan and fact side by side: what changes, and whatever is not as planned. Rights have their facts in
+/// the table of logins.
+fn plan_and_fact(out: &mut dyn Write, step: &Step, detail: Detail) -> io::Result<()> {
+    let mut table = Table::new([("line", Align::Left), ("planned", Align::Left), ("found", Align::Left)]);
+    for (line, found) in step.plan.consequences.iter().zip(&step.report.lines) {
+        let shown = line.changes() && line.kind != Kind::Right;
+        if shown || !found.same || detail == Detail::Everything {
+            let style = if found.same { style::PLAIN } else { style::DANGER };
+            let fact = Cell::styled(plan::narrow(&found.found), style);
+            table.row([found.subject.as_str().into(), plan::narrow(&found.planned).into(), fact]);
+        }
     }
-    Ok(())
+    table.write(out)?;
+    let same = step.report.lines.iter().filter(|line| line.same).count();
+    writeln!(out, "{same} of {} as planned", counted(step.report.lines.len(), "line"))
 }
 
 fn outcome(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {

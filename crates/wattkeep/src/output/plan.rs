@@ -6,6 +6,8 @@
 
 mod fold;
 
+pub(crate) use self::fold::narrow;
+
 use std::io::{self, Write};
 
 use firmware::migrate::Direction;

@@ -11,6 +11,11 @@ const WHAT_THEY_HAD: &str = "what they had";
 /// Stands for the name of any of several users.
 const ANY_USER: &str = "USERn";
 
+/// A state as it stands in a narrow column.
+pub(crate) fn narrow(state: &str) -> &str {
+    if state == NOT_PART.0 { NOT_PART.1 } else { state }
+}
+
 /// A line as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
@@ -28,15 +33,14 @@ pub(super) struct Row {
 impl Row {
     /// A line by itself.
     pub(super) fn of(line: &Consequence) -> Self {
-        let narrow = |state: &str| if state == NOT_PART.0 { NOT_PART.1.to_owned() } else { state.to_owned() };
         Self {
             kind: line.kind,
             severity: line.severity,
             told: line.told,
             clause: line.clause.clone(),
             subject: line.subject.clone(),
-            before: narrow(&line.before),
-            after: narrow(&line.after),
+            before: narrow(&line.before).to_owned(),
+            after: narrow(&line.after).to_owned(),
             sentence: Some(line.text.clone()),
         }
     }
