@@ -190,7 +190,7 @@ pub fn connections(out: &mut dyn Write, connections: &Connections) -> io::Result
 /// Those of the stream.
 pub fn set_answer(out: &mut dyn Write, answer: &SetAnswer) -> io::Result<()> {
     for account in &answer.passwords {
-        writeln!(out, "{}", format!("New password for {account}").style(style::GOOD))?;
+        writeln!(out, "{}", format!("New password: {account}").style(style::GOOD))?;
     }
     if answer.changed.is_empty() && answer.passwords.is_empty() {
         writeln!(out, "Nothing was changed: it is so already.")?;

@@ -235,7 +235,11 @@ fn offer_new_passwords(plan: &Plan, screen: &mut Screen<'_>) -> Result<NewPasswo
     }
     let mut given = NewPasswords::new();
     for account in accounts {
-        let prompt = format!("New password of {account} (empty: it becomes 0): ");
+        let whose = match account {
+            AccountId::FrontPanel => "the front panel".to_owned(),
+            AccountId::User(user) => user.to_string(),
+        };
+        let prompt = format!("New password of {whose} (empty: it becomes 0)");
         let password = passwords::password(Wanted::New, None, &prompt)?;
         if !password.expose().is_empty() {
             given.push((account, password));

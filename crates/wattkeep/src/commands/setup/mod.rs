@@ -122,8 +122,11 @@ async fn set_user(
     let UsersCommand::Set { user, rights, active, new_password_file, new_password, force } = change;
     let given =
         new_password || new_password_file.is_some() || std::env::var_os(passwords::NEW_PASSWORD_VARIABLE).is_some();
+    if given {
+        session.prove_security().await?;
+    }
     let password = given
-        .then(|| passwords::password(Wanted::New, new_password_file.as_deref(), &format!("New password of {user}: ")))
+        .then(|| passwords::password(Wanted::New, new_password_file.as_deref(), &format!("New password of {user}")))
         .transpose()?;
     let request = api::UserRequest {
         user,
@@ -145,8 +148,9 @@ async fn set_security(
         SecurityCommand::Set { words, new_password_file, force } => {
             let answer = match SecurityChange::from_words(&words).map_err(usage)? {
                 SecurityChange::FrontPanelPassword => {
+                    session.prove_security().await?;
                     let file = new_password_file.as_deref();
-                    let password = passwords::password(Wanted::New, file, "New front-panel password: ")?;
+                    let password = passwords::password(Wanted::New, file, "New front-panel password")?;
                     let panel = AccountId::FrontPanel;
                     session.ask(async |client: &mut Client| client.set_password(panel, &password).await).await?
                 }

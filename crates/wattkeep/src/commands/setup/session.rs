@@ -68,6 +68,11 @@ impl Session {
         }
     }
 
+    /// Makes sure that whoever is here may edit security, before a new password is asked for.
+    pub async fn prove_security(&mut self) -> Result<(), Failure> {
+        self.ask(async |client: &mut Client| client.users().await).await.map(drop)
+    }
+
     /// The meter itself, logged in if it wants that for a change.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
@@ -76,7 +81,7 @@ impl Session {
     async fn log_in(&mut self) -> Result<(), Failure> {
         let who = self.user.as_deref().unwrap_or("the front panel");
         let password =
-            passwords::password(Wanted::Login, self.password_file.as_deref(), &format!("Password of {who}: "))?;
+            passwords::password(Wanted::Login, self.password_file.as_deref(), &format!("Password of {who}"))?;
         self.client.login(self.user.as_deref(), &password).await?;
         Ok(())
     }
