@@ -109,7 +109,7 @@ pub fn boot(
         Opened::Existing(store) => (*store, false),
     };
     let source = birth.source.clone();
-    let (mut state, mut remarks) = resume(store, birth.source, shipped)?;
+    let (mut state, mut remarks) = resume(store, birth.source, shipped, now)?;
     if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
@@ -124,9 +124,7 @@ pub fn boot(
     }])?;
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
-    let mut drafts = vec![Draft::ordinary(priority::WARNING, "power", effect)];
-    drafts.extend(remarks.iter().map(|remark| Draft::kept(priority::WARNING, "boot", remark)));
-    state.log(now, &Caller::meter(), drafts)?;
+    state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
     Ok(Booted { gate: Gate::new(state, surroundings), born, remarks })
 }
 
@@ -190,18 +188,35 @@ fn no_such_release(asked: Option<&Version>, shipped: &[Shipped]) -> BootError {
     }
 }
 
-fn resume(mut store: Store, source: String, shipped: Arc<Vec<Shipped>>) -> Result<(State, Vec<String>), BootError> {
+fn resume(
+    mut store: Store,
+    source: String,
+    shipped: Arc<Vec<Shipped>>,
+    now: Now,
+) -> Result<(State, Vec<String>), BootError> {
     let id = MeterId::ONLY;
     let mut remarks = Vec::new();
     let mut stored = store.load(id)?;
     if stored.trial.is_some() {
-        let tried = stored.active.release.clone();
-        let _scrubbed_below = store.revert_trial(id, "{}", EventBatch::NONE)?;
-        stored = store.load(id)?;
-        let old = &stored.active.release;
-        remarks.push(format!(
+        let tried = &stored.active.release;
+        let old = stored.trial.as_ref().map_or("the release it had", |trial| trial.previous.release.as_str());
+        let remark = format!(
             "power failed before the change to {tried} was confirmed: the meter is back on {old}, with the settings it had"
-        ));
+        );
+        // Told in the same commit that goes back. What is always kept needs no depth.
+        let event = store::NewEvent {
+            utc_ms: now.utc_ms,
+            priority: priority::WARNING,
+            user: Caller::meter().who.to_string(),
+            path: Caller::meter().path_name().to_owned(),
+            cause: "change of release".to_owned(),
+            effect: remark.clone(),
+            keep: store::Keep::Always,
+            chain: None,
+        };
+        let _scrubbed_below = store.revert_trial(id, "{}", EventBatch { events: &[event], depth: 0 })?;
+        stored = store.load(id)?;
+        remarks.push(remark);
     }
     store.scrub()?;
     let device_key = match store.device_key() {
