@@ -167,7 +167,7 @@ impl Gate {
             settings: Arc::clone(&state.settings),
             credentials: state.credentials.clone(),
             energy: state.energy,
-            next_event: state.store.load(state.id)?.events.next_number,
+            next_event: state.store.next_event(state.id)?,
         };
         let number = state.generation;
         let effect = format!("accepted {} to {}, plan {digest}", plan.from, plan.to);

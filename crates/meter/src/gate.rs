@@ -150,7 +150,7 @@ impl Gate {
     /// The number that the next event will have.
     pub fn next_event(&self) -> Result<u64, GateError> {
         let state = self.state();
-        Ok(state.store.load(state.id)?.events.next_number)
+        Ok(state.store.next_event(state.id)?)
     }
 
     /// Logs something that a face has seen.

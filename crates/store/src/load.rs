@@ -131,6 +131,11 @@ impl Store {
         })
     }
 
+    /// The number that a meter's next event gets.
+    pub fn next_event(&self, meter: MeterId) -> Result<u64, StoreError> {
+        events::next_number(&self.connection, meter)
+    }
+
     fn load_slot(&self, meter: MeterId, slot: &str) -> Result<SlotState, StoreError> {
         let doing = "reading settings";
         let (release, settings, package) = self
