@@ -111,9 +111,20 @@ impl Meter {
 
     /// Starts a meter; what it said if it ended before it was ready.
     pub fn try_start(home: &Path, args: &[&str]) -> Result<Self, Said> {
+        Self::spawn(home, args, wattkeep(home).stderr(Stdio::piped()))
+    }
+
+    /// Starts a meter that writes all it ever says of itself to a file, at the most verbose level.
+    pub fn start_talking(home: &Path, args: &[&str], log: &Path) -> Self {
+        let file = std::fs::File::create(log).unwrap();
         let mut command = wattkeep(home);
+        command.env("WATTKEEP_LOG", "trace").stderr(file);
+        Self::spawn(home, args, &mut command).unwrap_or_else(|said| panic!("the meter did not start: {said:#?}"))
+    }
+
+    fn spawn(home: &Path, args: &[&str], command: &mut Command) -> Result<Self, Said> {
         command.arg("meter").arg("--state").arg(home.join("state")).args(args);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut banner = String::new();
         let mut ports = BTreeMap::new();

@@ -63,6 +63,16 @@ pub fn table(settings: &Settings, release: &Release) -> Table {
     table
 }
 
+/// Who a row is about: `anyone`, `8650`, `USER1`.
+pub fn login(who: Who) -> String {
+    if who == Who::Nobody { "anyone".to_owned() } else { who.to_string() }
+}
+
+/// How a row is named: `web: USER1`.
+pub fn subject(path: Path, who: Who) -> String {
+    format!("{path}: {}", login(who))
+}
+
 /// A row in words: `read, full-config`, `everything`, or `nothing`.
 pub fn words(row: Option<&BTreeSet<Allowed>>) -> String {
     match row {

@@ -103,7 +103,7 @@ fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String
         Kind::Service => service(&line.subject, facts),
         Kind::Account => account(line, facts),
         Kind::Right => {
-            let row = table.iter().find(|((path, who), _)| line.subject == lines::right_subject(*path, *who));
+            let row = table.iter().find(|((path, who), _)| line.subject == access::subject(*path, *who));
             access::words(row.map(|(_, row)| row))
         }
         Kind::Setting => match line.subject.as_str() {
@@ -199,6 +199,6 @@ mod tests {
                 line.subject
             );
         }
-        assert_eq!(lines::right_subject(security::Path::Web, Who::Nobody), "web: anyone");
+        assert_eq!(access::subject(security::Path::Web, Who::Nobody), "web: anyone");
     }
 }

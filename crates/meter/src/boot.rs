@@ -108,18 +108,15 @@ pub fn boot(
         Opened::Existing(_) if !birth.trust.is_empty() => return Err(BootError::TrustTooLate),
         Opened::Existing(store) => (*store, false),
     };
-    let source = birth.source.clone();
-    let (mut state, mut remarks) = resume(store, birth.source, shipped, now)?;
+    let (mut state, remarks) = resume(store, birth.source, shipped, now)?;
     if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
-    if !born && let Some(before) = state.source_before.take().filter(|before| *before != source) {
-        remarks.push(format!("this meter measured {before} before; now it measures {source}"));
-    }
+    let source = serde_json::Value::from(state.identity.source.as_str()).to_string();
     state.store.tick(&[store::Tick {
         meter: state.id,
         energies: &[],
-        records: &[(SOURCE, &serde_json::Value::from(source).to_string())],
+        records: &[(SOURCE, &source)],
         events: EventBatch::NONE,
     }])?;
     let release = &state.carried.release.release;
@@ -229,6 +226,10 @@ fn resume(
         }
         store::DeviceKey::Lost(sentence) => Err(sentence.clone()),
     };
+    let measured: Option<String> = stored.records.get(SOURCE).and_then(|source| serde_json::from_str(source).ok());
+    if let Some(before) = measured.filter(|before| *before != source) {
+        remarks.push(format!("this meter measured {before} before; now it measures {source}"));
+    }
     let (device_key, lost_key) = match device_key {
         Ok(key) => (Some(key), None),
         Err(sentence) => {
@@ -269,7 +270,6 @@ fn resume(
         under_way: None,
         refusals: Refusals::default(),
         scrub_due: false,
-        source_before: stored.records.get(SOURCE).and_then(|source| serde_json::from_str(source).ok()),
         store,
     };
     Ok((state, remarks))

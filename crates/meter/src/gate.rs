@@ -153,11 +153,6 @@ impl Gate {
         Ok(state.store.next_event(state.id)?)
     }
 
-    /// Logs something that a face has seen.
-    pub fn log(&self, now: Now, caller: &Caller, cause: &str, effect: &str) -> Result<(), GateError> {
-        Ok(self.state().log(now, caller, vec![Draft::ordinary(priority::INFORMATION, cause, effect)])?)
-    }
-
     /// Logs that the meter is stopped.
     pub fn power_down(&self, now: Now) -> Result<(), StoreError> {
         self.state().log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", "power down")])

@@ -46,8 +46,6 @@ pub(crate) struct State {
     pub refusals: Refusals,
     /// Whether old secrets may still be on the disk because erasing them failed; tried again every second.
     pub scrub_due: bool,
-    /// What the meter measured when it ran last.
-    pub source_before: Option<String>,
 }
 
 impl State {

@@ -104,10 +104,7 @@ pub fn in_clear(view: &View) -> Vec<Service> {
 pub fn access(view: &View) -> BTreeMap<String, String> {
     firmware::access::table(&view.settings, view.release())
         .into_iter()
-        .map(|((path, who), row)| {
-            let who = if who == Who::Nobody { "anyone".to_owned() } else { who.to_string() };
-            (format!("{path}: {who}"), firmware::access::words(Some(&row)))
-        })
+        .map(|((path, who), row)| (firmware::access::subject(path, who), firmware::access::words(Some(&row))))
         .collect()
 }
 

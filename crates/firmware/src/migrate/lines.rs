@@ -201,7 +201,7 @@ fn rights(change: &Change<'_>) -> Vec<Consequence> {
         if was == will {
             continue;
         }
-        let (path, who) = (row.0, login(row.1));
+        let (path, who) = (row.0, access::login(row.1));
         let opens = will.into_iter().flatten().any(|ask| was.is_none_or(|was| !was.contains(ask)));
         let (severity, text) = if opens {
             let given = access::words(will);
@@ -211,21 +211,12 @@ fn rights(change: &Change<'_>) -> Vec<Consequence> {
         } else {
             (Severity::Info, format!("Over {path}, {who} gets nothing any more."))
         };
-        let subject = right_subject(row.0, row.1);
+        let subject = access::subject(row.0, row.1);
         let clause = right_clause(path, change);
         let words = (access::words(was), access::words(will));
         lines.push(Consequence::new(clause, Kind::Right, subject, words, severity, text));
     }
     lines
-}
-
-fn login(who: Who) -> String {
-    if who == Who::Nobody { "anyone".to_owned() } else { who.to_string() }
-}
-
-/// How a row of the access table is named.
-pub(crate) fn right_subject(path: Path, who: Who) -> String {
-    format!("{path}: {}", login(who))
 }
 
 /// A register's value in words.

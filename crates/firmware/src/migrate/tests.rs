@@ -373,8 +373,7 @@ proptest! {
         for ((path, who), row) in crate::access::table(&migration.settings, &to) {
             let was = before.get(&(path, who)).cloned().unwrap_or_default();
             if !row.is_subset(&was) {
-                let who = if who == security::Who::Nobody { "anyone".to_owned() } else { who.to_string() };
-                let subject = format!("{path}: {who}");
+                let subject = crate::access::subject(path, who);
                 let found = migration.consequences.iter().any(|line| line.subject == subject && line.severity == Severity::Danger);
                 prop_assert!(found, "{} opens without a danger line", subject);
             }

@@ -2,7 +2,7 @@
 //! that decide about access. Which of these registers a release has, and what they hold as shipped,
 //! is the release's own data; a register that a release doesn't have isn't in its meters' template.
 
-use security::{Mode, Right};
+use security::Right;
 
 use crate::kind::Kind;
 use crate::register::{Factory, Range, SetupRegister};
@@ -177,13 +177,10 @@ impl Service {
     }
 }
 
-/// The mode a register value names.
-pub fn mode_of(text: &str) -> Option<Mode> {
-    text.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use security::Mode;
+
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use framework::modules::security_options::SESSION_TIMEOUT;
 use meter::{Caller, Denied, View};
-use security::{AccountId, Ask, Password, Path, Source, Token, Who};
+use security::{Ask, Password, Path, Token, Who};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{error::Elapsed, timeout};
 use zeroize::Zeroizing;
@@ -194,18 +194,8 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn check(site: &Site, name: &str, typed: &Zeroizing<Vec<u8>>, peer: SocketAddr) -> Result<Who, Denied> {
-    if site.gate.open_to_all() && AccountId::from_login(name) == Some(AccountId::FrontPanel) {
-        return no_security(site, peer);
-    }
     // No release takes a password anywhere near this long, so what is cut off can't make it right.
     let typed = typed.get(..Password::MAX_BYTES).unwrap_or(typed);
     let password = Password::new(typed).map_err(|_| Denied::Busy)?;
     site.login(Path::Telnet, name, password, peer).await
-}
-
-/// No security: `8650`, with any password. It is logged all the same.
-fn no_security(site: &Site, peer: SocketAddr) -> Result<Who, Denied> {
-    let caller = Caller::on(Path::Telnet, Who::Standard, peer);
-    site.gate.log(site.now(), &caller, &format!("login from {}", Source::from(peer.ip())), "valid")?;
-    Ok(Who::Standard)
 }

@@ -1,5 +1,7 @@
 //! Runs one meter until it is told to stop.
 
+use std::io::IsTerminal;
+
 use host::{Options, SourceChoice};
 
 use super::runtime;
@@ -33,6 +35,7 @@ pub fn run(args: MeterArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> 
         ports: args.ports.unwrap_or_default().0,
         serial: args.serial,
     };
+    log_to_standard_error();
     runtime()?.block_on(async {
         let bind = options.bind;
         let mut signals = Signals::listen()?;
@@ -44,6 +47,16 @@ pub fn run(args: MeterArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> 
         meter.stop().await;
         Ok(Status::Done)
     })
+}
+
+/// What the meter's rooms have to say of themselves: warnings and errors, or what `WATTKEEP_LOG` asks for
+/// (`debug`, `services=debug`). No secret is ever in it.
+fn log_to_standard_error() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("WATTKEEP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // A second meter in the same process (tests) goes on with the first one's.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
 }
 
 /// The simulated grid is the same each time: what people compare should differ only where they changed
