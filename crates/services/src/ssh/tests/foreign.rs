@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use super::*;
 
-/// What a transfer of [`LARGE`] may take. One that stands still never ends.
+/// What a client may take that moves next to nothing, and how long a transfer may stand still. How long a
+/// whole one takes is the machine's affair; one that deadlocks gets no further.
 const LIMIT: Duration = Duration::from_secs(10);
 /// Larger than every buffer and window on the way.
 const LARGE: usize = 200_000_000;
@@ -19,6 +20,21 @@ const LARGE: usize = 200_000_000;
 async fn run(mut command: Command) -> Output {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     timeout(LIMIT, command.output()).await.expect("the client ends in time").unwrap()
+}
+
+/// Runs a client that fetches a file, for as long as the file grows.
+async fn fetch(mut command: Command, target: &Path) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut client = std::pin::pin!(command.output());
+    let mut before = 0;
+    loop {
+        if let Ok(output) = timeout(LIMIT, client.as_mut()).await {
+            return output.unwrap();
+        }
+        let now = std::fs::metadata(target).map_or(0, |file| file.len());
+        assert!(now > before, "the transfer stands still at {now} bytes");
+        before = now;
+    }
 }
 
 /// Whether a tool answers; if not, says what is skipped.
@@ -87,7 +103,7 @@ async fn openssh_sftp_gets_200_mb_with_128_requests_under_way() {
     let target = directory.path().join("large.bin");
     let mut command = openssh("sftp", "0", address);
     command.args(["-q", "-R", "128"]).arg(format!("8650@{}:/logs/large.bin", address.ip())).arg(&target);
-    let output = run(command).await;
+    let output = fetch(command, &target).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     same(&target, &large);
 }
@@ -110,7 +126,7 @@ transport.close()
     let mut command = Command::new("python3");
     command.env("PASSWORD", "0").args(["-c", GET]);
     command.arg(address.ip().to_string()).arg(address.port().to_string()).arg(&target);
-    let output = run(command).await;
+    let output = fetch(command, &target).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     same(&target, &large);
 }
