@@ -1,0 +1,77 @@
+//! Every set-up register on every path: the gate refuses a change exactly where the rights matrix does, so
+//! that no register has a way around its right.
+
+use std::net::SocketAddr;
+
+use framework::Value;
+use framework::register::Range;
+use meter::{Caller, ChangeSet, Edit, Gate, GateError};
+use security::{Ask, Path, Right, Rights, UserId, Who, decide};
+
+use crate::bench::*;
+
+/// A value that the register takes and doesn't hold.
+fn another(range: Range, value: &Value) -> Value {
+    match (range, value) {
+        (Range::YesNo, Value::Flag(on)) => Value::Flag(!on),
+        (Range::Choice(words), Value::Text(word)) => {
+            Value::Text((*words.iter().find(|other| *other != word).unwrap()).to_owned())
+        }
+        (Range::Number { min, max, .. }, Value::Number(number)) => {
+            Value::Number(if *number == min { max } else { min })
+        }
+        (Range::Text(_), Value::Text(text)) => Value::Text(format!("{text}x")),
+        _ => panic!("{value} is no value of {range}"),
+    }
+}
+
+fn user(number: u8) -> UserId {
+    UserId::new(number).unwrap()
+}
+
+/// Users 1 to 7: all rights, then each right alone with Read.
+fn give_rights(gate: &Gate) {
+    let alone = Right::ALL.into_iter().map(|right| Rights::NONE.with(Right::Read).with(right));
+    let edits = alone.zip(2..).flat_map(|(rights, number)| {
+        [
+            Edit::Password(security::AccountId::User(user(number)), credential(gate, "seven7")),
+            Edit::Active(user(number), true),
+            Edit::Rights(user(number), rights),
+        ]
+    });
+    edit(gate, edits.collect()).unwrap();
+}
+
+#[test]
+fn every_register_is_changed_on_a_path_only_with_its_right() {
+    let peer: SocketAddr = "192.0.2.7:4000".parse().unwrap();
+    for release in ["4.0.9", "4.40.1"] {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = open(dir.path(), Some(release));
+        set_password(&gate, "USER1", "one1");
+        give_rights(&gate);
+        for mode in gate.view().release().modes.clone() {
+            set_password(&gate, "8650", "12345");
+            set(&gate, "Mode", mode.name());
+            let view = gate.view();
+            let mut cells = 0;
+            // Two modules of a kind are enough: a register's right belongs to its kind.
+            let registers = view.settings.template.registers().filter(|(name, ..)| name.module.number() <= 2);
+            for (name, register, value) in registers {
+                let other = another(register.range, value);
+                let logins = (1..=7).map(|number| Who::User(user(number))).chain([Who::Nobody, Who::Standard]);
+                for (path, who) in logins.flat_map(|who| Path::ALL.map(|path| (path, who))) {
+                    let change = ChangeSet { edits: vec![Edit::Value(name.clone(), other.clone())], force: true };
+                    let refused = match gate.preview(NOW, &Caller::on(path, who, peer), change) {
+                        Err(GateError::Refused(refusal)) => Some(refusal),
+                        _ => None,
+                    };
+                    let decided = decide(&view.policy, path, who, Ask::Do(register.right)).err();
+                    assert_eq!(refused, decided, "{release} {mode} {path} {who}: {name} = {other}");
+                    cells += 1;
+                }
+            }
+            assert!(cells > 4_000, "{cells}");
+        }
+    }
+}
