@@ -1,0 +1,36 @@
+//! What people bring in files: packages, hash lists, templates, recordings.
+
+use firmware::hashlist::HashList;
+use firmware::package::UnverifiedPackage;
+use framework::Dcf;
+use metrology::comtrade::Recording;
+
+/// A `.upg`, up to its signature.
+pub fn package(bytes: &[u8]) {
+    let _ = UnverifiedPackage::read(bytes);
+}
+
+/// A hash list in any of the known forms.
+pub fn hashlist(bytes: &[u8]) {
+    let _ = HashList::parse(bytes);
+}
+
+/// A `.dcf`: what can be read can be written, and reads the same again.
+pub fn template(bytes: &[u8]) {
+    let Ok(file) = Dcf::parse(bytes) else { return };
+    let text = file.to_text();
+    match Dcf::parse(text.as_bytes()) {
+        Ok(again) => assert_eq!(file, again),
+        Err(error) => panic!("a template that was read can't be read again: {error}\n{text}"),
+    }
+}
+
+/// A COMTRADE recording: the length of the configuration in the first two bytes, then the configuration, then
+/// the samples.
+pub fn comtrade(bytes: &[u8]) {
+    let [high, low, rest @ ..] = bytes else { return };
+    let Some((configuration, samples)) = rest.split_at_checked(usize::from(u16::from_be_bytes([*high, *low]))) else {
+        return;
+    };
+    let _ = Recording::parse(configuration, samples);
+}
