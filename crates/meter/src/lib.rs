@@ -11,9 +11,11 @@ mod edit;
 mod error;
 mod events;
 mod gate;
+mod key_login;
 mod login;
 mod refusals;
 mod state;
+mod stored;
 mod view;
 
 pub use boot::{Birth, BootError, Booted, boot};

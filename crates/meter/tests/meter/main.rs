@@ -4,5 +4,6 @@
 
 mod bench;
 mod change;
+mod keys;
 mod laws;
 mod rules;
