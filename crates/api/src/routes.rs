@@ -22,6 +22,9 @@ pub const USERS: &str = "/v1/users";
 pub const SECURITY: &str = "/v1/security";
 /// POST with a new password in its own header and [`crate::PasswordRequest`]: [`crate::SetAnswer`].
 pub const PASSWORD: &str = "/v1/password";
+/// GET: [`crate::Keys`], `?account=` (`8650`, `USER1`) for one's; POST [`crate::KeyRequest`]; DELETE `?account=` and
+/// `?key=`, a fingerprint. Each answers the account's keys.
+pub const KEYS: &str = "/v1/keys";
 /// GET: [`crate::Events`], `?from=` and `?limit=`; without a beginning, the newest.
 pub const EVENTS: &str = "/v1/events";
 /// GET: [`crate::Connections`].

@@ -7,6 +7,7 @@
 mod asked;
 mod change;
 mod edit;
+mod keys;
 mod read;
 mod refused;
 mod remarks;
@@ -144,6 +145,7 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(USERS, get(read::users).post(edit::user))
         .route(SECURITY, get(read::security).post(edit::set))
         .route(PASSWORD, post(edit::password))
+        .route(KEYS, get(keys::list).post(keys::add).delete(keys::remove))
         .route(EVENTS, get(read::events))
         .route(CONNECTIONS, get(read::connections))
         .route(TEMPLATE, get(read::template).post(edit::template))

@@ -1,5 +1,7 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
+mod keys;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
 use setup::Address;
+
+pub use self::keys::{KeysArgs, KeysCommand};
 
 /// Behind the options of the command itself.
 const LAST: usize = 900;
@@ -122,6 +126,8 @@ pub enum SetupCommand {
 /// What can be done to users.
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
+    /// The SSH keys that open an account besides its password
+    Keys(KeysArgs),
     /// Change one user
     Set {
         /// Which: USER1 to USER16
@@ -370,6 +376,9 @@ mod tests {
             "m users",
             "m users set USER3 --rights read,time-sync --active yes",
             "m users set USER3 --new-password-file F --active no --force",
+            "m users keys USER3 list",
+            "m users keys 8650 add FILE.pub --json",
+            "m users keys user3 remove SHA256:RXm/ruZ0eTzRXKwi1AQEDynB0VgHQ2ac9KPSFdf/YnA",
             "m security",
             "m security set mode advanced",
             "m security set front-panel-password --new-password-file F",
@@ -405,6 +414,9 @@ mod tests {
             "m users set USER17 --active yes",
             "m users set USER3 --rights everything",
             "m users set USER3 --active maybe",
+            "m users keys USER3",
+            "m users keys root list",
+            "m users keys USER3 remove SHA256:RXm",
             "m plan",
             "m upgrade --to 4.40.1 --yes --accept sha256:00",
             "m upgrade --to 4.40.1 --accept x",

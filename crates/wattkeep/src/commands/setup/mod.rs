@@ -1,6 +1,7 @@
 //! Says to a meter what a technician wants of it, and shows what it answers.
 
 mod change;
+mod keys;
 mod session;
 
 use std::path::Path;
@@ -119,7 +120,12 @@ async fn set_user(
     session: &mut Session,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    let UsersCommand::Set { user, rights, active, new_password_file, new_password, force } = change;
+    let (user, rights, active, new_password_file, new_password, force) = match change {
+        UsersCommand::Keys(args) => return keys::run(args, json, session, screen).await,
+        UsersCommand::Set { user, rights, active, new_password_file, new_password, force } => {
+            (user, rights, active, new_password_file, new_password, force)
+        }
+    };
     let given =
         new_password || new_password_file.is_some() || std::env::var_os(passwords::NEW_PASSWORD_VARIABLE).is_some();
     if given {
