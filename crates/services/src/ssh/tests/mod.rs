@@ -103,7 +103,10 @@ fn a_host_key_is_new_each_time_and_readable() {
     let (one, two) = (new_host_key().unwrap(), new_host_key().unwrap());
     assert_ne!(one, two);
     assert!(one.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----"));
-    assert!(config(&one).is_ok());
+    let config_of_one = config(&one).unwrap();
+    // The library's own second for every refusal, the first empty try included, would be each login's.
+    assert_eq!(config_of_one.auth_rejection_time, Duration::ZERO);
+    assert_eq!(config_of_one.auth_rejection_time_initial, Some(Duration::ZERO));
     assert!(config(b"no key").is_err());
 }
 
