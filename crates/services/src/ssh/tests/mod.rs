@@ -2,13 +2,14 @@
 //! in [`foreign`] by clients that nobody here wrote.
 
 mod foreign;
+mod keys;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use meter::Caller;
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
-use russh::{ChannelMsg, keys};
+use russh::{ChannelMsg, keys as russh_keys};
 use russh_sftp::client::{RawSftpSession, SftpSession, error::Error as SftpError};
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use tokio::net::TcpStream;
@@ -22,7 +23,7 @@ struct Anything;
 impl client::Handler for Anything {
     type Error = russh::Error;
 
-    async fn check_server_key(&mut self, _: &keys::PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+    async fn check_server_key(&mut self, _: &russh_keys::PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         Ok(true)
     }
 }
