@@ -161,11 +161,8 @@ impl Agent {
     fn start(home: &Path) -> Self {
         use std::io::BufRead;
         let socket = home.join("agent").to_str().unwrap().to_owned();
-        let mut child = Command::new("ssh-agent")
-            .args(["-D", "-a", &socket])
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            Command::new("ssh-agent").args(["-D", "-a", &socket]).stdout(std::process::Stdio::piped()).spawn().unwrap();
         // It says where it listens once it does.
         let mut line = String::new();
         std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

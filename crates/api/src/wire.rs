@@ -2,6 +2,7 @@
 //! they don't know.
 
 mod keys;
+mod security_file;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use security::{AccountId, Fingerprint, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
 
 pub use self::keys::{AccountKey, KeyRequest, Keys};
+pub use self::security_file::{AccessChange, SecurityPlan};
 
 /// A service as anyone may see it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -298,17 +298,24 @@ impl Settings {
         let mut settings = self.clone();
         settings.template.modules.retain(|module, _| module.is_security());
         settings.template.modules.extend(file.modules.clone());
-        if let Some(security) = &file.security {
-            settings.set_option(options::MODE, Some(Value::Text(security.mode.name().to_owned())));
-            for (register, value) in &security.options {
-                settings.set_option(register, Some(value.clone()));
-            }
-            for (user, section) in &security.users {
-                let rights = section.rights.iter().copied().collect();
-                settings.set_user(*user, Account { active: section.active, rights });
-            }
+        match &file.security {
+            Some(security) => settings.with_security(security),
+            None => settings,
         }
-        settings
+    }
+
+    /// These settings with what a security section says in their place. Credentials are never taken from one.
+    #[must_use]
+    pub fn with_security(mut self, security: &SecuritySection) -> Self {
+        self.set_option(options::MODE, Some(Value::Text(security.mode.name().to_owned())));
+        for (register, value) in &security.options {
+            self.set_option(register, Some(value.clone()));
+        }
+        for (user, section) in &security.users {
+            let rights = section.rights.iter().copied().collect();
+            self.set_user(*user, Account { active: section.active, rights });
+        }
+        self
     }
 
     /// The settings of a meter that doesn't exist, as a template file describes it: a rehearsal's

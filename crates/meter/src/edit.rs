@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use firmware::{KeyChange, Settings, WithSecurity};
+use framework::dcf::SecuritySection;
 use framework::{Dcf, RegisterName};
 use security::{
     Account, AccountId, Ask, Credential, CredentialKind, Fingerprint, Mode, Password, PublicKey, Right, Rights, UserId,
@@ -33,6 +34,8 @@ pub enum Edit {
     AddKey(AccountId, PublicKey),
     /// An account's SSH key with this fingerprint to be gone, and the account's sessions with it.
     RemoveKey(AccountId, Fingerprint),
+    /// Mode, Security Options and users as a security file has them.
+    Security(Box<SecuritySection>),
     /// All modules, and the security section if the file has one.
     Template(Box<Dcf>),
 }
@@ -97,13 +100,13 @@ impl Gate {
 }
 
 /// A change that may be made.
-struct Checked {
-    after: Settings,
-    registers: Vec<(String, String, String)>,
-    credentials: Vec<(AccountId, Credential)>,
+pub(crate) struct Checked {
+    pub after: Settings,
+    pub registers: Vec<(String, String, String)>,
+    pub credentials: Vec<(AccountId, Credential)>,
 }
 
-fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Checked, GateError> {
+pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Checked, GateError> {
     let force = if change.force { Force::Yes } else { Force::No };
     let mut after = (*state.settings).clone();
     let mut credentials = Vec::new();
@@ -132,8 +135,20 @@ fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> R
 }
 
 fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+    let checked = checked(state, now, caller, change)?;
+    carry_out(gate, state, now, caller, checked)
+}
+
+/// Commits a change that may be made, and puts it to work.
+pub(crate) fn carry_out(
+    gate: &Gate,
+    state: &mut State,
+    now: Now,
+    caller: &Caller,
+    checked: Checked,
+) -> Result<Edited, GateError> {
     let before = Arc::clone(&state.settings);
-    let Checked { after, registers, credentials } = checked(state, now, caller, change)?;
+    let Checked { after, registers, credentials } = checked;
     let passwords: Vec<AccountId> = credentials.iter().map(|(account, _)| *account).collect();
     if registers.is_empty() && passwords.is_empty() && before.keys == after.keys && !rewired(&before, &after) {
         return Ok(Edited::default());
@@ -196,6 +211,7 @@ fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, ed
                 )));
             }
         }
+        Edit::Security(section) => *after = after.clone().with_security(&section),
         Edit::Template(file) => *after = after.with_dcf(&file),
     }
     Ok(())

@@ -14,6 +14,7 @@ mod gate;
 mod key_login;
 mod login;
 mod refusals;
+mod security_file;
 mod state;
 mod stored;
 mod view;
@@ -25,6 +26,7 @@ pub use error::{Failure, GateError};
 pub use events::EventEntry;
 pub use gate::{Caller, Gate, Surroundings};
 pub use login::{Challenge, Denied};
+pub use security_file::SecurityChange;
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

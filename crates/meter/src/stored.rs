@@ -61,7 +61,13 @@ mod tests {
 
     #[test]
     fn damage_is_refused_in_words() {
-        for text in ["", "[]", "{\"Clock\":{}}", "{\"SSH keys\":{\"USER1\":[\"ssh-rsa AAAA\"]}}", "{\"SSH keys\":{\"root\":[]}}"] {
+        for text in [
+            "",
+            "[]",
+            "{\"Clock\":{}}",
+            "{\"SSH keys\":{\"USER1\":[\"ssh-rsa AAAA\"]}}",
+            "{\"SSH keys\":{\"root\":[]}}",
+        ] {
             assert!(read(text).unwrap_err().to_string().contains("can't be read back"), "{text}");
         }
     }

@@ -1,12 +1,12 @@
 //! The lines of a plan, written from what [`super::migrate`] worked out: one per mode, service,
 //! account, row of the access table, setting and log. Nothing is decided here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use framework::modules::security_options::{self as options, Service};
 use framework::modules::{integrator, power_meter};
 use framework::{RegisterName, Value};
-use security::{AccountId, CredentialKind, Mode, Path, Who};
+use security::{AccountId, CredentialKind, Mode, Path};
 
 use super::CredentialAction;
 use crate::access;
@@ -236,29 +236,12 @@ impl Change<'_> {
 fn rights(change: &Change<'_>) -> Vec<Consequence> {
     let before = access::table(change.before, change.from);
     let after = access::table(change.after, change.to);
-    let rows: BTreeSet<&(Path, Who)> = before.keys().chain(after.keys()).collect();
-    let mut lines = Vec::new();
-    for row in rows {
-        let (was, will) = (before.get(row), after.get(row));
-        if was == will {
-            continue;
-        }
-        let (path, who) = (row.0, access::login(row.1));
-        let opens = will.into_iter().flatten().any(|ask| was.is_none_or(|was| !was.contains(ask)));
-        let (severity, text) = if opens {
-            let given = access::words(will);
-            (Severity::Danger, format!("Over {path}, {who} gets: {given}."))
-        } else if let Some(left) = will {
-            (Severity::Info, format!("Over {path}, {who} is left with: {}.", access::words(Some(left))))
-        } else {
-            (Severity::Info, format!("Over {path}, {who} gets nothing any more."))
-        };
-        let subject = access::subject(row.0, row.1);
-        let clause = right_clause(path, change);
-        let words = (access::words(was), access::words(will));
-        lines.push(Consequence::new(clause, Kind::Right, subject, words, severity, text));
-    }
-    lines
+    let line = |row: access::Difference| {
+        let words = (row.before.as_str(), row.after.as_str());
+        let clause = right_clause(row.path, change);
+        Consequence::new(clause, Kind::Right, row.subject(), words, row.severity(), row.text())
+    };
+    access::differences(&before, &after).into_iter().map(line).collect()
 }
 
 /// A register's value in words.

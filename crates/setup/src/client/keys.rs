@@ -17,17 +17,17 @@ impl Client {
 
     /// Gives an account a key; its keys then.
     pub async fn add_ssh_key(&mut self, account: AccountId, key: &PublicKey) -> Result<api::Keys, SetupError> {
-        self.post(routes::KEYS, &api::KeyRequest { account, key: key.to_string() }, &[]).await
+        let done = self.post(routes::KEYS, &api::KeyRequest { account, key: key.to_string() }, &[]).await;
+        self.log(&format!("add SSH key {} of {}", key.fingerprint(), account.login()), &done).await;
+        done
     }
 
     /// Takes a key from an account, and ends the account's sessions; its keys then.
-    pub async fn remove_ssh_key(
-        &mut self,
-        account: AccountId,
-        key: &Fingerprint,
-    ) -> Result<api::Keys, SetupError> {
+    pub async fn remove_ssh_key(&mut self, account: AccountId, key: &Fingerprint) -> Result<api::Keys, SetupError> {
         let query = [("account", account.login()), ("key", key.to_string())];
         let request = self.request(Method::DELETE, &queried(routes::KEYS, &query));
-        document(&self.ask(request, Bytes::new(), ANSWER).await?)
+        let done = self.ask(request, Bytes::new(), ANSWER).await.and_then(|answer| document(&answer));
+        self.log(&format!("remove SSH key {key} of {}", account.login()), &done).await;
+        done
     }
 }

@@ -1,6 +1,7 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
 mod keys;
+mod security_file;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use security::{AccountId, Right, UserId};
 use setup::Address;
 
 pub use self::keys::{KeysArgs, KeysCommand};
+pub use self::security_file::SecurityLoadArgs;
 
 /// Behind the options of the command itself.
 const LAST: usize = 900;
@@ -170,6 +172,14 @@ pub enum SecurityCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Save the security set-up in a file, without any secret, for other meters
+    Save {
+        /// The file to write; it must not be there yet
+        #[arg(value_name = "FILE.scf")]
+        file: PathBuf,
+    },
+    /// Load a security file: show what it changes, ask, do it
+    Load(SecurityLoadArgs),
     /// The keys that may sign releases for this meter
     Trust {
         /// What to do.
@@ -383,6 +393,10 @@ mod tests {
             "m security set mode advanced",
             "m security set front-panel-password --new-password-file F",
             "m security set Web~Server yes --force",
+            "m security save FILE.scf",
+            "m security load FILE.scf --dry-run --json",
+            "m security load FILE.scf --yes --new-passwords FILE --force",
+            "m security load FILE.scf --accept sha256:0000000000000000000000000000000000000000000000000000000000000000",
             "m security trust list",
             "m security trust add KEY.pub",
             "m security trust revoke 0011223344556677",
@@ -417,6 +431,8 @@ mod tests {
             "m users keys USER3",
             "m users keys root list",
             "m users keys USER3 remove SHA256:RXm",
+            "m security load",
+            "m security load FILE.scf --dry-run --yes",
             "m plan",
             "m upgrade --to 4.40.1 --yes --accept sha256:00",
             "m upgrade --to 4.40.1 --accept x",

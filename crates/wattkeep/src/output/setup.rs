@@ -1,5 +1,6 @@
 //! What a meter answers to Setup, as tables and words.
 
+mod security_plan;
 mod security_setup;
 
 use std::io::{self, Write};
@@ -8,6 +9,7 @@ use api::{Connections, Events, Info, Reading, Readings, Service, SetAnswer};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
+pub use self::security_plan::security_plan;
 pub use self::security_setup::{security_setup, ssh_keys, trusted, users};
 use super::style;
 use super::table::{Align, Cell, Table};

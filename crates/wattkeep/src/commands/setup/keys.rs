@@ -24,14 +24,17 @@ pub(super) async fn run(
         KeysCommand::Add { file } => {
             // A file of an RSA key, which has more, still gets the sentence about RSA.
             let text = files::read_text(&file, "a public key", 16 * MAX_LINE_BYTES)?;
-            let key: PublicKey =
-                text.parse().map_err(|error| Failure::File(file, Box::new(Failure::SshKey(error))))?;
+            let key: PublicKey = text.parse().map_err(|error| Failure::File(file, Box::new(Failure::SshKey(error))))?;
             session.ask(async |client: &mut Client| client.add_ssh_key(account, &key).await).await?
         }
         KeysCommand::Remove { fingerprint } => {
             session.ask(async |client: &mut Client| client.remove_ssh_key(account, &fingerprint).await).await?
         }
     };
-    if json { screen.json(&keys)? } else { show::ssh_keys(screen.out, account, &keys)? }
+    if json {
+        screen.json(&keys)?
+    } else {
+        show::ssh_keys(screen.out, account, &keys)?
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod change;
 mod keys;
+mod security_file;
 mod session;
 
 use std::path::Path;
@@ -32,7 +33,9 @@ pub fn run(args: SetupArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> 
     }
     runtime()?.block_on(async {
         let mut session = Session::open(&args, screen).await?;
-        command(args.command, args.json, &mut session, screen).await
+        let done = command(args.command, args.json, &mut session, screen).await;
+        session.tell_of_log(screen);
+        done
     })
 }
 
@@ -69,6 +72,9 @@ async fn command(
         SetupCommand::Security { change: None } => {
             let security = session.ask(async |client: &mut Client| client.security().await).await?;
             if json { screen.json(&security)? } else { show::security_setup(screen.out, &security)? }
+        }
+        SetupCommand::Security { change: Some(SecurityCommand::Load(args)) } => {
+            return security_file::load(&args, json, session, screen).await;
         }
         SetupCommand::Security { change: Some(change) } => set_security(change, json, session, screen).await?,
         SetupCommand::Events { from, limit } => {
@@ -167,6 +173,9 @@ async fn set_security(
             };
             answered(screen, json, &answer)
         }
+        SecurityCommand::Save { file } => security_file::save(&file, json, session, screen).await,
+        // Its exit status is its own; `command` has seen to it.
+        SecurityCommand::Load(_) => Ok(()),
         SecurityCommand::Trust { command } => {
             let trusted = match command {
                 TrustCommand::List => session.ask(async |client: &mut Client| client.trusted().await).await?,
