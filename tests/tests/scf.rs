@@ -115,7 +115,10 @@ fn a_security_file_goes_from_one_meter_to_another_after_its_changes_were_shown_a
     assert_eq!(two.other.info(None)["mode"], "standard");
 
     let now = two.load(FACTORY, &file, &with(passwords, &["--dry-run", "--json"])).ok().json();
-    let done = two.load(FACTORY, &file, &with(passwords, &["--json", "--accept", now["digest"].as_str().unwrap()])).ok().json();
+    let done = two
+        .load(FACTORY, &file, &with(passwords, &["--json", "--accept", now["digest"].as_str().unwrap()]))
+        .ok()
+        .json();
     assert_eq!(done["loaded"], true);
     assert_eq!(two.other.info(USER1)["mode"], "advanced");
     assert_eq!(two.other.setup(Some(("USER3", "xyz")), &["read", "kWh del"]).status, 0);
