@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use api::SecurityPlan;
 use firmware::Severity;
 use framework::Scf;
-use owo_colors::OwoColorize;
 
 use super::super::style;
 use super::super::table::{Align, Cell, Table};
@@ -55,7 +54,7 @@ pub fn security_plan(out: &mut dyn Write, file: &Scf, plan: &SecurityPlan) -> io
 
 /// A text out of a file, without what could move a terminal's cursor.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect::<String>().style(style::PLAIN).to_string()
+    text.chars().filter(|c| !c.is_control()).take(60).collect()
 }
 
 #[cfg(test)]
