@@ -99,6 +99,8 @@ pub struct Meter {
     pub banner: String,
     /// Where each service listened at the start.
     pub ports: BTreeMap<String, u16>,
+    /// The address that it is bound to.
+    pub host: String,
     /// Everything of this meter and its Setup.
     pub home: PathBuf,
 }
@@ -128,17 +130,19 @@ impl Meter {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut banner = String::new();
         let mut ports = BTreeMap::new();
+        let mut bound = "127.0.0.1".to_owned();
         for line in lines.by_ref() {
             let line = line.unwrap();
             if line.trim() == "ready" {
                 // Nothing else is read from it; its pipe stays open as long as it runs.
                 std::thread::spawn(move || lines.for_each(drop));
-                return Ok(Self { child, banner, ports, home: home.to_owned() });
+                return Ok(Self { child, banner, ports, host: bound, home: home.to_owned() });
             }
             if let Some((service, address)) = line.trim().split_once(char::is_whitespace)
-                && let Some((_, port)) = address.trim().rsplit_once(':')
+                && let Some((host, port)) = address.trim().rsplit_once(':')
                 && let Ok(port) = port.parse()
             {
+                host.clone_into(&mut bound);
                 ports.insert(service.to_owned(), port);
             }
             banner.push_str(&line);
@@ -152,7 +156,7 @@ impl Meter {
 
     /// Where Setup reaches it.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports["setup"])
+        format!("{}:{}", self.host, self.ports["setup"])
     }
 
     /// Its process id.

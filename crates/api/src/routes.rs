@@ -20,8 +20,14 @@ pub const SET: &str = "/v1/set";
 pub const USERS: &str = "/v1/users";
 /// GET: [`crate::Security`]; POST [`crate::SetRequest`] for mode and switches.
 pub const SECURITY: &str = "/v1/security";
+/// GET: security setup as `.scf` text; POST `.scf` text (new passwords in their own headers) to see what it would
+/// change, `?accept=` with the digest of that to have it done, `?force=true`: [`crate::SecurityPlan`].
+pub const SECURITY_FILE: &str = "/v1/security/file";
 /// POST with a new password in its own header and [`crate::PasswordRequest`]: [`crate::SetAnswer`].
 pub const PASSWORD: &str = "/v1/password";
+/// GET: [`crate::Keys`], `?account=` (`8650`, `USER1`) for one's; POST [`crate::KeyRequest`]; DELETE `?account=` and
+/// `?key=`, a fingerprint. Each answers the account's keys.
+pub const KEYS: &str = "/v1/keys";
 /// GET: [`crate::Events`], `?from=` and `?limit=`; without a beginning, the newest.
 pub const EVENTS: &str = "/v1/events";
 /// GET: [`crate::Connections`].

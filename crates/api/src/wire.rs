@@ -1,11 +1,17 @@
 //! The documents. Keys are stable: a key that is there keeps its meaning, and readers ignore keys
 //! they don't know.
 
+mod keys;
+mod security_file;
+
 use std::collections::BTreeMap;
 
 use firmware::{Choices, Plan, Version, report::Report};
-use security::{AccountId, Mode, Right, UserId};
+use security::{AccountId, Fingerprint, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
+
+pub use self::keys::{AccountKey, KeyRequest, Keys};
+pub use self::security_file::{AccessChange, SecurityPlan};
 
 /// A service as anyone may see it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -45,6 +51,9 @@ pub struct User {
     pub rights: Vec<Right>,
     /// Whether the password is still the factory `0`.
     pub factory_password: bool,
+    /// The SSH keys that the user may log in with besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<Fingerprint>,
 }
 
 /// What a meter is.
@@ -166,6 +175,9 @@ pub struct Security {
     pub options: BTreeMap<String, String>,
     /// The users.
     pub users: Vec<User>,
+    /// The SSH keys, those of `8650` among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<AccountKey>,
     /// The access table: path and login to what it gets.
     pub access: BTreeMap<String, String>,
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use framework::modules::security_options::Service;
 use security::{Ask, Path, UserId, Who, decide};
 
+use crate::consequence::Severity;
 use crate::release::Release;
 use crate::settings::Settings;
 
@@ -61,6 +62,72 @@ pub fn table(settings: &Settings, release: &Release) -> Table {
         }
     }
     table
+}
+
+/// A row in which two tables differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The path.
+    pub path: Path,
+    /// Whose row it is.
+    pub who: Who,
+    /// The row before, in words.
+    pub before: String,
+    /// The row after, in words.
+    pub after: String,
+    /// What becomes of it.
+    pub change: Change,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Something is allowed that wasn't: a danger.
+    Opens,
+    /// Something isn't allowed any more.
+    Narrows,
+    /// Nothing is.
+    Closes,
+}
+
+impl Difference {
+    /// How the row is named: `web: USER1`.
+    pub fn subject(&self) -> String {
+        subject(self.path, self.who)
+    }
+
+    /// The sentence for people.
+    pub fn text(&self) -> String {
+        let (path, who) = (self.path, login(self.who));
+        match self.change {
+            Change::Opens => format!("Over {path}, {who} gets: {}.", self.after),
+            Change::Narrows => format!("Over {path}, {who} is left with: {}.", self.after),
+            Change::Closes => format!("Over {path}, {who} gets nothing any more."),
+        }
+    }
+
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        if self.change == Change::Opens { Severity::Danger } else { Severity::Info }
+    }
+}
+
+/// The rows in which two tables differ.
+pub fn differences(before: &Table, after: &Table) -> Vec<Difference> {
+    let rows: BTreeSet<&(Path, Who)> = before.keys().chain(after.keys()).collect();
+    rows.into_iter()
+        .filter(|row| before.get(row) != after.get(row))
+        .map(|row| {
+            let (was, will) = (before.get(row), after.get(row));
+            let opens = will.into_iter().flatten().any(|ask| was.is_none_or(|was| !was.contains(ask)));
+            let change = match will {
+                _ if opens => Change::Opens,
+                Some(_) => Change::Narrows,
+                None => Change::Closes,
+            };
+            Difference { path: row.0, who: row.1, before: words(was), after: words(will), change }
+        })
+        .collect()
 }
 
 /// Who a row is about: `anyone`, `8650`, `USER1`.

@@ -21,6 +21,6 @@ pub use consequence::{Consequence, Kind, Severity};
 pub use migrate::{Choices, CredentialAction, Direction, Migration, migrate};
 pub use plan::{Plan, Planned, plan};
 pub use release::{PasswordStorage, Release, WebPages};
-pub use settings::{Settings, SettingsError, WithSecurity};
+pub use settings::{KeyChange, Settings, SettingsError, WithSecurity};
 pub use shipped::{Carried, CarriedError, Shipped, shipped};
 pub use version::Version;

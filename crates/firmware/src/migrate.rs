@@ -88,6 +88,10 @@ pub fn migrate(before: &Settings, from: &Release, to: &Release, choices: &Choice
     for choice in made.iter().filter(|choice| to.security_options.contains_key(&choice.register)) {
         settings.set_option(&choice.register, Some(choice.value.clone()));
     }
+    // Dropped, not kept for later: a release that has SSH again must not find a key that nobody sees now.
+    if !to.has_ssh_keys() {
+        settings.keys.clear();
+    }
     let credentials: BTreeMap<_, _> = AccountId::all()
         .map(|account| {
             let replaced = choices.new_passwords.contains(&account);

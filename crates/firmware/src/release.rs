@@ -191,6 +191,11 @@ impl Release {
         self.security_options.contains_key(service.switch())
     }
 
+    /// Whether its accounts may have SSH keys: where there is no SSH they would open nothing.
+    pub fn has_ssh_keys(&self) -> bool {
+        self.has(Service::Ssh) || self.has(Service::Sftp)
+    }
+
     /// The security mode as shipped.
     pub fn factory_mode(&self) -> Option<Mode> {
         match self.security_options.get(security_options::MODE)? {

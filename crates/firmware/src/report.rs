@@ -140,6 +140,9 @@ fn service(subject: &str, facts: &Facts<'_>) -> String {
 }
 
 fn account(line: &Consequence, facts: &Facts<'_>) -> String {
+    if let Some(account) = lines::account_of_keys(&line.subject) {
+        return lines::keys(facts.after, account);
+    }
     let Ok(account) = line.subject.parse::<AccountId>() else { return "unknown".to_owned() };
     match facts.after.credential(account) {
         CredentialKind::Factory => "0".to_owned(),

@@ -7,7 +7,8 @@ use framework::dcf::{self, Dcf, SecuritySection, UserSection};
 use framework::modules::security_options::{self as options, Service};
 use framework::modules::security_user;
 use framework::{Framework, ModuleSetup, RegisterName, Template, TemplateError, Value};
-use security::{Account, AccountId, CredentialKind, Mode, Policy, Right, UserId};
+use security::ssh_key::MAX_KEYS;
+use security::{Account, AccountId, CredentialKind, Fingerprint, Mode, Policy, PublicKey, Right, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::release::{ModbusStandardWrite, Release, WebPages};
@@ -20,6 +21,9 @@ pub struct Settings {
     pub template: Template,
     /// What kind of credential each account has; all seventeen are always there.
     pub credentials: BTreeMap<AccountId, CredentialKind>,
+    /// The SSH keys that open an account besides its password; accounts without one aren't there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<AccountId, Vec<PublicKey>>,
 }
 
 /// Why settings can't be those of a meter under its release.
@@ -49,6 +53,12 @@ pub enum SettingsError {
     /// Two services on one port.
     #[error("{0} and {1} can't share port {2}")]
     PortTaken(&'static str, &'static str, u16),
+    /// Keys for a release without SSH.
+    #[error("release {0} has no SSH, so its accounts can't have SSH keys")]
+    KeysUnknown(String),
+    /// More keys than an account can have.
+    #[error("{0} can have at most {MAX_KEYS} SSH keys: remove one first")]
+    TooManyKeys(AccountId),
     /// Setup would be turned off.
     #[error("Setup can be turned off only at the meter itself")]
     SetupOff,
@@ -66,7 +76,7 @@ impl Settings {
             template.modules.insert(security_user::module(user), security_user::setup(security_user::as_shipped(user)));
         }
         let credentials = AccountId::all().map(|account| (account, CredentialKind::Factory)).collect();
-        Self { template, credentials }
+        Self { template, credentials, keys: BTreeMap::new() }
     }
 
     /// The value of a Security Options register.
@@ -143,6 +153,32 @@ impl Settings {
         self.credentials.get(&account).copied().unwrap_or(CredentialKind::Factory)
     }
 
+    /// The SSH keys of an account.
+    pub fn keys_of(&self, account: AccountId) -> &[PublicKey] {
+        self.keys.get(&account).map_or(&[], Vec::as_slice)
+    }
+
+    /// Gives an account a key. One that it has already takes over the new comment.
+    pub fn add_key(&mut self, account: AccountId, key: PublicKey) {
+        let keys = self.keys.entry(account).or_default();
+        match keys.iter_mut().find(|known| known.fingerprint() == key.fingerprint()) {
+            Some(known) => *known = key,
+            None => keys.push(key),
+        }
+    }
+
+    /// Takes a key from an account; false if it has none with this fingerprint.
+    pub fn remove_key(&mut self, account: AccountId, fingerprint: &Fingerprint) -> bool {
+        let Some(keys) = self.keys.get_mut(&account) else { return false };
+        let before = keys.len();
+        keys.retain(|key| key.fingerprint() != *fingerprint);
+        let removed = keys.len() < before;
+        if keys.is_empty() {
+            self.keys.remove(&account);
+        }
+        removed
+    }
+
     /// The accounts that can log in somewhere, in this mode: the front panel's, and under Advanced
     /// the active users'.
     pub fn live_accounts(&self) -> impl Iterator<Item = AccountId> {
@@ -202,6 +238,7 @@ impl Settings {
             return Err(SettingsError::SetupOff);
         }
         self.check_ports()?;
+        self.check_keys(release)?;
         Framework::build(&self.template)?;
         Ok(())
     }
@@ -216,6 +253,14 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    fn check_keys(&self, release: &Release) -> Result<(), SettingsError> {
+        if !self.keys.is_empty() && !release.has_ssh_keys() {
+            return Err(SettingsError::KeysUnknown(release.release.to_string()));
+        }
+        let too_many = self.keys.iter().find(|(_, keys)| keys.len() > MAX_KEYS);
+        too_many.map_or(Ok(()), |(account, _)| Err(SettingsError::TooManyKeys(*account)))
     }
 
     /// The settings as a template file; the security section only when asked for.
@@ -253,17 +298,24 @@ impl Settings {
         let mut settings = self.clone();
         settings.template.modules.retain(|module, _| module.is_security());
         settings.template.modules.extend(file.modules.clone());
-        if let Some(security) = &file.security {
-            settings.set_option(options::MODE, Some(Value::Text(security.mode.name().to_owned())));
-            for (register, value) in &security.options {
-                settings.set_option(register, Some(value.clone()));
-            }
-            for (user, section) in &security.users {
-                let rights = section.rights.iter().copied().collect();
-                settings.set_user(*user, Account { active: section.active, rights });
-            }
+        match &file.security {
+            Some(security) => settings.with_security(security),
+            None => settings,
         }
-        settings
+    }
+
+    /// These settings with what a security section says in their place. Credentials are never taken from one.
+    #[must_use]
+    pub fn with_security(mut self, security: &SecuritySection) -> Self {
+        self.set_option(options::MODE, Some(Value::Text(security.mode.name().to_owned())));
+        for (register, value) in &security.options {
+            self.set_option(register, Some(value.clone()));
+        }
+        for (user, section) in &security.users {
+            let rights = section.rights.iter().copied().collect();
+            self.set_user(*user, Account { active: section.active, rights });
+        }
+        self
     }
 
     /// The settings of a meter that doesn't exist, as a template file describes it: a rehearsal's
@@ -292,6 +344,24 @@ impl Settings {
         })
     }
 
+    /// Every key that one of two settings has and the other hasn't: whose, which, and whether it is there
+    /// afterwards.
+    pub fn key_differences<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = (AccountId, &'a PublicKey, KeyChange)> {
+        fn lacks(settings: &Settings, account: AccountId, key: &PublicKey) -> bool {
+            settings.keys_of(account).iter().all(|known| known.fingerprint() != key.fingerprint())
+        }
+        let all = |settings: &'a Self| {
+            settings.keys.iter().flat_map(|(account, keys)| keys.iter().map(|key| (*account, key)))
+        };
+        let removed = all(self).filter(|(account, key)| lacks(after, *account, key));
+        let added = all(after).filter(|(account, key)| lacks(self, *account, key));
+        let named = |change| move |(account, key)| (account, key, change);
+        removed.map(named(KeyChange::Removed)).chain(added.map(named(KeyChange::Added)))
+    }
+
     /// Whether an account could edit security, from somewhere, if it logged in.
     pub fn someone_can_edit_security(&self) -> bool {
         self.mode() != Mode::Advanced
@@ -299,6 +369,15 @@ impl Settings {
                 account.active && account.rights.has(Right::Read) && account.rights.has(Right::SecurityConfig)
             })
     }
+}
+
+/// What has become of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyChange {
+    /// It is there now.
+    Added,
+    /// It is there no more.
+    Removed,
 }
 
 /// Whether a template file carries the security section.

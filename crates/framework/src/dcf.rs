@@ -129,16 +129,6 @@ impl Dcf {
         )
     }
 
-    /// The security section alone, as a file of its own (`.scf`), where there is one.
-    pub fn security_text(&self) -> Option<String> {
-        let section = self.security.as_ref()?;
-        let body = toml::to_string(section).expect("maps with string keys and plain values are always TOML");
-        Some(format!(
-            "# Security setup of an {MODEL} meter: mode, options, users, rights, and of each credential its kind.\n\
-             # It never holds a password.\n{body}"
-        ))
-    }
-
     /// The modules as a template.
     pub fn template(&self) -> Template {
         Template { modules: self.modules.clone() }
@@ -167,8 +157,6 @@ mod tests {
             options: [("SSH".to_owned(), Value::Flag(true))].into(),
             users: [("USER3".parse().unwrap(), user)].into(),
         });
-        let alone: SecuritySection = toml::from_str(&dcf.security_text().unwrap()).unwrap();
-        assert_eq!(Some(alone), dcf.security);
         assert_eq!(Dcf::parse(dcf.to_text().as_bytes()).unwrap(), dcf);
     }
 

@@ -11,10 +11,12 @@ pub mod kind;
 pub mod modules;
 pub mod network;
 pub mod register;
+pub mod scf;
 pub mod template;
 
 pub use dcf::{Dcf, DcfError};
 pub use kind::{Kind, OutputRegister, Tick};
 pub use network::{Directory, Framework, Readings};
 pub use register::{Range, SetupRegister, Value, ValueError};
+pub use scf::{Scf, ScfError};
 pub use template::{ModuleName, ModuleSetup, RegisterName, Template, TemplateError};

@@ -22,11 +22,10 @@ pub(crate) fn check(before: &Settings, after: &Settings, force: Force) -> Result
 }
 
 fn activation(before: &Settings, after: &Settings) -> Result<(), GateError> {
-    let activated = UserId::all().find(|user| {
-        let newly = after.user(*user).active && !before.user(*user).active;
-        newly && after.credential(AccountId::User(*user)) == CredentialKind::Factory
-    });
-    activated.map_or(Ok(()), |user| Err(GateError::ActivatedWithZero(user)))
+    let newly = UserId::all().filter(|user| after.user(*user).active && !before.user(*user).active);
+    let with_zero = |user: &UserId| after.credential(AccountId::User(*user)) == CredentialKind::Factory;
+    let activated: Vec<UserId> = newly.filter(with_zero).collect();
+    if activated.is_empty() { Ok(()) } else { Err(GateError::ActivatedWithZero(activated)) }
 }
 
 fn mode(before: &Settings, after: &Settings) -> Result<(), GateError> {

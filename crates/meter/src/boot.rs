@@ -8,7 +8,7 @@ use firmware::digest::Sha256Digest;
 use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage};
 use firmware::{Carried, CarriedError, Settings, SettingsError, Shipped, Version};
 use framework::modules::security_options::{self as options, Service};
-use framework::{Framework, RegisterName, Template, TemplateError, Tick, Value};
+use framework::{Framework, RegisterName, TemplateError, Tick, Value};
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Credential, DeviceKey, Lockouts, SessionTable};
 use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
@@ -18,7 +18,7 @@ use crate::gate::{Caller, Gate, Surroundings};
 use crate::refusals::Refusals;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
-use crate::{GateError, Now, edit};
+use crate::{GateError, Now, stored};
 
 /// What a meter is to be, where it is new; what it is expected to be, where it exists.
 pub struct Birth {
@@ -165,7 +165,7 @@ fn bear(blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now) -> Result<St
         created_utc_ms: now.utc_ms,
         slot: NewSlot {
             release: &version,
-            settings: &edit::serialised(&settings)?,
+            settings: &stored::serialised(&settings)?,
             credentials: &stored_credentials(&credentials),
             package: None,
         },
@@ -312,11 +312,10 @@ pub(crate) fn credentials(slot: &SlotState) -> Result<Credentials, GateError> {
 
 /// The settings of a slot, checked against its release.
 pub(crate) fn settings(slot: &SlotState, credentials: &Credentials, carried: &Carried) -> Result<Settings, BootError> {
-    let template: Template =
-        serde_json::from_str(&slot.settings).map_err(|error| GateError::Unreadable(error.to_string()))?;
+    let (template, keys) = stored::read(&slot.settings)?;
     let credentials: BTreeMap<_, _> =
         credentials.iter().map(|(account, credential)| (*account, credential.kind())).collect();
-    let mut settings = Settings { template, credentials };
+    let mut settings = Settings { template, credentials, keys };
     settings.check(&carried.release)?;
     Ok(settings)
 }

@@ -18,7 +18,7 @@ use store::{NewSlot, PackageId, StoreError};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::state::{Credentials, State, stored_credentials};
-use crate::{GateError, Now, boot, edit};
+use crate::{GateError, Now, boot, stored};
 
 /// What is planned.
 #[derive(Debug, Clone)]
@@ -206,7 +206,7 @@ impl Gate {
         let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
         let slot = NewSlot {
             release: &release,
-            settings: &edit::serialised(&ticket.migration.settings)?,
+            settings: &stored::serialised(&ticket.migration.settings)?,
             credentials: &stored_credentials(&credentials),
             package: Some(&ticket.package),
         };

@@ -3,15 +3,19 @@
 
 use std::sync::Arc;
 
-use firmware::{Settings, WithSecurity};
+use firmware::{KeyChange, Settings, WithSecurity};
+use framework::dcf::SecuritySection;
 use framework::{Dcf, RegisterName};
-use security::{Account, AccountId, Ask, Credential, CredentialKind, Mode, Password, Right, Rights, UserId};
+use security::{
+    Account, AccountId, Ask, Credential, CredentialKind, Fingerprint, Mode, Password, PublicKey, Right, Rights, UserId,
+};
 use store::CredentialChange;
 
 use crate::access::{self, Force};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::state::{State, stored_credential};
+use crate::stored::serialised;
 use crate::{GateError, Now};
 
 /// One wish of a change set.
@@ -26,6 +30,12 @@ pub enum Edit {
     Rights(UserId, Rights),
     /// A new password, already in the form the release stores (see [`Gate::check_password`]).
     Password(AccountId, Credential),
+    /// An SSH key that opens an account besides its password.
+    AddKey(AccountId, PublicKey),
+    /// An account's SSH key with this fingerprint to be gone, and the account's sessions with it.
+    RemoveKey(AccountId, Fingerprint),
+    /// Mode, Security Options and users as a security file has them.
+    Security(Box<SecuritySection>),
     /// All modules, and the security section if the file has one.
     Template(Box<Dcf>),
 }
@@ -90,13 +100,13 @@ impl Gate {
 }
 
 /// A change that may be made.
-struct Checked {
-    after: Settings,
-    registers: Vec<(String, String, String)>,
-    credentials: Vec<(AccountId, Credential)>,
+pub(crate) struct Checked {
+    pub after: Settings,
+    pub registers: Vec<(String, String, String)>,
+    pub credentials: Vec<(AccountId, Credential)>,
 }
 
-fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Checked, GateError> {
+pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Checked, GateError> {
     let force = if change.force { Force::Yes } else { Force::No };
     let mut after = (*state.settings).clone();
     let mut credentials = Vec::new();
@@ -104,7 +114,8 @@ fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> R
         wish(&mut after, &mut credentials, edit)?;
     }
     let before = Arc::clone(&state.settings);
-    allowed(state, now, caller, &before, &after, !credentials.is_empty())?;
+    let secured = !credentials.is_empty() || before.keys != after.keys;
+    allowed(state, now, caller, &before, &after, secured)?;
     // A password that was made for the release before: a change of release was faster.
     let stored = state.carried.release.password_storage.kind();
     let fits = |credential: &Credential| [CredentialKind::Factory, stored].contains(&credential.kind());
@@ -124,10 +135,22 @@ fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> R
 }
 
 fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
+    let checked = checked(state, now, caller, change)?;
+    carry_out(gate, state, now, caller, checked)
+}
+
+/// Commits a change that may be made, and puts it to work.
+pub(crate) fn carry_out(
+    gate: &Gate,
+    state: &mut State,
+    now: Now,
+    caller: &Caller,
+    checked: Checked,
+) -> Result<Edited, GateError> {
     let before = Arc::clone(&state.settings);
-    let Checked { after, registers, credentials } = checked(state, now, caller, change)?;
+    let Checked { after, registers, credentials } = checked;
     let passwords: Vec<AccountId> = credentials.iter().map(|(account, _)| *account).collect();
-    if registers.is_empty() && passwords.is_empty() && !rewired(&before, &after) {
+    if registers.is_empty() && passwords.is_empty() && before.keys == after.keys && !rewired(&before, &after) {
         return Ok(Edited::default());
     }
     gate.make_room(&before, &after)?;
@@ -136,6 +159,12 @@ fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: Chan
         state.credentials.insert(account, Arc::new(credential));
         state.lockouts.forget_sources_of(account);
         state.sessions.close_all_of(account);
+    }
+    for (account, _, change) in before.key_differences(&after) {
+        // No session remembers what opened it.
+        if change == KeyChange::Removed {
+            state.sessions.close_all_of(account);
+        }
     }
     if before.mode() != after.mode() {
         state.sessions.close_all();
@@ -172,6 +201,17 @@ fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, ed
             after.credentials.insert(account, credential.kind());
             credentials.push((account, credential));
         }
+        Edit::AddKey(account, key) => after.add_key(account, key),
+        Edit::RemoveKey(account, fingerprint) => {
+            if !after.remove_key(account, &fingerprint) {
+                return Err(GateError::Key(format!(
+                    "{} has no SSH key {fingerprint}: `users keys {} list` shows those it has",
+                    account.login(),
+                    account.login()
+                )));
+            }
+        }
+        Edit::Security(section) => *after = after.clone().with_security(&section),
         Edit::Template(file) => *after = after.with_dcf(&file),
     }
     Ok(())
@@ -184,11 +224,11 @@ fn allowed(
     caller: &Caller,
     before: &Settings,
     after: &Settings,
-    passwords: bool,
+    secured: bool,
 ) -> Result<(), GateError> {
     let mut rights: Vec<Right> =
         before.differences(after).filter_map(|(name, _, _)| name.describe().map(|register| register.right)).collect();
-    if passwords {
+    if secured {
         rights.push(Right::SecurityConfig);
     }
     // Modules, links and labels are set-up of their own; so is a change that changes nothing.
@@ -217,6 +257,11 @@ fn commit(
     drafts.extend(credentials.iter().map(|(account, credential)| {
         let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
         Draft::kept(priority::SETUP, account.to_string(), effect)
+    }));
+    drafts.extend(before.key_differences(after).map(|(account, key, change)| {
+        let what = if change == KeyChange::Added { "added" } else { "removed" };
+        let cause = format!("SSH key {} ({})", key.fingerprint(), key.algorithm().name());
+        Draft::kept(priority::SETUP, cause, format!("{what}: {}", account.login()))
     }));
     if let Some(draft) = mode_change(before.mode(), after.mode()) {
         drafts.push(draft);
@@ -260,9 +305,4 @@ fn setup_change((register, before, after): &(String, String, String)) -> Draft {
 
 fn mode_change(before: Mode, after: Mode) -> Option<Draft> {
     (before != after).then(|| Draft::kept(priority::WARNING, "security mode", format!("{before} becomes {after}")))
-}
-
-/// Settings as they are stored: the template. Kinds of credentials follow from the credentials.
-pub(crate) fn serialised(settings: &Settings) -> Result<String, GateError> {
-    serde_json::to_string(&settings.template).map_err(|error| GateError::Unreadable(error.to_string()))
 }

@@ -54,9 +54,9 @@ pub enum GateError {
     /// B32, back to Standard.
     #[error("Standard needs a front-panel password other than 0: set one first")]
     PanelPasswordZero,
-    /// A user is to be activated with `0`.
-    #[error("{0} has the factory password 0: give a new password to activate it")]
-    ActivatedWithZero(UserId),
+    /// Users are to be activated with `0`.
+    #[error("{}", activated_with_zero(.0))]
+    ActivatedWithZero(Vec<UserId>),
     /// The new password that is to come with a change of release is `0`.
     #[error("{0}: a new password can't be the factory password 0, which anyone knows: choose another one")]
     NewPasswordZero(AccountId),
@@ -75,6 +75,9 @@ pub enum GateError {
     /// The plan isn't the accepted one any more.
     #[error("the plan is no longer the one that was accepted, so nothing was done; this is the plan now")]
     PlanChanged(Box<Plan>),
+    /// A security file wouldn't do any more what was accepted.
+    #[error("the meter's security has changed since this change was shown, so nothing was done: look at it again")]
+    SecurityChanged,
     /// The ticket is not of the change under way.
     #[error("this change of release is over")]
     ChangeOver,
@@ -98,13 +101,21 @@ pub enum GateError {
     Unreadable(String),
 }
 
+fn activated_with_zero(users: &[UserId]) -> String {
+    let names: Vec<_> = users.iter().map(ToString::to_string).collect();
+    match names.as_slice() {
+        [one] => format!("{one} has the factory password 0: give a new password to activate it"),
+        _ => format!("{} have the factory password 0: give new passwords to activate them", names.join(", ")),
+    }
+}
+
 impl GateError {
     /// What kind of failure it is.
     pub fn failure(&self) -> Failure {
         match self {
             Self::Refused(_) => Failure::Denied,
             Self::Package(_) => Failure::Untrusted,
-            Self::PlanChanged(_) => Failure::PlanChanged,
+            Self::PlanChanged(_) | Self::SecurityChanged => Failure::PlanChanged,
             Self::SameRelease(_) => Failure::Usage,
             _ => Failure::Failed,
         }

@@ -11,9 +11,12 @@ mod edit;
 mod error;
 mod events;
 mod gate;
+mod key_login;
 mod login;
 mod refusals;
+mod security_file;
 mod state;
+mod stored;
 mod view;
 
 pub use boot::{Birth, BootError, Booted, boot};
@@ -23,6 +26,7 @@ pub use error::{Failure, GateError};
 pub use events::EventEntry;
 pub use gate::{Caller, Gate, Surroundings};
 pub use login::{Challenge, Denied};
+pub use security_file::SecurityChange;
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

@@ -132,7 +132,7 @@ impl Gate {
 
 /// Whether an account logs in over the network in the present mode: `8650` under Standard, active
 /// users under Advanced (B18).
-fn is_live(state: &State, account: AccountId) -> bool {
+pub(crate) fn is_live(state: &State, account: AccountId) -> bool {
     match (state.settings.mode(), account) {
         (Mode::Standard | Mode::None, AccountId::FrontPanel) => true,
         (Mode::Advanced, AccountId::User(user)) => state.settings.user(user).active,
@@ -147,7 +147,7 @@ fn valid(state: &mut State, now: Now, caller: &Caller) -> Result<(), GateError> 
     Ok(state.log(now, caller, vec![Draft::ordinary(priority, format!("login from {source}"), "valid")])?)
 }
 
-fn level(state: &State, register: &'static str) -> u8 {
+pub(crate) fn level(state: &State, register: &'static str) -> u8 {
     state.settings.option_number(register) as u8
 }
 

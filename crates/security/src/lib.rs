@@ -16,6 +16,7 @@ pub mod pressure;
 pub mod secret;
 pub mod session;
 pub mod source;
+pub mod ssh_key;
 pub mod vault;
 
 pub use account::{Account, AccountId, CredentialKind, Mode, Right, Rights, UserId};
@@ -26,4 +27,5 @@ pub use password::{Grade, PasswordError, PasswordRules, Strength, strength};
 pub use secret::{DeviceKey, KeyId, Password, PasswordTooLong, Token};
 pub use session::{Session, SessionTable};
 pub use source::Source;
+pub use ssh_key::{Fingerprint, KeyAlgorithm, PublicKey};
 pub use vault::{HashMemory, Verdict, Work};

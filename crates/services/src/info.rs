@@ -40,9 +40,27 @@ pub fn users(view: &View) -> Vec<api::User> {
     let user = |user: UserId| {
         let Account { active, rights } = view.settings.user(user);
         let factory_password = view.settings.credential(AccountId::User(user)) == CredentialKind::Factory;
-        api::User { user, active, rights: rights.iter().collect(), factory_password }
+        let keys = view.settings.keys_of(AccountId::User(user));
+        let ssh_keys = keys.iter().map(security::PublicKey::fingerprint).collect();
+        api::User { user, active, rights: rights.iter().collect(), factory_password, ssh_keys }
     };
-    UserId::all().map(user).filter(|user| user.active || !user.rights.is_empty() || !user.factory_password).collect()
+    let in_use = |user: &api::User| {
+        user.active || !user.rights.is_empty() || !user.factory_password || !user.ssh_keys.is_empty()
+    };
+    UserId::all().map(user).filter(in_use).collect()
+}
+
+/// The SSH keys of one account or of all, for whoever may read security setup.
+pub fn ssh_keys(view: &View, of: Option<AccountId>) -> Vec<api::AccountKey> {
+    let accounts = AccountId::all().filter(|account| of.is_none_or(|one| one == *account));
+    let keys = accounts.flat_map(|account| view.settings.keys_of(account).iter().map(move |key| (account, key)));
+    keys.map(|(account, key)| api::AccountKey {
+        account,
+        algorithm: key.algorithm().name().to_owned(),
+        fingerprint: key.fingerprint(),
+        comment: key.comment().to_owned(),
+    })
+    .collect()
 }
 
 fn service(view: &View, faces: &Faces, service: Service) -> api::Service {

@@ -1,10 +1,15 @@
 //! One meter, over Setup's protocol: every route as a method with types.
 
+mod keys;
+mod logged;
+mod security_file;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::{login, routes};
 use firmware::digest::Sha256Digest;
+use firmware::report::Outcome;
 use firmware::{Choices, Plan, WithSecurity};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST};
@@ -15,6 +20,8 @@ use security::{AccountId, Password, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
+
+pub use self::security_file::SecurityFile;
 
 use crate::address::Address;
 use crate::bundle::Bundle;
@@ -38,7 +45,13 @@ pub struct Client {
     verifier: Arc<Verifier>,
     link: Option<Link>,
     token: Option<Token>,
+    /// Who is logged in, or was when the last action began.
+    user: String,
+    logging: Option<logged::Logging>,
 }
+
+/// Nobody, as events show it.
+const NOBODY: &str = "-";
 
 /// What is to be done with a template file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +101,8 @@ impl Client {
             Ok(link) => link,
             Err(error) => return Err(changed(address, certificate, known, &verifier).unwrap_or(error)),
         };
-        Ok(Self { address, certificate, verifier, link: Some(link), token: None })
+        let user = NOBODY.to_owned();
+        Ok(Self { address, certificate, verifier, link: Some(link), token: None, user, logging: None })
     }
 
     /// Where it is.
@@ -110,6 +124,23 @@ impl Client {
     /// wants a user's name.
     pub async fn login(&mut self, user: Option<&str>, password: &Password) -> Result<api::Opened, SetupError> {
         self.token = None;
+        self.user = NOBODY.to_owned();
+        let opened = self.open_session(user, password).await;
+        match &opened {
+            Ok(opened) => {
+                self.user = opened.user.clone();
+                self.learn_serial().await;
+            }
+            Err(_) => {
+                let claimed = AccountId::from_login(user.unwrap_or(AccountId::STANDARD_LOGIN));
+                let claimed = claimed.map_or_else(|| "unknown user".to_owned(), AccountId::login);
+                self.log_as(&claimed, "login", &logged::outcome(&opened)).await;
+            }
+        }
+        opened
+    }
+
+    async fn open_session(&mut self, user: Option<&str>, password: &Password) -> Result<api::Opened, SetupError> {
         let name = match user {
             Some(user) => user,
             None => {
@@ -149,7 +180,9 @@ impl Client {
 
     /// Sets registers.
     pub async fn set(&mut self, change: &api::SetRequest) -> Result<api::SetAnswer, SetupError> {
-        self.post(routes::SET, change, &[]).await
+        let done = self.post(routes::SET, change, &[]).await;
+        self.log(&logged::registers(&change.changes, &done), &done).await;
+        done
     }
 
     /// The users that are in use.
@@ -165,7 +198,9 @@ impl Client {
     ) -> Result<api::SetAnswer, SetupError> {
         let passwords: Vec<_> =
             new_password.map(|password| (AccountId::User(change.user), password)).into_iter().collect();
-        self.post(routes::USERS, change, &passwords).await
+        let done = self.post(routes::USERS, change, &passwords).await;
+        self.log(&logged::user(change, new_password.is_some()), &done).await;
+        done
     }
 
     /// Security setup.
@@ -175,7 +210,9 @@ impl Client {
 
     /// Sets the mode and the switches of security.
     pub async fn set_security(&mut self, change: &api::SetRequest) -> Result<api::SetAnswer, SetupError> {
-        self.post(routes::SECURITY, change, &[]).await
+        let done = self.post(routes::SECURITY, change, &[]).await;
+        self.log(&logged::registers(&change.changes, &done), &done).await;
+        done
     }
 
     /// Gives an account a new password.
@@ -184,7 +221,9 @@ impl Client {
         account: AccountId,
         password: &Password,
     ) -> Result<api::SetAnswer, SetupError> {
-        self.post(routes::PASSWORD, &api::PasswordRequest { account }, &[(account, password)]).await
+        let done = self.post(routes::PASSWORD, &api::PasswordRequest { account }, &[(account, password)]).await;
+        self.log(&format!("password of {}", account.login()), &done).await;
+        done
     }
 
     /// Events from a number on, or the newest.
@@ -217,7 +256,12 @@ impl Client {
         let query: Vec<_> = option.into_iter().collect();
         let request = self.request(Method::POST, &queried(routes::TEMPLATE, &query));
         let request = request.header(CONTENT_TYPE, routes::TEMPLATE_TYPE);
-        document(&self.ask(request, file.to_owned(), ANSWER).await?)
+        let done = self.ask(request, file.to_owned(), ANSWER).await.and_then(|answer| document(&answer));
+        if load != Load::Preview {
+            let named = format!("load template {}", Sha256Digest::of(file.as_bytes()).prefixed());
+            self.log(&named, &done).await;
+        }
+        done
     }
 
     /// Sends a package. `progress` is told how many bytes are on their way, and of how many.
@@ -265,14 +309,25 @@ impl Client {
         };
         let passwords: Vec<_> = new_passwords.iter().map(|(account, password)| (*account, password)).collect();
         let request = with_passwords(self.request(Method::POST, routes::CHANGE), &passwords);
+        // Under Advanced the meter doesn't say its serial number once the sessions are over.
+        self.learn_serial().await;
         let changed = match self.ask(request, json(&change)?, CHANGE).await {
-            Err(SetupError::Lost(address) | SetupError::Timeout(address)) => {
-                return Err(SetupError::ChangeLost(address));
-            }
-            answer => document(&answer?)?,
+            Err(SetupError::Lost(address) | SetupError::Timeout(address)) => Err(SetupError::ChangeLost(address)),
+            answer => answer.and_then(|answer| document::<api::Changed>(&answer)),
         };
-        self.token = None;
-        Ok(changed)
+        if changed.is_ok() {
+            self.token = None;
+        }
+        let Plan { from, to, .. } = &prepared.plan;
+        let way = if to > from { "upgrade" } else { "downgrade" };
+        let given = logged::passwords(new_passwords.iter().map(|(account, _)| account));
+        let outcome = match &changed {
+            Ok(changed) if changed.report.outcome == Outcome::TakenBack => "taken back".to_owned(),
+            changed => logged::outcome(changed),
+        };
+        let user = self.user.clone();
+        self.log_as(&user, &format!("{way} from {from} to {to} plan {accept}{given}"), &outcome).await;
+        changed
     }
 
     /// The keys that may sign packages for this meter.
@@ -282,13 +337,19 @@ impl Client {
 
     /// Trusts a key, given as its line of text.
     pub async fn trust(&mut self, key: &str) -> Result<api::Trusted, SetupError> {
-        document(&self.ask(self.request(Method::POST, routes::TRUST), key.to_owned(), ANSWER).await?)
+        let answer = self.ask(self.request(Method::POST, routes::TRUST), key.to_owned(), ANSWER).await;
+        let done = answer.and_then(|answer| document(&answer));
+        self.log(&format!("trust {}", logged::trusted(key)), &done).await;
+        done
     }
 
     /// Trusts the key with this id no more.
     pub async fn revoke(&mut self, key: &str) -> Result<api::Trusted, SetupError> {
         let path = queried(routes::TRUST, &[("key", key.to_owned())]);
-        document(&self.ask(self.request(Method::DELETE, &path), Bytes::new(), ANSWER).await?)
+        let answer = self.ask(self.request(Method::DELETE, &path), Bytes::new(), ANSWER).await;
+        let done = answer.and_then(|answer| document(&answer));
+        self.log(&format!("revoke {key}"), &done).await;
+        done
     }
 
     async fn get<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, SetupError> {

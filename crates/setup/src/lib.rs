@@ -12,13 +12,15 @@ mod known;
 mod link;
 mod notices;
 pub mod probe;
+mod security_log;
 mod tls;
 mod upload;
 
 pub use address::{Address, DEFAULT_PORT, NotAnAddress};
 pub use bundle::{Bundle, BundleError, Evidence, HashCheck};
-pub use client::{Client, Load, Prepared};
+pub use client::{Client, Load, Prepared, SecurityFile};
 pub use error::{Kind, SetupError};
 pub use known::{KnownError, KnownMeters};
 pub use notices::{KNOWN_NOTICES, SETUP_VERSION, setup_version, unknown_notices};
+pub use security_log::{Entry, LogError, SecurityLog};
 pub use tls::{Accept, Acceptance, Trust};

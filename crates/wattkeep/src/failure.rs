@@ -72,6 +72,12 @@ pub enum Failure {
     /// A meter, or the way to it.
     #[error(transparent)]
     Setup(#[from] setup::SetupError),
+    /// A security file.
+    #[error(transparent)]
+    SecurityFile(#[from] framework::ScfError),
+    /// An SSH key.
+    #[error(transparent)]
+    SshKey(#[from] security::ssh_key::KeyError),
     /// A file of new passwords.
     #[error(transparent)]
     NewPasswords(#[from] NewPasswordsError),

@@ -1,12 +1,12 @@
 //! The lines of a plan, written from what [`super::migrate`] worked out: one per mode, service,
 //! account, row of the access table, setting and log. Nothing is decided here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use framework::modules::security_options::{self as options, Service};
 use framework::modules::{integrator, power_meter};
 use framework::{RegisterName, Value};
-use security::{AccountId, CredentialKind, Mode, Path, Who};
+use security::{AccountId, CredentialKind, Mode, Path};
 
 use super::CredentialAction;
 use crate::access;
@@ -29,6 +29,10 @@ pub(super) struct Change<'a> {
 pub(crate) const KEPT: &str = "kept";
 /// What a password becomes that the operator gives with the change.
 pub(crate) const NEW_PASSWORD: &str = "new password";
+/// What becomes of SSH keys where the new release has no SSH.
+const DELETED: &str = "deleted";
+/// What stands behind an account's name where a line is about its SSH keys.
+const KEYS: &str = " SSH keys";
 pub(crate) const ENERGY: &str = "energy";
 pub(crate) const CLOCK: &str = "clock";
 pub(crate) const RATIOS: &str = "PT/CT";
@@ -41,6 +45,7 @@ pub(super) fn all(change: &Change<'_>) -> Vec<Consequence> {
     let mut lines = vec![mode(change)];
     lines.extend(Service::ALL.into_iter().filter_map(|service| change.service(service)));
     lines.extend(AccountId::all().filter_map(|account| change.account(account)));
+    lines.extend(AccountId::all().filter_map(|account| change.keys(account)));
     lines.extend(rights(change));
     lines.extend(settings(change));
     lines.extend(kept(change));
@@ -67,6 +72,19 @@ fn mode(change: &Change<'_>) -> Consequence {
         line("B10", Severity::Danger, text)
     } else {
         line("B10", Severity::Warning, format!("{gone} The front-panel password is kept; it is not 0."))
+    }
+}
+
+/// The account whose SSH keys a line is about, if it is about any.
+pub(crate) fn account_of_keys(subject: &str) -> Option<AccountId> {
+    subject.strip_suffix(KEYS)?.parse().ok()
+}
+
+/// An account's SSH keys in words.
+pub(crate) fn keys(settings: &Settings, account: AccountId) -> String {
+    match settings.keys_of(account) {
+        [] => DELETED.to_owned(),
+        keys => keys.iter().map(|key| key.fingerprint().to_string()).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -170,6 +188,30 @@ impl Change<'_> {
         })
     }
 
+    /// A line for each account that has SSH keys: which it loses, by their fingerprints (B20).
+    fn keys(&self, account: AccountId) -> Option<Consequence> {
+        if self.before.keys_of(account).is_empty() {
+            return None;
+        }
+        let line = |clause, severity, text: String| {
+            let change = (keys(self.before, account), keys(self.after, account));
+            Consequence::new(clause, Kind::Account, format!("{account}{KEYS}"), change, severity, text)
+        };
+        let whose = match account {
+            AccountId::FrontPanel => "The SSH keys of 8650".to_owned(),
+            AccountId::User(user) => format!("{user}'s SSH keys"),
+        };
+        Some(if self.after.keys_of(account).is_empty() {
+            let text = format!(
+                "{whose} are deleted, because {} has no SSH. A later upgrade doesn't bring them back.",
+                self.to.release
+            );
+            line("B20", Severity::Warning, text)
+        } else {
+            line("B16", Severity::Info, format!("{whose} are kept."))
+        })
+    }
+
     /// Whether somebody gets in with an account's password in the mode the meter will be in.
     fn lets_in(&self, account: AccountId) -> bool {
         match account {
@@ -194,29 +236,12 @@ impl Change<'_> {
 fn rights(change: &Change<'_>) -> Vec<Consequence> {
     let before = access::table(change.before, change.from);
     let after = access::table(change.after, change.to);
-    let rows: BTreeSet<&(Path, Who)> = before.keys().chain(after.keys()).collect();
-    let mut lines = Vec::new();
-    for row in rows {
-        let (was, will) = (before.get(row), after.get(row));
-        if was == will {
-            continue;
-        }
-        let (path, who) = (row.0, access::login(row.1));
-        let opens = will.into_iter().flatten().any(|ask| was.is_none_or(|was| !was.contains(ask)));
-        let (severity, text) = if opens {
-            let given = access::words(will);
-            (Severity::Danger, format!("Over {path}, {who} gets: {given}."))
-        } else if let Some(left) = will {
-            (Severity::Info, format!("Over {path}, {who} is left with: {}.", access::words(Some(left))))
-        } else {
-            (Severity::Info, format!("Over {path}, {who} gets nothing any more."))
-        };
-        let subject = access::subject(row.0, row.1);
-        let clause = right_clause(path, change);
-        let words = (access::words(was), access::words(will));
-        lines.push(Consequence::new(clause, Kind::Right, subject, words, severity, text));
-    }
-    lines
+    let line = |row: access::Difference| {
+        let words = (row.before.as_str(), row.after.as_str());
+        let clause = right_clause(row.path, change);
+        Consequence::new(clause, Kind::Right, row.subject(), words, row.severity(), row.text())
+    };
+    access::differences(&before, &after).into_iter().map(line).collect()
 }
 
 /// A register's value in words.

@@ -393,3 +393,72 @@ proptest! {
         }
     }
 }
+
+/// Two keys, and what people know them by.
+const KEYS: [(&str, &str); 2] = [
+    (
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB one",
+        "SHA256:RXm/ruZ0eTzRXKwi1AQEDynB0VgHQ2ac9KPSFdf/YnA",
+    ),
+    (
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIC two",
+        "SHA256:baqJQcVDEweKmw1OiZxGooCG2MGxYtwsQQzzOstxmiA",
+    ),
+];
+
+fn with_keys(mut settings: Settings) -> Settings {
+    settings.add_key(AccountId::FrontPanel, KEYS[0].0.parse().unwrap());
+    for (line, _) in KEYS {
+        settings.add_key("USER3".parse().unwrap(), line.parse().unwrap());
+    }
+    settings
+}
+
+#[test]
+fn b20_a_downgrade_deletes_ssh_keys_says_which_and_an_upgrade_brings_none_back() {
+    let settings = with_keys(factory(&current()));
+    let back = migrate(&settings, &current(), &legacy(), &Choices::default());
+    let both = format!("{}, {}", KEYS[0].1, KEYS[1].1);
+    for (subject, before) in [("front panel SSH keys", KEYS[0].1), ("USER3 SSH keys", &both)] {
+        let line = line(&back, Kind::Account, subject);
+        assert_eq!((line.clause.as_str(), line.severity), ("B20", Severity::Warning));
+        assert_eq!((line.before.as_str(), line.after.as_str()), (before, "deleted"));
+    }
+    assert!(back.settings.keys.is_empty());
+    let again = migrate(&back.settings, &legacy(), &current(), &Choices::default());
+    assert!(again.settings.keys.is_empty());
+    assert!(!again.consequences.iter().any(|line| line.subject.ends_with("SSH keys")));
+    // A key more or less is another plan.
+    let digest = |settings: &Settings| {
+        plan(settings, &current(), &legacy(), &Sha256Digest::of(b"package"), &Choices::default()).plan.digest
+    };
+    let mut fewer = settings.clone();
+    assert!(fewer.remove_key(AccountId::FrontPanel, &KEYS[0].1.parse().unwrap()));
+    assert_ne!(digest(&settings), digest(&fewer));
+}
+
+#[test]
+fn ssh_keys_go_along_to_a_release_that_has_ssh_too() {
+    let text = SHIPPED[1].release_toml.replace("\"4.40.1\"", "\"4.50.1\"");
+    let newer = Release::parse(&text).unwrap();
+    let settings = with_keys(factory(&current()));
+    let there = migrate(&settings, &current(), &newer, &Choices::default());
+    assert_eq!(there.settings.keys, settings.keys);
+    has_rows(&there, &[(Kind::Account, "front panel SSH keys", KEYS[0].1, KEYS[0].1, Severity::Info)]);
+}
+
+#[test]
+fn keys_are_bounded_and_only_for_releases_with_ssh() {
+    let mut settings = with_keys(factory(&current()));
+    settings.check(&current()).unwrap();
+    assert_eq!(settings.keys_of("USER3".parse().unwrap()).len(), 2);
+    settings.add_key("USER3".parse().unwrap(), KEYS[0].0.parse().unwrap());
+    assert_eq!(settings.keys_of("USER3".parse().unwrap()).len(), 2, "one key is there once");
+    assert!(!settings.remove_key("USER4".parse().unwrap(), &KEYS[0].1.parse().unwrap()));
+    let sentence = with_keys(factory(&legacy())).check(&legacy()).unwrap_err().to_string();
+    assert_eq!(sentence, "release 4.0.9 has no SSH, so its accounts can't have SSH keys");
+    let key: security::PublicKey = KEYS[0].0.parse().unwrap();
+    settings.keys.insert("USER5".parse().unwrap(), vec![key; security::ssh_key::MAX_KEYS + 1]);
+    let sentence = settings.check(&current()).unwrap_err().to_string();
+    assert_eq!(sentence, "USER5 can have at most 8 SSH keys: remove one first");
+}

@@ -4,6 +4,7 @@
 
 mod bench;
 mod change;
+mod keys;
 mod laws;
 mod registers;
 mod rules;

@@ -47,8 +47,7 @@ pub(super) fn template(site: &Site, caller: &Caller) -> Result<String, GateError
 
 /// The security setup.
 pub(super) fn security(site: &Site, caller: &Caller) -> Result<String, GateError> {
-    let file = site.gate.template(site.now(), caller, WithSecurity::Yes)?;
-    Ok(file.security_text().unwrap_or_default())
+    crate::security_file::text(site, caller)
 }
 
 pub(super) fn may_read_security(site: &Site, caller: &Caller) -> bool {

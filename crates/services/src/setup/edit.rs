@@ -81,7 +81,7 @@ pub(super) async fn template(
 }
 
 /// The edit that gives an account a password: checked by the gate before a hash is paid.
-async fn new_password(
+pub(super) async fn new_password(
     connection: &Connection,
     caller: Caller,
     account: AccountId,

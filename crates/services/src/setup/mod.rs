@@ -7,9 +7,11 @@
 mod asked;
 mod change;
 mod edit;
+mod keys;
 mod read;
 mod refused;
 mod remarks;
+mod security_file;
 mod session;
 
 use std::net::SocketAddr;
@@ -143,7 +145,9 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(SET, post(edit::set))
         .route(USERS, get(read::users).post(edit::user))
         .route(SECURITY, get(read::security).post(edit::set))
+        .route(SECURITY_FILE, get(security_file::save).post(security_file::load))
         .route(PASSWORD, post(edit::password))
+        .route(KEYS, get(keys::list).post(keys::add).delete(keys::remove))
         .route(EVENTS, get(read::events))
         .route(CONNECTIONS, get(read::connections))
         .route(TEMPLATE, get(read::template).post(edit::template))

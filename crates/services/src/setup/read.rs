@@ -146,6 +146,7 @@ pub(super) async fn security(
         front_panel_factory_password: settings.credential(AccountId::FrontPanel) == CredentialKind::Factory,
         options: options.map(|(register, value)| (register.clone(), value.to_string())).collect(),
         users: info::users(&view),
+        ssh_keys: info::ssh_keys(&view, None),
         access: info::access(&view),
     }))
 }

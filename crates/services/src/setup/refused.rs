@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use framework::DcfError;
+use framework::{DcfError, ScfError};
 use meter::{Denied, Failure, GateError};
 use security::Refusal;
 
@@ -97,9 +97,11 @@ impl From<GateError> for Refused {
                 refused.error.plan = Some(plan);
                 return refused;
             }
-            GateError::Changing | GateError::ChangeOver | GateError::SameRelease(_) | GateError::NoRoom(_) => {
-                StatusCode::CONFLICT
-            }
+            GateError::Changing
+            | GateError::SecurityChanged
+            | GateError::ChangeOver
+            | GateError::SameRelease(_)
+            | GateError::NoRoom(_) => StatusCode::CONFLICT,
             GateError::Store(_) | GateError::Unreadable(_) | GateError::KeyLost(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
@@ -131,6 +133,12 @@ impl From<ChangeError> for Refused {
             ChangeError::Gate(error) => error.into(),
             ChangeError::Vault(_) | ChangeError::Stopped => Self::busy(error.to_string()),
         }
+    }
+}
+
+impl From<ScfError> for Refused {
+    fn from(error: ScfError) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, api::Failure::Failed, error.to_string())
     }
 }
 

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use framework::modules::security_options::Service;
 use meter::Caller;
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session};
+use russh::keys::PublicKey;
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
-use security::{Password, Path};
+use security::{Fingerprint, Password, Path, Who};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -35,6 +36,8 @@ pub(super) struct Conversation {
     waiting: BTreeMap<u32, Waiting>,
     at_work: JoinSet<()>,
     opened: usize,
+    /// Keys that were offered and opened nothing.
+    keys_refused: usize,
 }
 
 struct Waiting {
@@ -46,7 +49,17 @@ struct Waiting {
 impl Conversation {
     pub(super) fn new(files: Arc<Files>, peer: SocketAddr, entry: Entry, report: oneshot::Sender<Arc<Login>>) -> Self {
         let report = Some(report);
-        Self { files, peer, entry, report, login: None, waiting: BTreeMap::new(), at_work: JoinSet::new(), opened: 0 }
+        Self {
+            files,
+            peer,
+            entry,
+            report,
+            login: None,
+            waiting: BTreeMap::new(),
+            at_work: JoinSet::new(),
+            opened: 0,
+            keys_refused: 0,
+        }
     }
 
     async fn log_in(&mut self, name: &str, typed: &[u8]) -> Auth {
@@ -55,20 +68,23 @@ impl Conversation {
         // What is longer than any password isn't one: it needs no check to be refused.
         let Ok(password) = Password::new(typed) else { return refused() };
         match site.login(path, name, password, self.peer).await {
-            Ok(who) => {
-                let caller = Caller::on(path, who, self.peer);
-                let login = Arc::new(Login::new(Arc::clone(site), &caller, self.peer));
-                self.entry.logged_in(who);
-                self.login = Some(Arc::clone(&login));
-                // The connection that would hear it may be at its end.
-                let _ = self.report.take().map(|report| report.send(login));
-                Auth::Accept
-            }
+            Ok(who) => self.logged_in(path, who),
             Err(denied) => {
                 tracing::debug!(peer = %self.peer, %denied, "SSH login refused");
                 refused()
             }
         }
+    }
+
+    /// Somebody has proved who they are.
+    fn logged_in(&mut self, path: Path, who: Who) -> Auth {
+        let caller = Caller::on(path, who, self.peer);
+        let login = Arc::new(Login::new(Arc::clone(self.files.site()), &caller, self.peer));
+        self.entry.logged_in(who);
+        self.login = Some(Arc::clone(&login));
+        // The connection that would hear it may be at its end.
+        let _ = self.report.take().map(|report| report.send(login));
+        Auth::Accept
     }
 
     /// Takes a channel to work with and the login to do it under, if the service is on; else says why not.
@@ -116,6 +132,25 @@ fn refused() -> Auth {
     Auth::Reject { proceed_with_methods: Some(methods()), partial_success: false }
 }
 
+/// What the gate knows a key by.
+fn fingerprint(key: &PublicKey) -> Option<Fingerprint> {
+    key.to_bytes().ok().map(|blob| Fingerprint::of(&blob))
+}
+
+impl Drop for Conversation {
+    /// Keys that opened nothing are told of when it is known that nothing else did.
+    fn drop(&mut self) {
+        if self.login.is_some() || self.keys_refused == 0 {
+            return;
+        }
+        let site = self.files.site();
+        let told = site.gate.keys_refused(site.now(), login_path(site).0, self.peer, self.keys_refused);
+        if let Err(error) = told {
+            tracing::warn!(peer = %self.peer, %error, "refused SSH keys could not be logged");
+        }
+    }
+}
+
 impl Handler for Conversation {
     type Error = russh::Error;
 
@@ -129,8 +164,30 @@ impl Handler for Conversation {
         Ok(refused())
     }
 
-    async fn auth_publickey_offered(&mut self, _: &str, _: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+    /// Whether a key would do. To say yes tells nobody more than that whoever has this public key may log in
+    /// as this user; every no is alike.
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, russh::Error> {
+        let key = fingerprint(offer.public_key);
+        if key.is_some_and(|key| self.files.site().gate.has_key(user, &key)) {
+            return Ok(Auth::Accept);
+        }
+        self.keys_refused += 1;
         Ok(refused())
+    }
+
+    /// The signature is right: the key is asked for again, because settings may have changed since.
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        let site = self.files.site();
+        let path = login_path(site).0;
+        let Some(key) = fingerprint(key.public_key) else { return Ok(refused()) };
+        Ok(match site.gate.login_with_key(site.now(), path, user, Some(self.peer), &key) {
+            Ok(who) => self.logged_in(path, who),
+            Err(denied) => {
+                tracing::debug!(peer = %self.peer, %denied, "SSH login with a key refused");
+                self.keys_refused += 1;
+                refused()
+            }
+        })
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {

@@ -3,7 +3,8 @@
 //! [`crate::terminal`], files to [`crate::files`]; this room owns the protocol alone, and russh stays
 //! behind it.
 //!
-//! `connection` bounds a connection in time, `handler` answers its requests, `channel` moves a channel's
+//! Somebody logs in with a password, which the vault checks, or with a key, whose signature the library
+//! checks and which the gate knows or doesn't. `connection` bounds a connection in time, `handler` answers its requests, `channel` moves a channel's
 //! bytes, `sftp` speaks the file protocol, `login` is what a login is worth.
 
 mod channel;
@@ -23,6 +24,7 @@ use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::Config;
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
+use security::ssh_key::MAX_KEYS;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
@@ -37,8 +39,9 @@ const CHANNELS: usize = 8;
 const CHANNELS_EVER: usize = 1000;
 /// How long a connection may take until somebody has logged in on it.
 const LOGIN_GRACE: Duration = Duration::from_secs(30);
-/// Tries to log in on one connection, the empty one that clients begin with included.
-const AUTH_TRIES: usize = 6;
+/// Tries to log in on one connection: the empty one that clients begin with, the keys of a well-filled
+/// agent, which are offered one by one, and three for a password. Lock-outs count bad passwords by themselves.
+const AUTH_TRIES: usize = 1 + MAX_KEYS + 3;
 /// A client that has been silent this long is asked whether it is still there…
 const KEEPALIVE: Duration = Duration::from_secs(60);
 /// …and after so many questions without an answer it isn't.
@@ -47,7 +50,8 @@ const KEEPALIVE_MAX: usize = 3;
 /// What the listener calls itself. Versions are for those who have logged in.
 const IDENTITY: &str = "SSH-2.0-wattkeep";
 
-/// Key exchange, the one that a quantum computer won't undo first. Strict key exchange closes the
+/// Key exchange, the one that a quantum computer won't undo first; X25519 under both its names, because
+/// Debian 12's OpenSSH doesn't know the first one, nor its paramiko the second. Strict key exchange closes the
 /// Terrapin attack (CVE-2023-48795).
 const KEX: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
@@ -56,9 +60,8 @@ const KEX: &[kex::Name] = &[
     kex::EXTENSION_SUPPORT_AS_SERVER,
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
 ];
-/// Counter mode is for clients without either of the authenticated ciphers.
-const CIPHERS: &[cipher::Name] =
-    &[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM, cipher::AES_256_CTR, cipher::AES_128_CTR];
+/// Counter mode is for clients without either of the authenticated ciphers, such as Debian 12's paramiko.
+const CIPHERS: &[cipher::Name] = &[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM, cipher::AES_256_CTR];
 const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
 
 /// Serves SSH and SFTP until told to stop.
@@ -92,10 +95,10 @@ pub fn new_host_key() -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// How somebody proves who they are. `keyboard-interactive` asks for the same password: some clients
+/// How somebody proves who they are: by a key of the account, or by its password. `keyboard-interactive` asks for the same password: some clients
 /// offer nothing else.
 fn methods() -> MethodSet {
-    MethodSet::from([MethodKind::Password, MethodKind::KeyboardInteractive].as_slice())
+    MethodSet::from([MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive].as_slice())
 }
 
 fn config(host_key: &[u8]) -> Result<Config, russh::keys::ssh_key::Error> {

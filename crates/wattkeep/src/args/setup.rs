@@ -1,5 +1,8 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
+mod keys;
+mod security_file;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -7,6 +10,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
 use setup::Address;
+
+pub use self::keys::{KeysArgs, KeysCommand};
+pub use self::security_file::SecurityLoadArgs;
 
 /// Behind the options of the command itself.
 const LAST: usize = 900;
@@ -122,6 +128,8 @@ pub enum SetupCommand {
 /// What can be done to users.
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
+    /// The SSH keys that open an account besides its password
+    Keys(KeysArgs),
     /// Change one user
     Set {
         /// Which: USER1 to USER16
@@ -164,6 +172,14 @@ pub enum SecurityCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Save the security set-up in a file, without any secret, for other meters
+    Save {
+        /// The file to write; it must not be there yet
+        #[arg(value_name = "FILE.scf")]
+        file: PathBuf,
+    },
+    /// Load a security file: show what it changes, ask, do it
+    Load(SecurityLoadArgs),
     /// The keys that may sign releases for this meter
     Trust {
         /// What to do.
@@ -370,10 +386,17 @@ mod tests {
             "m users",
             "m users set USER3 --rights read,time-sync --active yes",
             "m users set USER3 --new-password-file F --active no --force",
+            "m users keys USER3 list",
+            "m users keys 8650 add FILE.pub --json",
+            "m users keys user3 remove SHA256:RXm/ruZ0eTzRXKwi1AQEDynB0VgHQ2ac9KPSFdf/YnA",
             "m security",
             "m security set mode advanced",
             "m security set front-panel-password --new-password-file F",
             "m security set Web~Server yes --force",
+            "m security save FILE.scf",
+            "m security load FILE.scf --dry-run --json",
+            "m security load FILE.scf --yes --new-passwords FILE --force",
+            "m security load FILE.scf --accept sha256:0000000000000000000000000000000000000000000000000000000000000000",
             "m security trust list",
             "m security trust add KEY.pub",
             "m security trust revoke 0011223344556677",
@@ -405,6 +428,11 @@ mod tests {
             "m users set USER17 --active yes",
             "m users set USER3 --rights everything",
             "m users set USER3 --active maybe",
+            "m users keys USER3",
+            "m users keys root list",
+            "m users keys USER3 remove SHA256:RXm",
+            "m security load",
+            "m security load FILE.scf --dry-run --yes",
             "m plan",
             "m upgrade --to 4.40.1 --yes --accept sha256:00",
             "m upgrade --to 4.40.1 --accept x",

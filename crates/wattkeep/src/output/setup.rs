@@ -1,5 +1,6 @@
 //! What a meter answers to Setup, as tables and words.
 
+mod security_plan;
 mod security_setup;
 
 use std::io::{self, Write};
@@ -8,7 +9,8 @@ use api::{Connections, Events, Info, Reading, Readings, Service, SetAnswer};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
-pub use self::security_setup::{security_setup, trusted, users};
+pub use self::security_plan::security_plan;
+pub use self::security_setup::{security_setup, ssh_keys, trusted, users};
 use super::style;
 use super::table::{Align, Cell, Table};
 use super::text::{Precision, counted, hanging, heading, paragraph, utc};
@@ -235,6 +237,7 @@ mod tests {
             active: number < 9,
             rights: rights.to_vec(),
             factory_password,
+            ssh_keys: Vec::new(),
         };
         Info {
             serial: "MW-2611A001-01".to_owned(),

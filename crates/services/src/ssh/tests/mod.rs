@@ -2,13 +2,14 @@
 //! in [`foreign`] by clients that nobody here wrote.
 
 mod foreign;
+mod keys;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use meter::Caller;
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
-use russh::{ChannelMsg, keys};
+use russh::{ChannelMsg, keys as russh_keys};
 use russh_sftp::client::{RawSftpSession, SftpSession, error::Error as SftpError};
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 use tokio::net::TcpStream;
@@ -22,7 +23,7 @@ struct Anything;
 impl client::Handler for Anything {
     type Error = russh::Error;
 
-    async fn check_server_key(&mut self, _: &keys::PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+    async fn check_server_key(&mut self, _: &russh_keys::PublicKeyOrCertificate) -> Result<bool, russh::Error> {
         Ok(true)
     }
 }
@@ -103,7 +104,10 @@ fn a_host_key_is_new_each_time_and_readable() {
     let (one, two) = (new_host_key().unwrap(), new_host_key().unwrap());
     assert_ne!(one, two);
     assert!(one.starts_with(b"-----BEGIN OPENSSH PRIVATE KEY-----"));
-    assert!(config(&one).is_ok());
+    let config_of_one = config(&one).unwrap();
+    // The library's own second for every refusal, the first empty try included, would be each login's.
+    assert_eq!(config_of_one.auth_rejection_time, Duration::ZERO);
+    assert_eq!(config_of_one.auth_rejection_time_initial, Some(Duration::ZERO));
     assert!(config(b"no key").is_err());
 }
 

@@ -207,12 +207,12 @@ fn accepted(args: &ChangeArgs, plan: &Plan, screen: &mut Screen<'_>) -> Result<O
     Ok(None)
 }
 
-fn on_a_terminal() -> bool {
+pub(super) fn on_a_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// A question that only "yes" says yes to.
-fn asked(screen: &mut Screen<'_>, question: &str) -> Result<bool, Failure> {
+pub(super) fn asked(screen: &mut Screen<'_>, question: &str) -> Result<bool, Failure> {
     write!(screen.err, "{question} [y/N] ")?;
     screen.err.flush()?;
     let mut answer = String::new();

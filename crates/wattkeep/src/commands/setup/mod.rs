@@ -1,6 +1,8 @@
 //! Says to a meter what a technician wants of it, and shows what it answers.
 
 mod change;
+mod keys;
+mod security_file;
 mod session;
 
 use std::path::Path;
@@ -31,7 +33,9 @@ pub fn run(args: SetupArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> 
     }
     runtime()?.block_on(async {
         let mut session = Session::open(&args, screen).await?;
-        command(args.command, args.json, &mut session, screen).await
+        let done = command(args.command, args.json, &mut session, screen).await;
+        session.tell_of_log(screen);
+        done
     })
 }
 
@@ -68,6 +72,9 @@ async fn command(
         SetupCommand::Security { change: None } => {
             let security = session.ask(async |client: &mut Client| client.security().await).await?;
             if json { screen.json(&security)? } else { show::security_setup(screen.out, &security)? }
+        }
+        SetupCommand::Security { change: Some(SecurityCommand::Load(args)) } => {
+            return security_file::load(&args, json, session, screen).await;
         }
         SetupCommand::Security { change: Some(change) } => set_security(change, json, session, screen).await?,
         SetupCommand::Events { from, limit } => {
@@ -119,7 +126,12 @@ async fn set_user(
     session: &mut Session,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
-    let UsersCommand::Set { user, rights, active, new_password_file, new_password, force } = change;
+    let (user, rights, active, new_password_file, new_password, force) = match change {
+        UsersCommand::Keys(args) => return keys::run(args, json, session, screen).await,
+        UsersCommand::Set { user, rights, active, new_password_file, new_password, force } => {
+            (user, rights, active, new_password_file, new_password, force)
+        }
+    };
     let given =
         new_password || new_password_file.is_some() || std::env::var_os(passwords::NEW_PASSWORD_VARIABLE).is_some();
     if given {
@@ -161,6 +173,9 @@ async fn set_security(
             };
             answered(screen, json, &answer)
         }
+        SecurityCommand::Save { file } => security_file::save(&file, json, session, screen).await,
+        // Its exit status is its own; `command` has seen to it.
+        SecurityCommand::Load(_) => Ok(()),
         SecurityCommand::Trust { command } => {
             let trusted = match command {
                 TrustCommand::List => session.ask(async |client: &mut Client| client.trusted().await).await?,

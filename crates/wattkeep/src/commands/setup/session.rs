@@ -4,10 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use firmware::digest::Sha256Digest;
-use setup::{Acceptance, Address, Client, KnownMeters, SetupError, Trust};
+use host::SystemClock;
+use setup::{Acceptance, Address, Client, KnownMeters, SecurityLog, SetupError, Trust};
 
 use crate::args::setup::{LoginArgs, SetupArgs};
 use crate::failure::Failure;
+use crate::output;
 use crate::passwords::{self, PASSWORD_VARIABLE, Wanted};
 use crate::screen::Screen;
 
@@ -49,12 +51,24 @@ impl Session {
             }
         };
         let LoginArgs { user, password_file, .. } = &args.login;
+        let mut client = client;
+        if let Some(file) = SecurityLog::default_file() {
+            client.keep_log(SecurityLog::new(file), SystemClock::utc_ms);
+        }
         let mut session = Self { client, user: user.map(|user| user.login()), password_file: password_file.clone() };
         let given = user.is_some() || password_file.is_some() || std::env::var_os(PASSWORD_VARIABLE).is_some();
-        if given {
-            session.log_in().await?;
+        if given && let Err(failure) = session.log_in().await {
+            session.tell_of_log(screen);
+            return Err(failure);
         }
         Ok(session)
+    }
+
+    /// Says why something that was done isn't in SECURITY.LOG, if that is so.
+    pub fn tell_of_log(&mut self, screen: &mut Screen<'_>) {
+        if let Some(warning) = self.client.log_warning() {
+            output::error::remark(screen, &warning);
+        }
     }
 
     /// Asks; if the meter wants a login, logs in and asks again.

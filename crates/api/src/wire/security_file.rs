@@ -1,0 +1,40 @@
+//! Loading a security file: what it would do, and that it has been done.
+
+use firmware::Severity;
+use serde::{Deserialize, Serialize};
+
+use super::ChangedRegister;
+
+/// What a security file changes in this meter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SecurityPlan {
+    /// Over all that it changes. Accepting is naming it.
+    pub digest: String,
+    /// Whether it has been done.
+    pub loaded: bool,
+    /// Each register that is different afterwards; users and their rights are registers too.
+    pub changed: Vec<ChangedRegister>,
+    /// The accounts that get a new password with it.
+    #[serde(default)]
+    pub passwords: Vec<String>,
+    /// Each row of the access table that is different afterwards.
+    pub access: Vec<AccessChange>,
+    /// What whoever did it should know, such as what Advanced still shows (B9).
+    #[serde(default)]
+    pub remarks: Vec<String>,
+}
+
+/// A row of the access table: who may do what on a path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AccessChange {
+    /// Path and login: `modbus: anyone`.
+    pub subject: String,
+    /// What is allowed before.
+    pub before: String,
+    /// What is allowed afterwards.
+    pub after: String,
+    /// `danger` where an access opens.
+    pub severity: Severity,
+    /// The sentence for people.
+    pub text: String,
+}

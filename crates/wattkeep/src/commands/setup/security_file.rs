@@ -1,0 +1,95 @@
+//! Saves a meter's security set-up as a file, and loads such a file into others: what it changes is shown
+//! first and done when it is accepted.
+
+use std::path::Path;
+
+use api::SecurityPlan;
+use framework::Scf;
+use framework::scf::LONGEST_FILE;
+use security::{AccountId, Password};
+use setup::{Client, SecurityFile};
+
+use super::change::{asked, on_a_terminal};
+use super::session::Session;
+use crate::args::setup::SecurityLoadArgs;
+use crate::exit::Status;
+use crate::failure::Failure;
+use crate::files::{self, For};
+use crate::output;
+use crate::output::setup as show;
+use crate::passwords;
+use crate::screen::Screen;
+
+pub(super) async fn save(
+    file: &Path,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let text = session.ask(async |client: &mut Client| client.security_file().await).await?;
+    files::write_new(file, text.as_bytes(), For::Owner)?;
+    if json {
+        screen.json(&serde_json::json!({ "saved": file }))?;
+    } else {
+        writeln!(screen.out, "The meter's security set-up is saved in {}.", file.display())?;
+    }
+    Ok(())
+}
+
+pub(super) async fn load(
+    args: &SecurityLoadArgs,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<Status, Failure> {
+    // Read here first: what is no security file isn't sent to anybody.
+    let text = files::read_text(&args.file, "a security file", LONGEST_FILE)?;
+    let from = Scf::parse(text.as_bytes())
+        .map_err(|error| Failure::File(args.file.clone(), Box::new(Failure::SecurityFile(error))))?;
+    let new_passwords: Vec<(AccountId, Password)> = match &args.new_passwords {
+        Some(file) => passwords::new_passwords(file)?.into_iter().collect(),
+        None => Vec::new(),
+    };
+    let file = SecurityFile { text: &text, new_passwords: &new_passwords, force: args.force };
+    let plan = session.ask(async |client: &mut Client| client.plan_security(&file).await).await?;
+    if !json {
+        show::security_plan(screen.out, &from, &plan)?;
+    }
+    if args.dry_run || nothing_to_do(&plan) {
+        if json {
+            screen.json(&plan)?;
+        }
+        return Ok(Status::Done);
+    }
+    let Some(digest) = accepted(args, &plan, screen)? else {
+        if json {
+            screen.json(&plan)?;
+        }
+        return Ok(Status::NotAccepted);
+    };
+    let done = session.client().load_security(&file, &digest).await?;
+    if json {
+        screen.json(&done)?;
+    } else {
+        writeln!(screen.out, "\nIt is done.")?;
+        done.remarks.iter().for_each(|remark| output::error::remark(screen, remark));
+    }
+    Ok(Status::Done)
+}
+
+fn nothing_to_do(plan: &SecurityPlan) -> bool {
+    plan.changed.is_empty() && plan.passwords.is_empty()
+}
+
+/// The digest that is accepted: the given one, the plan's own by `--yes` or by a person, or none.
+fn accepted(args: &SecurityLoadArgs, plan: &SecurityPlan, screen: &mut Screen<'_>) -> Result<Option<String>, Failure> {
+    if let Some(digest) = &args.accept {
+        return Ok(Some(digest.prefixed()));
+    }
+    if args.yes || on_a_terminal() && asked(screen, "Load this?")? {
+        return Ok(Some(plan.digest.clone()));
+    }
+    let how = if on_a_terminal() { "" } else { ": accept it with --accept and its digest, or with --yes" };
+    output::error::sentence(screen, &format!("what the file changes was not accepted, so nothing was done{how}"));
+    Ok(None)
+}
