@@ -6,8 +6,10 @@
 
 mod access;
 mod boot;
+mod chain;
 mod change;
 mod edit;
+mod ended;
 mod error;
 mod events;
 mod gate;
@@ -15,6 +17,7 @@ mod login;
 mod refusals;
 mod state;
 mod view;
+mod wiring;
 
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};

@@ -5,4 +5,5 @@
 mod bench;
 mod change;
 mod laws;
+mod log;
 mod rules;
