@@ -1,11 +1,15 @@
 //! The documents. Keys are stable: a key that is there keeps its meaning, and readers ignore keys
 //! they don't know.
 
+mod events;
+
 use std::collections::BTreeMap;
 
 use firmware::{Choices, Plan, Version, report::Report};
 use security::{AccountId, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
+
+pub use events::{LogFinding, LogVerified};
 
 /// A service as anyone may see it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

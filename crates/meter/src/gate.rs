@@ -163,6 +163,11 @@ impl Gate {
         self.state().log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", "power down")])
     }
 
+    /// Logs how something of the meter's own goes, as a warning.
+    pub fn note(&self, now: Now, cause: &str, effect: String) -> Result<(), StoreError> {
+        self.state().log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, cause, effect)])
+    }
+
     /// Opens a session for whoever has logged in. `token` is random and new.
     pub fn open_session(&self, now: Now, token: &Token, caller: &Caller) {
         let Some(path) = caller.path else { return };

@@ -16,6 +16,7 @@ pub mod modbus;
 pub mod setup;
 pub mod site;
 pub mod ssh;
+pub mod syslog;
 pub mod telnet;
 pub mod terminal;
 #[cfg(any(test, feature = "testbed"))]
