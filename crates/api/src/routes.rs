@@ -30,6 +30,8 @@ pub const PASSWORD: &str = "/v1/password";
 pub const KEYS: &str = "/v1/keys";
 /// GET: [`crate::Events`], `?from=` and `?limit=`; without a beginning, the newest.
 pub const EVENTS: &str = "/v1/events";
+/// GET: [`crate::LogVerified`], after looking through the whole event log.
+pub const EVENTS_VERIFY: &str = "/v1/events/verify";
 /// GET: [`crate::Connections`].
 pub const CONNECTIONS: &str = "/v1/connections";
 /// GET: the template as `.dcf` text, `?security=true` for the security section; POST `.dcf` text,

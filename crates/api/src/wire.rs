@@ -1,6 +1,7 @@
 //! The documents. Keys are stable: a key that is there keeps its meaning, and readers ignore keys
 //! they don't know.
 
+mod events;
 mod keys;
 mod security_file;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::keys::{AccountKey, KeyRequest, Keys};
 pub use self::security_file::{AccessChange, SecurityPlan};
+pub use events::{LogFinding, LogVerified};
 
 /// A service as anyone may see it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -4,11 +4,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use firmware::{CarriedError, Version};
 use framework::modules::security_options::Service;
 use meter::{Birth, BootError, boot};
 use services::faces::{Faces, Listening};
+use services::syslog::Syslog;
 use services::{Clock, Connections, Site, Vault};
 use store::{OpenOptions, Opened, Store, StoreError};
 use tokio::sync::watch;
@@ -20,6 +22,9 @@ use crate::measuring::{self, Measuring};
 use crate::ports::{PortChoice, Sockets};
 use crate::source::{self, SourceChoice, SourceError};
 use crate::supervisor::Supervisor;
+
+/// How long the end of the log may take to be told over syslog.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How to run a meter.
 #[derive(Debug, Clone)]
@@ -79,6 +84,7 @@ pub struct RunningMeter {
     bind: IpAddr,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    syslog: JoinHandle<Syslog>,
 }
 
 /// Starts a meter and returns when it is ready.
@@ -124,10 +130,11 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
     let (stop, stopped) = watch::channel(false);
     let tasks = vec![
         tokio::spawn(supervisor.run(stopped.clone())),
-        tokio::spawn(measuring::run(measuring, Arc::clone(&site), stopped)),
+        tokio::spawn(measuring::run(measuring, Arc::clone(&site), stopped.clone())),
     ];
+    let syslog = tokio::spawn(Syslog::new(booted.first_event).run(Arc::clone(&site), stopped));
     let remarks = booted.remarks.into_iter().chain(source.remarks).collect();
-    Ok(RunningMeter { site, born: booted.born, remarks, bind: options.bind, stop, tasks })
+    Ok(RunningMeter { site, born: booted.born, remarks, bind: options.bind, stop, tasks, syslog })
 }
 
 fn failed(faces: &Faces) -> Option<(Service, String)> {
@@ -173,6 +180,9 @@ impl RunningMeter {
         }
         if let Err(error) = self.site.gate.power_down(self.site.now()) {
             tracing::error!(%error, "the end could not be logged");
+        }
+        if let Ok(mut syslog) = self.syslog.await {
+            let _ = tokio::time::timeout(LAST_WORDS, syslog.flush(&self.site)).await;
         }
     }
 }

@@ -13,6 +13,8 @@ use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Credential, DeviceKey, Lockouts, SessionTable};
 use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
 
+use crate::chain::{self, Newest, Sealer};
+use crate::ended::Waiting;
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
 use crate::refusals::Refusals;
@@ -43,6 +45,8 @@ pub struct Booted {
     pub born: bool,
     /// What whoever started it should know.
     pub remarks: Vec<String>,
+    /// The number of the first event of this start: what happened since the meter last ran.
+    pub first_event: u64,
 }
 
 /// Why a meter can't start.
@@ -103,12 +107,14 @@ pub fn boot(
     now: Now,
     surroundings: Arc<dyn Surroundings>,
 ) -> Result<Booted, BootError> {
+    let newest = Newest::default();
     let (store, born) = match opened {
-        Opened::New(blank) => (bear(blank, &birth, &shipped, now)?, true),
+        Opened::New(blank) => (bear(blank, &birth, &shipped, now, &newest)?, true),
         Opened::Existing(_) if !birth.trust.is_empty() => return Err(BootError::TrustTooLate),
         Opened::Existing(store) => (*store, false),
     };
-    let (mut state, remarks) = resume(store, birth.source, shipped, now)?;
+    let first_event = if born { 1 } else { store.next_event(MeterId::ONLY)? };
+    let (mut state, remarks) = resume(store, birth.source, shipped, now, newest)?;
     if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
@@ -122,7 +128,7 @@ pub fn boot(
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
-    Ok(Booted { gate: Gate::new(state, surroundings), born, remarks })
+    Ok(Booted { gate: Gate::new(state, surroundings), born, remarks, first_event })
 }
 
 /// A key in its text form.
@@ -130,7 +136,7 @@ pub(crate) fn trusted_key(line: &str) -> Result<TrustedKey, GateError> {
     line.trim().parse::<TrustedKey>().map_err(|error| GateError::Key(error.to_string()))
 }
 
-fn bear(blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now) -> Result<Store, BootError> {
+fn bear(mut blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now, newest: &Newest) -> Result<Store, BootError> {
     let carried = match &birth.release {
         None => shipped.iter().map(|shipped| &shipped.carried).max_by_key(|carried| &carried.release.release),
         Some(asked) => shipped.iter().map(|shipped| &shipped.carried).find(|carried| carried.release.release == *asked),
@@ -174,6 +180,8 @@ fn bear(blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now) -> Result<St
         records: &[(PORTS, &ports)],
         events: log.batch(&events),
     };
+    let key = chain::key(blank.dir())?;
+    blank.seal_with(Box::new(Sealer { key, newest: newest.clone() }));
     Ok(blank.create(MeterId::ONLY, &new)?)
 }
 
@@ -190,9 +198,11 @@ fn resume(
     source: String,
     shipped: Arc<Vec<Shipped>>,
     now: Now,
+    newest: Newest,
 ) -> Result<(State, Vec<String>), BootError> {
     let id = MeterId::ONLY;
-    let mut remarks = Vec::new();
+    let chain_key = chain::key(store.dir())?;
+    let mut remarks: Vec<String> = chain::attach(&mut store, id, &chain_key, &newest, now)?.into_iter().collect();
     let mut stored = store.load(id)?;
     if stored.trial.is_some() {
         let tried = &stored.active.release;
@@ -270,6 +280,9 @@ fn resume(
         under_way: None,
         refusals: Refusals::default(),
         scrub_due: false,
+        chain_key,
+        newest,
+        waiting: Waiting::default(),
         store,
     };
     Ok((state, remarks))

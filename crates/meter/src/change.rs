@@ -15,6 +15,7 @@ use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Right};
 use store::{NewSlot, PackageId, StoreError};
 
+use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::state::{Credentials, State, stored_credentials};
@@ -203,7 +204,9 @@ impl Gate {
         let release = ticket.to.release.release.to_string();
         let log = state.log_setup();
         let effect = format!("release {release} on trial");
-        let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+        let mut events =
+            log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+        events.extend(sessions_end(&state, now, &ticket.caller));
         let slot = NewSlot {
             release: &release,
             settings: &stored::serialised(&ticket.migration.settings)?,
@@ -312,6 +315,12 @@ fn run_with(
     state.adopt(settings)
 }
 
+/// What the log says of the sessions that end with a release: all of them.
+fn sessions_end(state: &State, now: Now, caller: &Caller) -> Vec<store::NewEvent> {
+    let (log, how) = (state.log_setup(), Ended::By(Why::Release, caller.who, caller.path));
+    state.sessions.list(now.up_ms).filter_map(|session| ended::event(log, now, session, how)).collect()
+}
+
 fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Result<Report, GateError> {
     let id = state.id;
     // Read back before confirming: what is compared with the plan is what is stored.
@@ -345,7 +354,8 @@ fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Re
     let report = report(now, ticket, Outcome::TakenBack, Some(reason.clone()), Vec::new());
     let log = state.log_setup();
     let effect = format!("{} to {} taken back: {reason}", ticket.plan.from, ticket.plan.to);
-    let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+    let mut events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+    events.extend(sessions_end(state, now, &ticket.caller));
     let id = state.id;
     let _scrubbed_by_the_caller = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
     run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;

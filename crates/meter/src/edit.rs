@@ -7,16 +7,18 @@ use firmware::{KeyChange, Settings, WithSecurity};
 use framework::dcf::SecuritySection;
 use framework::{Dcf, RegisterName};
 use security::{
-    Account, AccountId, Ask, Credential, CredentialKind, Fingerprint, Mode, Password, PublicKey, Right, Rights, UserId,
+    Account, AccountId, Ask, Credential, CredentialKind, Fingerprint, Mode, Password, PublicKey, Right, Rights,
+    Session, UserId,
 };
 use store::CredentialChange;
 
 use crate::access::{self, Force};
+use crate::ended::{self, Ended};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::state::{State, stored_credential};
 use crate::stored::serialised;
-use crate::{GateError, Now};
+use crate::{GateError, Now, wiring};
 
 /// One wish of a change set.
 pub enum Edit {
@@ -148,26 +150,23 @@ pub(crate) fn carry_out(
     checked: Checked,
 ) -> Result<Edited, GateError> {
     let before = Arc::clone(&state.settings);
-    let Checked { after, registers, credentials } = checked;
-    let passwords: Vec<AccountId> = credentials.iter().map(|(account, _)| *account).collect();
-    if registers.is_empty() && passwords.is_empty() && before.keys == after.keys && !rewired(&before, &after) {
+    let passwords: Vec<AccountId> = checked.credentials.iter().map(|(account, _)| *account).collect();
+    let rewired = rewired(&before, &checked.after);
+    if checked.registers.is_empty() && passwords.is_empty() && before.keys == checked.after.keys && !rewired {
         return Ok(Edited::default());
     }
-    gate.make_room(&before, &after)?;
-    let committed = commit(state, now, caller, &before, &after, &registers, &credentials)?;
+    gate.make_room(&before, &checked.after)?;
+    let open = state.sessions.list(now.up_ms);
+    let why = |session: &Session| ended::why(&before, &checked.after, &passwords, session);
+    let ends: Vec<_> = open.filter_map(|session| Some((session.clone(), why(session)?))).collect();
+    let committed = commit(state, now, caller, &before, &checked, &ends)?;
+    let Checked { after, registers, credentials } = checked;
     for (account, credential) in credentials {
         state.credentials.insert(account, Arc::new(credential));
         state.lockouts.forget_sources_of(account);
-        state.sessions.close_all_of(account);
     }
-    for (account, _, change) in before.key_differences(&after) {
-        // No session remembers what opened it.
-        if change == KeyChange::Removed {
-            state.sessions.close_all_of(account);
-        }
-    }
-    if before.mode() != after.mode() {
-        state.sessions.close_all();
+    for (session, _) in ends {
+        state.sessions.close_number(session.number);
     }
     state.adopt(after)?;
     // What is stored is in force; only then is what it replaced erased.
@@ -245,15 +244,13 @@ fn commit(
     now: Now,
     caller: &Caller,
     before: &Settings,
-    after: &Settings,
-    registers: &[(String, String, String)],
-    credentials: &[(AccountId, Credential)],
+    Checked { after, registers, credentials }: &Checked,
+    ends: &[(Session, ended::Why)],
 ) -> Result<store::Committed, GateError> {
     let log = state.log_setup();
     let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
-    if rewired(before, after) {
-        drafts.push(Draft::ordinary(priority::SETUP, "template", "modules, links or labels changed"));
-    }
+    let wiring = wiring::changes(&before.template, &after.template).into_iter();
+    drafts.extend(wiring.map(|(cause, effect)| Draft::ordinary(priority::SETUP, cause, effect)));
     drafts.extend(credentials.iter().map(|(account, credential)| {
         let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
         Draft::kept(priority::SETUP, account.to_string(), effect)
@@ -266,7 +263,9 @@ fn commit(
     if let Some(draft) = mode_change(before.mode(), after.mode()) {
         drafts.push(draft);
     }
-    let events = log.take(now, caller, drafts);
+    let mut events = log.take(now, caller, drafts);
+    let by = |why| Ended::By(why, caller.who, caller.path);
+    events.extend(ends.iter().filter_map(|(session, why)| ended::event(log, now, session, by(*why))));
     let settings = serialised(after)?;
     let stored: Vec<_> = credentials
         .iter()
@@ -283,13 +282,7 @@ fn commit(
 
 /// Whether two settings differ in anything but the values of registers: modules, links, labels.
 fn rewired(before: &Settings, after: &Settings) -> bool {
-    let wiring = |settings: &Settings| -> Vec<_> {
-        let modules = settings.template.modules.iter();
-        modules
-            .map(|(name, module)| (*name, module.label.clone(), module.inputs.clone(), module.labels.clone()))
-            .collect()
-    };
-    wiring(before) != wiring(after)
+    !wiring::changes(&before.template, &after.template).is_empty()
 }
 
 /// Security setup's own changes are kept in the log whatever its settings say.

@@ -13,6 +13,7 @@ pub(crate) mod priority {
     pub const SETUP: u8 = 10;
     pub const INFORMATION: u8 = 25;
     pub const WARNING: u8 = 30;
+    pub const ERROR: u8 = 255;
 }
 
 /// An event as readers get it.
@@ -62,6 +63,9 @@ pub(crate) struct LogSetup {
 }
 
 impl LogSetup {
+    /// For what is always kept, where no settings are known yet.
+    pub const KEPT: Self = Self { depth: 0, cutoff: u8::MAX };
+
     pub fn of(settings: &Settings) -> Self {
         let register = |register: &str| -> Option<f64> {
             let name: RegisterName = format!("{} 1/{register}", event_log::NAME).parse().ok()?;
@@ -76,9 +80,11 @@ impl LogSetup {
         Self { depth, cutoff }
     }
 
-    /// The events that the log takes, ready for the store.
+    /// The events that the log takes, ready for the store: with who caused them, by what road and from where.
     pub fn take(self, now: Now, caller: &Caller, drafts: Vec<Draft>) -> Vec<NewEvent> {
         let taken = |draft: &Draft| draft.keep == Keep::Always || (self.depth > 0 && draft.priority > self.cutoff);
+        // Last, so that nothing that somebody typed can pass for it.
+        let source = caller.peer.map_or_else(String::new, |peer| format!(" from {}", peer.ip()));
         drafts
             .into_iter()
             .filter(taken)
@@ -87,8 +93,8 @@ impl LogSetup {
                 priority: draft.priority,
                 user: caller.who.to_string(),
                 path: caller.path_name().to_owned(),
-                cause: cut(draft.cause),
-                effect: cut(draft.effect),
+                cause: clean(cut(draft.cause, MAX_EVENT_TEXT - source.len()) + &source),
+                effect: clean(cut(draft.effect, MAX_EVENT_TEXT)),
                 keep: draft.keep,
                 chain: None,
             })
@@ -101,14 +107,60 @@ impl LogSetup {
     }
 }
 
-/// Cuts a text to what an event holds, at a character's boundary.
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_EVENT_TEXT {
-        let mut end = MAX_EVENT_TEXT;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
+/// Cuts a text to at most so many bytes, at a character's boundary.
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
     text
+}
+
+/// What somebody typed (a label, an owner's name) stands in the log as it is, but for characters that could make a
+/// line of a log, a terminal or a CSV file say something else: controls, line separators, changes of direction.
+fn clean(text: String) -> String {
+    let harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    // A question mark, as one byte, never makes a text longer than it was.
+    if text.contains(harmful) { text.replace(harmful, "?") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use security::{Path, Who};
+
+    const NOW: Now = Now { utc_ms: 0, up_ms: 0 };
+
+    fn taken(log: LogSetup, caller: &Caller, draft: Draft) -> Option<NewEvent> {
+        log.take(NOW, caller, vec![draft]).pop()
+    }
+
+    #[test]
+    fn only_what_is_above_the_cutoff_is_taken_or_what_is_always_kept() {
+        let meter = Caller::meter();
+        for (depth, cutoff, priority, expected) in [(5000, 5, 6, true), (5000, 5, 5, false), (0, 5, 255, false)] {
+            let log = LogSetup { depth, cutoff };
+            let said = (depth, cutoff, priority);
+            assert_eq!(taken(log, &meter, Draft::ordinary(priority, "a", "b")).is_some(), expected, "{said:?}");
+            assert!(taken(log, &meter, Draft::kept(0, "a", "b")).is_some(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn who_by_what_road_and_from_where() {
+        let caller = Caller::on(Path::Setup, Who::Standard, "[2001:db8::7]:4711".parse().unwrap());
+        let event = taken(LogSetup::KEPT, &caller, Draft::kept(10, "PT Prim = 120", "14400")).unwrap();
+        let said = [event.user, event.path, event.cause, event.effect];
+        assert_eq!(said, ["8650", "setup", "PT Prim = 120 from 2001:db8::7", "14400"]);
+        let event = taken(LogSetup::KEPT, &Caller::meter(), Draft::kept(10, "power", "power up")).unwrap();
+        assert_eq!([event.user, event.path, event.cause], ["-", "meter", "power"]);
+    }
+
+    #[test]
+    fn what_somebody_typed_can_not_pass_for_another_line_and_not_push_its_source_out() {
+        let caller = Caller::on(Path::Setup, Who::Standard, "192.0.2.7:1".parse().unwrap());
+        let long = format!("Owner = a\r\n7,power,\u{1b}[2J\u{202e}{} from 10.0.0.1", "é".repeat(MAX_EVENT_TEXT));
+        let event = taken(LogSetup::KEPT, &caller, Draft::kept(10, long.clone(), long)).unwrap();
+        assert!(event.cause.starts_with("Owner = a??7,power,?[2J?é") && event.cause.ends_with("é from 192.0.2.7"));
+        assert!(event.cause.len() <= MAX_EVENT_TEXT && event.effect.len() <= MAX_EVENT_TEXT);
+    }
 }

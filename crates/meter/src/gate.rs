@@ -10,7 +10,10 @@ use metrology::{EnergyIncrement, Quantities};
 use security::{Ask, DeviceKey, Path, Refusal, Right, Session, Token, Who};
 use store::StoreError;
 
+use crate::chain::Newest;
+use crate::ended::{self, Ended};
 use crate::events::{Draft, EventEntry, priority};
+use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::view::View;
 use crate::{GateError, Now};
@@ -66,13 +69,15 @@ pub struct Gate {
     state: Mutex<State>,
     view: ArcSwap<View>,
     surroundings: Arc<dyn Surroundings>,
+    pub(crate) newest: Newest,
 }
 
 impl Gate {
     pub(crate) fn new(state: State, surroundings: Arc<dyn Surroundings>) -> Self {
         let view = ArcSwap::from_pointee(state.view());
         surroundings.show(&view.load());
-        Self { state: Mutex::new(state), view, surroundings }
+        let newest = state.newest.clone();
+        Self { state: Mutex::new(state), view, surroundings, newest }
     }
 
     /// The meter as of now.
@@ -158,15 +163,27 @@ impl Gate {
         self.state().log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", "power down")])
     }
 
+    /// Logs how something of the meter's own goes, as a warning.
+    pub fn note(&self, now: Now, cause: &str, effect: String) -> Result<(), StoreError> {
+        self.state().log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, cause, effect)])
+    }
+
     /// Opens a session for whoever has logged in. `token` is random and new.
     pub fn open_session(&self, now: Now, token: &Token, caller: &Caller) {
         let Some(path) = caller.path else { return };
-        self.state().sessions.open(token, caller.who, path, caller.peer, now.up_ms);
+        let mut state = self.state();
+        state.reap(now);
+        if let (_, Some(gave_way)) = state.sessions.open(token, caller.who, path, caller.peer, now.up_ms) {
+            let event = ended::event(state.log_setup(), now, &gave_way, Ended::GaveWay);
+            state.waiting.push(event);
+        }
     }
 
     /// The session of a token, used now.
     pub fn session(&self, now: Now, token: &Token) -> Option<Session> {
-        self.state().sessions.touch(token, now.up_ms)
+        let mut state = self.state();
+        state.reap(now);
+        state.sessions.touch(token, now.up_ms)
     }
 
     /// Whether a token has a session now, without using it.
@@ -174,9 +191,13 @@ impl Gate {
         self.state().sessions.holds(token, now.up_ms)
     }
 
-    /// Ends a session.
-    pub fn close_session(&self, token: &Token) {
-        self.state().sessions.close(token);
+    /// Ends a session. The log tells of it with the next commit: whoever hangs up waits for no disk.
+    pub fn close_session(&self, now: Now, token: &Token) {
+        let mut state = self.state();
+        if let Some(closed) = state.sessions.close(token) {
+            let event = ended::event(state.log_setup(), now, &closed, Ended::Closed);
+            state.waiting.push(event);
+        }
     }
 
     /// Keys that may sign releases for this meter: id and comment.
@@ -235,20 +256,19 @@ fn stands_still(state: &State) -> Result<(), GateError> {
     if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(()) }
 }
 
-/// Decides for a caller; the meter itself may do anything. A refused write is an event.
+/// Decides for a caller; the meter itself may do anything. A refused write is an event, and so is a refused read of
+/// somebody who has logged in; that nobody may read is what a client learns when it asks without a login.
 pub(crate) fn decide(state: &mut State, now: Now, caller: &Caller, ask: Ask) -> Result<(), GateError> {
     let Some(path) = caller.path else { return Ok(()) };
     if caller.session.is_some_and(|session| !state.sessions.is_open(session, now.up_ms)) {
         return Err(Refusal::SessionOver.into());
     }
     let Err(refusal) = security::decide(&state.policy, path, caller.who, ask) else { return Ok(()) };
-    if matches!(ask, Ask::Do(_))
-        && let Some(unlogged) = state.refusals.count(now.up_ms, (path, caller.who, ask.right()))
+    if (matches!(ask, Ask::Do(_)) || caller.who != Who::Nobody)
+        && let Some(unlogged) = state.refusals.count(now.up_ms, Kind::Right(path, caller.who, ask.right()))
     {
-        let from = caller.peer.map_or_else(String::new, |peer| format!(" from {}", peer.ip()));
-        let more = if unlogged == 0 { String::new() } else { format!(" ({unlogged} more since the last entry)") };
-        let (cause, effect) = (format!("{}{from}", ask.name()), format!("refused: {refusal}{more}"));
-        state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, cause, effect)])?;
+        let effect = format!("refused: {refusal}{}", unlogged_text(unlogged));
+        state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, ask.name(), effect)])?;
     }
     Err(refusal.into())
 }

@@ -11,11 +11,12 @@
 use std::net::SocketAddr;
 
 use framework::modules::security_options as options;
-use security::{AccountId, Fingerprint, Path, Right, Source, Who};
+use security::{AccountId, Fingerprint, Path, Source, Who};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
 use crate::login::{is_live, level};
+use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::{Denied, GateError, Now};
 
@@ -49,10 +50,9 @@ impl Gate {
     /// without logging in. At most one such entry a minute says how many more there were.
     pub fn keys_refused(&self, now: Now, path: Path, peer: SocketAddr, keys: usize) -> Result<(), GateError> {
         let mut state = self.state();
-        let Some(unlogged) = state.refusals.count(now.up_ms, (path, Who::Nobody, Right::Read)) else { return Ok(()) };
+        let Some(unlogged) = state.refusals.count(now.up_ms, Kind::Keys(path)) else { return Ok(()) };
         let level = level(&state, options::INVALID_LOGIN_PRIORITY);
-        let more = if unlogged == 0 { String::new() } else { format!(" ({unlogged} more since the last entry)") };
-        let effect = format!("invalid: SSH keys offered {keys}, none taken{more}");
+        let effect = format!("invalid: SSH keys offered {keys}, none taken{}", unlogged_text(unlogged));
         let caller = Caller::on(path, Who::Nobody, peer);
         let draft = Draft::ordinary(level.max(priority::SETUP), format!("login from {}", source(Some(peer))), effect);
         Ok(state.log(now, &caller, vec![draft])?)

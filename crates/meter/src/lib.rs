@@ -6,8 +6,10 @@
 
 mod access;
 mod boot;
+mod chain;
 mod change;
 mod edit;
+mod ended;
 mod error;
 mod events;
 mod gate;
@@ -18,6 +20,7 @@ mod security_file;
 mod state;
 mod stored;
 mod view;
+mod wiring;
 
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};

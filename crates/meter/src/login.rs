@@ -12,6 +12,7 @@ use security::{
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
+use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::{GateError, Now};
 
@@ -68,11 +69,17 @@ impl Gate {
 
     /// Begins a login. Nothing has been checked when it returns.
     pub fn begin_login(&self, now: Now, path: Path, name: &str, peer: Option<SocketAddr>) -> Result<Challenge, Denied> {
-        let state = self.state();
+        let mut state = self.state();
         let claimed = AccountId::from_login(name);
         let source = peer.map_or(Source::Local, |peer| Source::from(peer.ip()));
         let attempt = Attempt { account: claimed, path, source };
-        let delay = state.lockouts.check(now.up_ms, attempt)?;
+        let delay = match state.lockouts.check(now.up_ms, attempt) {
+            Ok(delay) => delay,
+            Err(locked) => {
+                locked_try(&mut state, now, &attempt, peer)?;
+                return Err(locked.into());
+            }
+        };
         let live = claimed.filter(|account| is_live(&state, *account));
         let who = live.map(|account| match account {
             AccountId::FrontPanel => Who::Standard,
@@ -103,7 +110,7 @@ impl Gate {
     pub fn finish_login(&self, now: Now, challenge: &Challenge, verdict: Verdict) -> Result<Who, Denied> {
         let mut state = self.state();
         let Challenge { attempt, peer, who, .. } = challenge;
-        let name = attempt.account.map_or_else(|| "unknown user".to_owned(), AccountId::login);
+        let name = named(attempt);
         let caller = Caller { path: Some(attempt.path), who: Who::Nobody, peer: *peer, session: None };
         // A password that was changed or a mode that was switched while the check waited or ran: what was
         // checked must still be what the meter keeps.
@@ -114,11 +121,11 @@ impl Gate {
         });
         let verdict = if verdict == Verdict::Right && live.is_none() { Verdict::Wrong } else { verdict };
         let (Some(who), None) = (who, verdict.refusal()) else {
-            let mut drafts = vec![invalid(&state, &name, attempt)];
+            let mut drafts = vec![invalid(&state, &name)];
             if verdict.counts_as_bad_try()
                 && let Outcome::LockedOut { .. } = state.lockouts.failed(now.up_ms, *attempt)
             {
-                drafts.push(locked_out(&state, &name, attempt));
+                drafts.push(locked_out(&state, &name));
             }
             state.log(now, &caller, drafts).map_err(GateError::from)?;
             return Err(Denied::Verdict(verdict.refusal().unwrap_or("the user name or the password is wrong")));
@@ -142,22 +149,37 @@ pub(crate) fn is_live(state: &State, account: AccountId) -> bool {
 
 /// Logs a valid login.
 fn valid(state: &mut State, now: Now, caller: &Caller) -> Result<(), GateError> {
-    let source = caller.peer.map_or(Source::Local, |peer| Source::from(peer.ip()));
     let priority = level(state, options::VALID_LOGIN_PRIORITY);
-    Ok(state.log(now, caller, vec![Draft::ordinary(priority, format!("login from {source}"), "valid")])?)
+    Ok(state.log(now, caller, vec![Draft::ordinary(priority, "login", "valid")])?)
 }
 
 pub(crate) fn level(state: &State, register: &'static str) -> u8 {
     state.settings.option_number(register) as u8
 }
 
-fn invalid(state: &State, name: &str, attempt: &Attempt) -> Draft {
-    let cause = format!("login as {name} from {}", attempt.source);
-    Draft::ordinary(level(state, options::INVALID_LOGIN_PRIORITY), cause, "invalid")
+/// The account that somebody claims to be. A name that is none is never repeated: it may be a password.
+fn named(attempt: &Attempt) -> String {
+    attempt.account.map_or_else(|| "unknown user".to_owned(), AccountId::login)
 }
 
-fn locked_out(state: &State, name: &str, attempt: &Attempt) -> Draft {
+/// Logs that somebody tried while locked out: the first try at once, the others counted.
+fn locked_try(state: &mut State, now: Now, attempt: &Attempt, peer: Option<SocketAddr>) -> Result<(), GateError> {
+    let Some(unlogged) = state.refusals.count(now.up_ms, Kind::Locked(attempt.path, attempt.account)) else {
+        return Ok(());
+    };
+    let caller = Caller { path: Some(attempt.path), who: Who::Nobody, peer, session: None };
+    let (cause, effect) =
+        (format!("login as {}", named(attempt)), format!("refused: locked out{}", unlogged_text(unlogged)));
+    let priority = level(state, options::INVALID_LOGIN_PRIORITY);
+    Ok(state.log(now, &caller, vec![Draft::ordinary(priority, cause, effect)])?)
+}
+
+fn invalid(state: &State, name: &str) -> Draft {
+    Draft::ordinary(level(state, options::INVALID_LOGIN_PRIORITY), format!("login as {name}"), "invalid")
+}
+
+fn locked_out(state: &State, name: &str) -> Draft {
     let effect = format!("locked out for {} min", state.settings.option_number(options::LOCKOUT_MINUTES));
-    let cause = format!("login as {name} from {}", attempt.source);
+    let cause = format!("login as {name}");
     Draft::kept(level(state, options::LOCKOUT_PRIORITY).max(priority::WARNING), cause, effect)
 }

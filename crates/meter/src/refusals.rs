@@ -4,14 +4,26 @@
 
 use std::collections::BTreeMap;
 
-use security::{Path, Right, Who};
+use security::{AccountId, Path, Right, Who};
 
 /// A kind is logged at most this often.
 const QUIET_MS: i64 = 60_000;
 
-/// What was refused: on which path, to whom, for want of which right. There are some hundred kinds, so the
-/// table is bounded by what it is made of.
-type Kind = (Path, Who, Right);
+/// What was refused. There are some hundred kinds, so the table is bounded by what it is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// On which path, to whom, for want of which right.
+    Right(Path, Who, Right),
+    /// A login while its account is locked out; none is an unknown user.
+    Locked(Path, Option<AccountId>),
+    /// SSH keys that opened nothing.
+    Keys(Path),
+}
+
+/// What an entry says of those that were only counted.
+pub(crate) fn unlogged_text(unlogged: u32) -> String {
+    if unlogged == 0 { String::new() } else { format!(" ({unlogged} more since the last entry)") }
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Refusals {
@@ -47,10 +59,10 @@ mod tests {
     #[test]
     fn a_flood_of_refusals_is_one_entry_a_minute_that_counts_the_others() {
         let mut refusals = Refusals::default();
-        let kind = (Path::Modbus, Who::Nobody, Right::FullConfig);
+        let kind = Kind::Right(Path::Modbus, Who::Nobody, Right::FullConfig);
         assert_eq!(refusals.count(0, kind), Some(0));
         assert!((1..5000).all(|ms| refusals.count(ms, kind).is_none()));
         assert_eq!(refusals.count(QUIET_MS, kind), Some(4999));
-        assert_eq!(refusals.count(QUIET_MS, (Path::Setup, Who::Nobody, Right::FullConfig)), Some(0));
+        assert_eq!(refusals.count(QUIET_MS, Kind::Right(Path::Setup, Who::Nobody, Right::FullConfig)), Some(0));
     }
 }

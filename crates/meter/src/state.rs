@@ -10,10 +10,13 @@ use firmware::{Carried, Settings, Shipped};
 use framework::modules::security_options as options;
 use framework::{Framework, Readings, Tick};
 use metrology::{EnergyIncrement, EnergyRegister, EnergyRegisters, Quantities};
+use security::chain::ChainKey;
 use security::{AccountId, Credential, DeviceKey, Limits, Lockouts, Policy, SessionTable};
 use store::{MeterId, PackageId, Secret, Store, StoreError};
 
+use crate::chain::Newest;
 use crate::change::UnderWay;
+use crate::ended::{self, Ended, Waiting};
 use crate::events::{Draft, LogSetup, priority};
 use crate::refusals::Refusals;
 use crate::view::{Identity, View};
@@ -44,6 +47,10 @@ pub(crate) struct State {
     pub lockouts: Lockouts,
     pub under_way: Option<UnderWay>,
     pub refusals: Refusals,
+    pub chain_key: Arc<ChainKey>,
+    pub newest: Newest,
+    /// Sessions that have ended since the last commit.
+    pub waiting: Waiting,
     /// Whether old secrets may still be on the disk because erasing them failed; tried again every second.
     pub scrub_due: bool,
 }
@@ -70,11 +77,27 @@ impl State {
     /// Commits events that tell of nothing stored.
     pub fn log(&mut self, now: Now, caller: &Caller, drafts: Vec<Draft>) -> Result<(), StoreError> {
         let log = self.log_setup();
-        let events = log.take(now, caller, drafts);
+        let mut events = self.waiting.take();
+        let waited = events.len();
+        events.extend(log.take(now, caller, drafts));
         if events.is_empty() {
             return Ok(());
         }
-        self.store.tick(&[store::Tick { meter: self.id, energies: &[], records: &[], events: log.batch(&events) }])
+        let tick = store::Tick { meter: self.id, energies: &[], records: &[], events: log.batch(&events) };
+        let logged = self.store.tick(&[tick]);
+        if logged.is_err() {
+            events.truncate(waited);
+            self.waiting.put_back(events);
+        }
+        logged
+    }
+
+    /// Ends the sessions that have timed out; the log is told with the next commit.
+    pub fn reap(&mut self, now: Now) {
+        let log = self.log_setup();
+        for session in self.sessions.reap(now.up_ms) {
+            self.waiting.push(ended::event(log, now, &session, Ended::TimedOut));
+        }
     }
 
     /// One second: energies are committed, then the readings are there to be shown.
@@ -91,21 +114,20 @@ impl State {
             .map(|register| Draft::ordinary(priority::INFORMATION, register.name(), "rolled over to 0"))
             .collect();
         let log = self.log_setup();
-        let mut events = log.take(now, &Caller::meter(), drafts);
-        for ended in self.sessions.reap(now.up_ms) {
-            let caller = Caller::in_session(&ended);
-            events.extend(log.take(now, &caller, vec![Draft::ordinary(priority::SETUP, "session", "timed out")]));
-        }
+        self.reap(now);
+        let mut events = self.waiting.take();
+        let waited = events.len();
+        events.extend(log.take(now, &Caller::meter(), drafts));
         if self.scrub_due && self.scrub().is_ok() {
             self.scrub_due = false;
         }
         let energies = stored_energies(&energy);
-        self.store.tick(&[store::Tick {
-            meter: self.id,
-            energies: &energies,
-            records: &[],
-            events: log.batch(&events),
-        }])?;
+        let tick = store::Tick { meter: self.id, energies: &energies, records: &[], events: log.batch(&events) };
+        if let Err(error) = self.store.tick(&[tick]) {
+            events.truncate(waited);
+            self.waiting.put_back(events);
+            return Err(error);
+        }
         self.energy = energy;
         let tick = Tick { utc_ms: now.utc_ms, quantities: measured, energy: &self.energy };
         self.readings = self.framework.evaluate(&tick);

@@ -6,6 +6,7 @@
 //! rights; they ask [`decide`](decide::decide), through the meter's gate.
 
 pub mod account;
+pub mod chain;
 pub mod credential;
 pub mod decide;
 pub mod lockout;

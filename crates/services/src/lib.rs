@@ -17,6 +17,7 @@ pub mod security_file;
 pub mod setup;
 pub mod site;
 pub mod ssh;
+pub mod syslog;
 pub mod telnet;
 pub mod terminal;
 #[cfg(any(test, feature = "testbed"))]

@@ -1,6 +1,7 @@
 //! One meter, over Setup's protocol: every route as a method with types.
 
 mod keys;
+pub(crate) mod log;
 mod logged;
 mod security_file;
 
@@ -134,7 +135,7 @@ impl Client {
             Err(_) => {
                 let claimed = AccountId::from_login(user.unwrap_or(AccountId::STANDARD_LOGIN));
                 let claimed = claimed.map_or_else(|| "unknown user".to_owned(), AccountId::login);
-                self.log_as(&claimed, "login", &logged::outcome(&opened)).await;
+                self.note_as(&claimed, "login", &logged::outcome(&opened)).await;
             }
         }
         opened
@@ -181,7 +182,7 @@ impl Client {
     /// Sets registers.
     pub async fn set(&mut self, change: &api::SetRequest) -> Result<api::SetAnswer, SetupError> {
         let done = self.post(routes::SET, change, &[]).await;
-        self.log(&logged::registers(&change.changes, &done), &done).await;
+        self.note(&logged::registers(&change.changes, &done), &done).await;
         done
     }
 
@@ -199,7 +200,7 @@ impl Client {
         let passwords: Vec<_> =
             new_password.map(|password| (AccountId::User(change.user), password)).into_iter().collect();
         let done = self.post(routes::USERS, change, &passwords).await;
-        self.log(&logged::user(change, new_password.is_some()), &done).await;
+        self.note(&logged::user(change, new_password.is_some()), &done).await;
         done
     }
 
@@ -211,7 +212,7 @@ impl Client {
     /// Sets the mode and the switches of security.
     pub async fn set_security(&mut self, change: &api::SetRequest) -> Result<api::SetAnswer, SetupError> {
         let done = self.post(routes::SECURITY, change, &[]).await;
-        self.log(&logged::registers(&change.changes, &done), &done).await;
+        self.note(&logged::registers(&change.changes, &done), &done).await;
         done
     }
 
@@ -222,7 +223,7 @@ impl Client {
         password: &Password,
     ) -> Result<api::SetAnswer, SetupError> {
         let done = self.post(routes::PASSWORD, &api::PasswordRequest { account }, &[(account, password)]).await;
-        self.log(&format!("password of {}", account.login()), &done).await;
+        self.note(&format!("password of {}", account.login()), &done).await;
         done
     }
 
@@ -259,7 +260,7 @@ impl Client {
         let done = self.ask(request, file.to_owned(), ANSWER).await.and_then(|answer| document(&answer));
         if load != Load::Preview {
             let named = format!("load template {}", Sha256Digest::of(file.as_bytes()).prefixed());
-            self.log(&named, &done).await;
+            self.note(&named, &done).await;
         }
         done
     }
@@ -326,7 +327,7 @@ impl Client {
             changed => logged::outcome(changed),
         };
         let user = self.user.clone();
-        self.log_as(&user, &format!("{way} from {from} to {to} plan {accept}{given}"), &outcome).await;
+        self.note_as(&user, &format!("{way} from {from} to {to} plan {accept}{given}"), &outcome).await;
         changed
     }
 
@@ -339,7 +340,7 @@ impl Client {
     pub async fn trust(&mut self, key: &str) -> Result<api::Trusted, SetupError> {
         let answer = self.ask(self.request(Method::POST, routes::TRUST), key.to_owned(), ANSWER).await;
         let done = answer.and_then(|answer| document(&answer));
-        self.log(&format!("trust {}", logged::trusted(key)), &done).await;
+        self.note(&format!("trust {}", logged::trusted(key)), &done).await;
         done
     }
 
@@ -348,7 +349,7 @@ impl Client {
         let path = queried(routes::TRUST, &[("key", key.to_owned())]);
         let answer = self.ask(self.request(Method::DELETE, &path), Bytes::new(), ANSWER).await;
         let done = answer.and_then(|answer| document(&answer));
-        self.log(&format!("revoke {key}"), &done).await;
+        self.note(&format!("revoke {key}"), &done).await;
         done
     }
 

@@ -92,6 +92,9 @@ pub enum StoreError {
     /// Confirming or reverting when there is nothing to confirm or revert.
     #[error("no version change is waiting to be confirmed")]
     NoTrial,
+    /// Whoever writes must seal what it logs.
+    #[error("this meter's event log is sealed, and an event without a seal would break its chain")]
+    Unsealed,
     /// Something is larger than its bound.
     #[error("{what} is too large: at most {limit} are taken")]
     TooLarge {

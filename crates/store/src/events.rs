@@ -5,6 +5,7 @@
 
 use rusqlite::{Connection, Row, Transaction, params};
 
+use crate::chain::{self, Writing};
 use crate::error::{During, StoreError};
 use crate::store::{MeterId, Store, is_there};
 
@@ -14,8 +15,8 @@ pub const MAX_EVENT_TEXT: usize = 1024;
 pub const MAX_KEPT_EVENTS: u32 = 50_000;
 /// Events that one read returns at most.
 pub const MAX_EVENTS_PER_READ: usize = 10_000;
-/// Largest chain value, in bytes: a SHA-512.
-const MAX_CHAIN: usize = 64;
+/// Largest chain value, in bytes: two SHA-256 and some numbers.
+const MAX_CHAIN: usize = 128;
 
 /// Whether the ring may drop an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ pub struct NewEvent {
     pub effect: String,
     /// Whether the ring may drop it.
     pub keep: Keep,
-    /// Links it to the one before; made and checked above. At most 64 bytes.
+    /// Links it to the one before; made and checked above (`Chain`). At most 128 bytes.
     pub chain: Option<Vec<u8>>,
 }
 
@@ -115,24 +116,28 @@ fn read_event(row: &Row<'_>) -> rusqlite::Result<Event> {
 }
 
 /// Appends events and drops what has become too old, inside the transaction of what they report.
-pub(crate) fn append(transaction: &Transaction<'_>, meter: MeterId, batch: EventBatch<'_>) -> Result<(), StoreError> {
+pub(crate) fn append(writing: &Writing<'_>, meter: MeterId, batch: EventBatch<'_>) -> Result<(), StoreError> {
     let doing = "logging events";
-    let (mut ordinary, mut kept) = (false, false);
-    let mut number = None;
-    for event in batch.events {
-        match event.keep {
-            Keep::Ring if batch.depth == 0 => continue,
-            Keep::Ring => ordinary = true,
-            Keep::Always => kept = true,
+    let stays = |event: &&NewEvent| event.keep == Keep::Always || batch.depth > 0;
+    let mut events: Vec<NewEvent> = batch.events.iter().filter(stays).map(cut_texts).collect();
+    if events.is_empty() {
+        return Ok(());
+    }
+    let next = next_number(writing, meter)?;
+    let first = match chain::seal(writing, meter, next, &events, batch.depth)? {
+        Some(sealed) => {
+            for (event, value) in events.iter_mut().zip(sealed.values) {
+                event.chain = Some(value);
+            }
+            sealed.first
         }
+        None => next,
+    };
+    for (number, event) in (first..).zip(&events) {
         if event.chain.as_ref().is_some_and(|chain| chain.len() > MAX_CHAIN) {
             return Err(StoreError::TooLarge { what: "an event's chain value (bytes)", limit: MAX_CHAIN as u64 });
         }
-        let next = match number {
-            Some(number) => number,
-            None => next_number(transaction, meter)?,
-        };
-        transaction
+        writing
             .prepare_cached(
                 "INSERT INTO event (meter, number, utc_ms, priority, user, path, cause, effect, kept, chain)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -140,31 +145,28 @@ pub(crate) fn append(transaction: &Transaction<'_>, meter: MeterId, batch: Event
             .and_then(|mut statement| {
                 statement.execute(params![
                     meter.0,
-                    next,
+                    number,
                     event.utc_ms,
                     event.priority,
-                    cut(&event.user),
-                    cut(&event.path),
-                    cut(&event.cause),
-                    cut(&event.effect),
+                    event.user,
+                    event.path,
+                    event.cause,
+                    event.effect,
                     event.keep == Keep::Always,
                     event.chain,
                 ])
             })
             .during(doing)?;
-        number = Some(next + 1);
     }
-    if let Some(next) = number {
-        transaction
-            .prepare_cached("UPDATE meter SET next_event = ?2 WHERE meter = ?1")
-            .and_then(|mut statement| statement.execute(params![meter.0, next]))
-            .during(doing)?;
-    }
-    if ordinary {
-        prune(transaction, meter, Keep::Ring, batch.depth)?;
-    }
-    if kept {
-        prune(transaction, meter, Keep::Always, MAX_KEPT_EVENTS)?;
+    let next = first + events.len() as u64;
+    writing
+        .prepare_cached("UPDATE meter SET next_event = ?2 WHERE meter = ?1")
+        .and_then(|mut statement| statement.execute(params![meter.0, next]))
+        .during(doing)?;
+    for (class, depth) in [(Keep::Ring, batch.depth), (Keep::Always, MAX_KEPT_EVENTS)] {
+        if events.iter().any(|event| event.keep == class) {
+            prune(writing, meter, class, depth)?;
+        }
     }
     Ok(())
 }
@@ -196,6 +198,12 @@ fn prune(transaction: &Transaction<'_>, meter: MeterId, class: Keep, depth: u32)
         .and_then(|mut statement| statement.execute(params![meter.0, class, excess]))
         .during(doing)
         .map(drop)
+}
+
+fn cut_texts(event: &NewEvent) -> NewEvent {
+    let NewEvent { user, path, cause, effect, .. } = event;
+    let [user, path, cause, effect] = [user, path, cause, effect].map(|text| cut(text).into_owned());
+    NewEvent { user, path, cause, effect, chain: event.chain.clone(), ..*event }
 }
 
 fn cut(text: &str) -> std::borrow::Cow<'_, str> {

@@ -6,6 +6,7 @@
 //!
 //! Direct file work stands in `files` alone; everything else goes through SQLite (`schema`).
 
+mod chain;
 mod change;
 mod error;
 mod events;
@@ -22,6 +23,7 @@ mod store;
 mod testbed;
 mod trial;
 
+pub use chain::{Chain, LogEnd, Sealed};
 pub use change::{Committed, Credential, CredentialChange, DeviceChange, SettingsChange, Tick};
 pub use error::StoreError;
 pub use events::{Event, EventBatch, Keep, MAX_EVENT_TEXT, MAX_EVENTS_PER_READ, MAX_KEPT_EVENTS, NewEvent};

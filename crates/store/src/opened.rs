@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::chain::{Chain, Writing};
 use crate::error::StoreError;
 use crate::packages;
 use crate::schema;
@@ -32,6 +33,7 @@ pub enum Opened {
 pub struct Blank {
     dir: StateDir,
     device_key: DeviceKey,
+    chain: Option<Box<dyn Chain>>,
 }
 
 impl Store {
@@ -43,11 +45,11 @@ impl Store {
             Contents::Meter => {
                 let connection = schema::open(&dir.join(DATABASE))?;
                 let device_key = dir.read_device_key();
-                Self::new(connection, dir, device_key).map(|store| Opened::Existing(Box::new(store)))
+                Self::new(connection, dir, device_key, None).map(|store| Opened::Existing(Box::new(store)))
             }
             Contents::Unborn => {
                 let device_key = DeviceKey::Present(dir.make_device_key()?);
-                Ok(Opened::New(Blank { dir, device_key }))
+                Ok(Opened::New(Blank { dir, device_key, chain: None }))
             }
         }
     }
@@ -64,13 +66,20 @@ impl Blank {
         &self.device_key
     }
 
+    /// The meter's events are sealed with this, from the first one on.
+    pub fn seal_with(&mut self, chain: Box<dyn Chain>) {
+        self.chain = Some(chain);
+    }
+
     /// Makes the meter with its first settings. A power cut before this returns leaves a blank or a whole meter.
     pub fn create(self, meter: MeterId, new: &NewMeter<'_>) -> Result<Store, StoreError> {
         if let Some(package) = new.slot.package {
             packages::require(&self.dir, package)?;
         }
-        let connection = schema::create(&self.dir, |transaction| insert_meter(transaction, meter, new))?;
-        Store::new(connection, self.dir, self.device_key)
+        let connection = schema::create(&self.dir, |transaction| {
+            insert_meter(&Writing { transaction, chain: self.chain.as_deref() }, meter, new)
+        })?;
+        Store::new(connection, self.dir, self.device_key, self.chain)
     }
 }
 

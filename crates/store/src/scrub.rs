@@ -29,7 +29,7 @@ impl Store {
         if pending.is_empty() {
             return Ok(pending);
         }
-        self.transact(rewrite_credentials)?;
+        self.transact(|writing| rewrite_credentials(writing))?;
         if !schema::cut_journal(&self.connection)? {
             return Err(StoreError::ScrubBusy);
         }

@@ -153,6 +153,19 @@ impl StateDir {
         }
     }
 
+    /// What a device file holds that needs nothing but random bytes; drawn and written if there is none yet.
+    pub fn random_device_file(&self, file: DeviceFile, bytes: usize) -> Result<SecretBytes, StoreError> {
+        if let Some(there) = self.device_file(file)? {
+            return Ok(there);
+        }
+        let path = self.join(file.file_name());
+        let mut random = Zeroizing::new(vec![0; bytes]);
+        getrandom::fill(&mut random)
+            .map_err(|e| StoreError::io("drawing random bytes for", &path, io::Error::other(e.to_string())))?;
+        self.write_device_file_once(file, &random)?;
+        Ok(SecretBytes::new(random.to_vec()))
+    }
+
     fn parse_device_key(&self) -> Result<Option<SecretBytes>, StoreError> {
         let Some(text) = files::read_bounded(&self.device_key, MAX_DEVICE_FILE, "a device key (bytes)")? else {
             return Ok(None);
@@ -235,6 +248,17 @@ mod tests {
 
     fn open(path: &Path) -> Result<(StateDir, Contents), StoreError> {
         StateDir::open(path, None, true)
+    }
+
+    #[test]
+    fn random_bytes_are_drawn_once_and_for_their_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, _) = StateDir::open(dir.path(), None, true).unwrap();
+        let drawn = state.random_device_file(DeviceFile::ChainKey, 32).unwrap().expose().to_vec();
+        assert_eq!(drawn.len(), 32);
+        assert_eq!(state.random_device_file(DeviceFile::ChainKey, 32).unwrap().expose(), drawn);
+        let mode = fs::metadata(dir.path().join("chain.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, Params, Transaction, TransactionBehavior, params};
 
+use crate::chain::{Chain, Writing};
 use crate::change::{self, Credential};
 use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
@@ -81,11 +82,18 @@ pub struct Store {
     pub(crate) connection: Connection,
     pub(crate) dir: StateDir,
     device_key: DeviceKey,
+    /// What seals the event log.
+    pub(crate) chain: Option<Box<dyn Chain>>,
 }
 
 impl Store {
-    pub(crate) fn new(connection: Connection, dir: StateDir, device_key: DeviceKey) -> Result<Self, StoreError> {
-        let store = Self { connection, dir, device_key };
+    pub(crate) fn new(
+        connection: Connection,
+        dir: StateDir,
+        device_key: DeviceKey,
+        chain: Option<Box<dyn Chain>>,
+    ) -> Result<Self, StoreError> {
+        let store = Self { connection, dir, device_key, chain };
         store.sweep_packages()?;
         Ok(store)
     }
@@ -114,25 +122,26 @@ impl Store {
         if let Some(package) = new.slot.package {
             packages::require(dir, package)?;
         }
-        transact(&mut self.connection, |transaction| insert_meter(transaction, meter, new))
+        transact(&mut self.connection, self.chain.as_deref(), |writing| insert_meter(writing, meter, new))
     }
 
     pub(crate) fn transact<T>(
         &mut self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&Writing<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        transact(&mut self.connection, work)
+        transact(&mut self.connection, self.chain.as_deref(), work)
     }
 }
 
 /// One transaction: all of `work` or nothing.
 fn transact<T>(
     connection: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    chain: Option<&dyn Chain>,
+    work: impl FnOnce(&Writing<'_>) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let doing = "committing";
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).during(doing)?;
-    let done = work(&transaction)?;
+    let done = work(&Writing { transaction: &transaction, chain })?;
     match transaction.commit().during(doing) {
         Ok(()) => Ok(done),
         Err(e) => {
@@ -143,11 +152,7 @@ fn transact<T>(
     }
 }
 
-pub(crate) fn insert_meter(
-    transaction: &Transaction<'_>,
-    meter: MeterId,
-    new: &NewMeter<'_>,
-) -> Result<(), StoreError> {
+pub(crate) fn insert_meter(transaction: &Writing<'_>, meter: MeterId, new: &NewMeter<'_>) -> Result<(), StoreError> {
     let doing = "adding a meter";
     if is_there(transaction, meter)? {
         return Err(StoreError::MeterExists(meter));

@@ -6,5 +6,6 @@ mod bench;
 mod change;
 mod keys;
 mod laws;
+mod log;
 mod registers;
 mod rules;

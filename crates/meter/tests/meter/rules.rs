@@ -129,7 +129,8 @@ fn relinking_takes_full_meter_config_and_is_logged_whatever_else_a_template_chan
     edit(&gate, vec![Edit::Template(Box::new(file))]).unwrap();
     let events = gate.events(&Caller::meter(), 0, 100).unwrap();
     assert!(events.iter().any(|event| event.cause == "Factory 1/Owner = "), "{events:#?}");
-    assert!(events.iter().any(|event| event.effect == "modules, links or labels changed"), "{events:#?}");
+    let linked = "Integrator 1/Integrand link = Power Meter 1/kW tot";
+    assert!(events.iter().any(|event| event.cause == linked && event.effect == "Power Meter 1/kVA tot"), "{events:#?}");
 }
 
 #[test]

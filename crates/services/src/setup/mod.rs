@@ -13,6 +13,7 @@ mod refused;
 mod remarks;
 mod security_file;
 mod session;
+mod verify;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,9 +24,10 @@ use axum::routing::{get, post};
 use framework::modules::security_options::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use meter::GateError;
+use meter::{Caller, GateError};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use security::{Ask, Path};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -125,6 +127,14 @@ struct Connection {
 }
 
 impl Connection {
+    /// Whether somebody may read something. A refusal is the gate's, which logs it.
+    async fn may(&self, caller: Caller, ask: Ask) -> Result<(), Refused> {
+        match self.site.view().may(Path::Setup, caller.who, ask) {
+            Ok(()) => Ok(()),
+            Err(_) => self.gate(move |site| site.gate.ask(site.now(), &caller, ask)).await,
+        }
+    }
+
     /// Asks the gate for something that may wait for the disk, off the network's threads.
     async fn gate<T: Send + 'static>(
         &self,
@@ -149,6 +159,7 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(PASSWORD, post(edit::password))
         .route(KEYS, get(keys::list).post(keys::add).delete(keys::remove))
         .route(EVENTS, get(read::events))
+        .route(EVENTS_VERIFY, get(verify::events))
         .route(CONNECTIONS, get(read::connections))
         .route(TEMPLATE, get(read::template).post(edit::template))
         .route(PACKAGES, post(change::stage))

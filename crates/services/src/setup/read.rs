@@ -127,17 +127,16 @@ pub(super) async fn users(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
 ) -> Result<Json<Vec<api::User>>, Refused> {
-    let view = connection.site.view();
-    view.may(Path::Setup, caller.who, Ask::ReadSecurity)?;
-    Ok(Json(info::users(&view)))
+    connection.may(caller, Ask::ReadSecurity).await?;
+    Ok(Json(info::users(&connection.site.view())))
 }
 
 pub(super) async fn security(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
 ) -> Result<Json<api::Security>, Refused> {
+    connection.may(caller, Ask::ReadSecurity).await?;
     let view = connection.site.view();
-    view.may(Path::Setup, caller.who, Ask::ReadSecurity)?;
     let settings = &view.settings;
     let module = settings.template.modules.get(&framework::modules::security_options::module());
     let options = module.into_iter().flat_map(|module| &module.setup);

@@ -17,6 +17,7 @@ pub(super) fn after(before: &View, after: &View, edited: &Edited) -> Vec<String>
         }
         remarks.push("The security mode has changed, so every session has ended: log in again.".to_owned());
     }
+    remarks.extend(crate::syslog::remark(before, after));
     let passwords = !edited.passwords.is_empty();
     if passwords && after.release().password_storage == PasswordStorage::Readable {
         remarks.push(format!(

@@ -44,7 +44,7 @@ async fn proved(connection: &Connection, headers: &HeaderMap) -> Result<Who, Ref
 pub(super) async fn close(State(connection): State<Arc<Connection>>, headers: HeaderMap) -> StatusCode {
     let header = headers.get(login::AUTHORIZATION).and_then(|header| login::read(header.as_bytes()));
     if let Some(Authorization::Session(token)) = header {
-        connection.site.gate.close_session(&token);
+        connection.site.gate.close_session(connection.site.now(), &token);
         connection.entry.logged_in(Who::Nobody);
     }
     StatusCode::NO_CONTENT

@@ -64,7 +64,7 @@ impl Login {
 
 impl Drop for Login {
     fn drop(&mut self) {
-        self.site.gate.close_session(&self.token);
+        self.site.gate.close_session(self.site.now(), &self.token);
     }
 }
 

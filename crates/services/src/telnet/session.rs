@@ -69,7 +69,7 @@ impl Session<'_> {
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        self.site.gate.close_session(&self.token);
+        self.site.gate.close_session(self.site.now(), &self.token);
     }
 }
 

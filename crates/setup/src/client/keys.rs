@@ -18,7 +18,7 @@ impl Client {
     /// Gives an account a key; its keys then.
     pub async fn add_ssh_key(&mut self, account: AccountId, key: &PublicKey) -> Result<api::Keys, SetupError> {
         let done = self.post(routes::KEYS, &api::KeyRequest { account, key: key.to_string() }, &[]).await;
-        self.log(&format!("add SSH key {} of {}", key.fingerprint(), account.login()), &done).await;
+        self.note(&format!("add SSH key {} of {}", key.fingerprint(), account.login()), &done).await;
         done
     }
 
@@ -27,7 +27,7 @@ impl Client {
         let query = [("account", account.login()), ("key", key.to_string())];
         let request = self.request(Method::DELETE, &queried(routes::KEYS, &query));
         let done = self.ask(request, Bytes::new(), ANSWER).await.and_then(|answer| document(&answer));
-        self.log(&format!("remove SSH key {key} of {}", account.login()), &done).await;
+        self.note(&format!("remove SSH key {key} of {}", account.login()), &done).await;
         done
     }
 }

@@ -29,13 +29,13 @@ impl Client {
     }
 
     /// Logs an action of whoever is logged in.
-    pub(super) async fn log<T>(&mut self, action: &str, done: &Result<T, SetupError>) {
+    pub(super) async fn note<T>(&mut self, action: &str, done: &Result<T, SetupError>) {
         let user = self.user.clone();
-        self.log_as(&user, action, &outcome(done)).await;
+        self.note_as(&user, action, &outcome(done)).await;
     }
 
     /// Logs an action of somebody, and what came of it.
-    pub(super) async fn log_as(&mut self, user: &str, action: &str, outcome: &str) {
+    pub(super) async fn note_as(&mut self, user: &str, action: &str, outcome: &str) {
         self.learn_serial().await;
         let Some(logging) = &mut self.logging else { return };
         let address = self.address.to_string();

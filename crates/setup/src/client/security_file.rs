@@ -40,7 +40,7 @@ impl Client {
     ) -> Result<api::SecurityPlan, SetupError> {
         let done = self.send_security(file, Some(accept)).await;
         let given = logged::passwords(file.new_passwords.iter().map(|(account, _)| account));
-        self.log(&format!("load security file, changes {accept}{given}"), &done).await;
+        self.note(&format!("load security file, changes {accept}{given}"), &done).await;
         done
     }
 

@@ -1,5 +1,6 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
+mod events;
 mod keys;
 mod security_file;
 
@@ -11,6 +12,7 @@ use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
 use setup::Address;
 
+pub use self::events::EventsArgs;
 pub use self::keys::{KeysArgs, KeysCommand};
 pub use self::security_file::SecurityLoadArgs;
 
@@ -86,15 +88,8 @@ pub enum SetupCommand {
         #[command(subcommand)]
         change: Option<SecurityCommand>,
     },
-    /// The event log
-    Events {
-        /// From this event's number on [default: the newest ones]
-        #[arg(long, value_name = "NUMBER")]
-        from: Option<u64>,
-        /// At most this many
-        #[arg(long, value_name = "COUNT", default_value_t = 50)]
-        limit: u32,
-    },
+    /// The event log, or whether it is as it was written
+    Events(EventsArgs),
     /// Who is connected
     Connections,
     /// Show what a change of release would do; nothing is changed
@@ -401,6 +396,8 @@ mod tests {
             "m security trust add KEY.pub",
             "m security trust revoke 0011223344556677",
             "m events --from 100 --limit 20",
+            "m events --last 2000 --json",
+            "m events --verify --json",
             "m connections",
             "m plan --to 4.40.1 --template release --json",
             "m upgrade --to 4.40.1 --yes --hashes LIST.txt",
@@ -434,6 +431,8 @@ mod tests {
             "m security load",
             "m security load FILE.scf --dry-run --yes",
             "m plan",
+            "m events --last 7 --from 9",
+            "m events --verify --last 7",
             "m upgrade --to 4.40.1 --yes --accept sha256:00",
             "m upgrade --to 4.40.1 --accept x",
             "m upgrade --to F --hashes L --no-hash-list",

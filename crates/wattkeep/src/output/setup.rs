@@ -1,14 +1,16 @@
 //! What a meter answers to Setup, as tables and words.
 
+mod events;
 mod security_plan;
 mod security_setup;
 
 use std::io::{self, Write};
 
-use api::{Connections, Events, Info, Reading, Readings, Service, SetAnswer};
+use api::{Connections, Info, Reading, Readings, Service, SetAnswer};
 use owo_colors::OwoColorize;
 use serde_json::Value;
 
+pub use self::events::{events, log_verified};
 pub use self::security_plan::security_plan;
 pub use self::security_setup::{security_setup, ssh_keys, trusted, users};
 use super::style;
@@ -128,37 +130,6 @@ fn rounded(reading: &Reading) -> Value {
     }
 }
 
-/// Events, the oldest first.
-///
-/// # Errors
-/// Those of the stream.
-pub fn events(out: &mut dyn Write, events: &Events) -> io::Result<()> {
-    if events.events.is_empty() {
-        return writeln!(out, "There are no such events.");
-    }
-    let columns = [
-        ("number", Align::Right),
-        ("UTC", Align::Left),
-        ("prio", Align::Right),
-        ("who", Align::Left),
-        ("path", Align::Left),
-        ("cause → effect", Align::Left),
-    ];
-    let mut table = Table::new(columns);
-    for event in &events.events {
-        let what = [&event.cause, &event.effect].into_iter().filter(|text| !text.is_empty()).map(String::as_str);
-        table.row([
-            event.number.to_string().into(),
-            utc(event.utc_ms, Precision::Milliseconds).into(),
-            event.priority.to_string().into(),
-            event.user.as_str().into(),
-            event.path.as_str().into(),
-            what.collect::<Vec<_>>().join(" → ").into(),
-        ]);
-    }
-    table.write(out)
-}
-
 /// Who is connected, and how many may be.
 ///
 /// # Errors
@@ -213,7 +184,7 @@ pub fn set_answer(out: &mut dyn Write, answer: &SetAnswer) -> io::Result<()> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use api::{ChangedRegister, Connection, Event};
+    use api::{ChangedRegister, Connection};
     use security::{Mode, Right, UserId};
 
     use super::*;
@@ -289,33 +260,6 @@ mod tests {
         insta::assert_snapshot!(shown(|out| readings(out, &sample_readings())));
         let document = readings_document(&sample_readings()).to_string();
         assert!(document.contains(r#""kW tot":{"unit":"kW","value":143.64}"#), "{document}");
-    }
-
-    #[test]
-    fn events_with_cause_and_effect() {
-        let event = |number, priority, user: &str, path: &str, cause: &str, effect: &str| Event {
-            number,
-            utc_ms: NOW + i64::try_from(number).unwrap() * 1001,
-            priority,
-            user: user.to_owned(),
-            path: path.to_owned(),
-            cause: cause.to_owned(),
-            effect: effect.to_owned(),
-        };
-        let sample = vec![
-            event(98, 30, "-", "meter", "power up", ""),
-            event(99, 20, "USER1", "setup", "valid login", ""),
-            event(
-                100,
-                10,
-                "USER1",
-                "setup",
-                "PT Prim 14400",
-                "PT Prim 7200; every reading on the secondary side scales",
-            ),
-        ];
-        insta::assert_snapshot!(shown(|out| events(out, &Events { events: sample, next: 0 })));
-        insta::assert_snapshot!(shown(|out| events(out, &Events::default())), @"There are no such events.");
     }
 
     #[test]

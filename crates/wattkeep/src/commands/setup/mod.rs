@@ -1,6 +1,7 @@
 //! Says to a meter what a technician wants of it, and shows what it answers.
 
 mod change;
+mod events;
 mod keys;
 mod security_file;
 mod session;
@@ -77,11 +78,7 @@ async fn command(
             return security_file::load(&args, json, session, screen).await;
         }
         SetupCommand::Security { change: Some(change) } => set_security(change, json, session, screen).await?,
-        SetupCommand::Events { from, limit } => {
-            let limit = usize::try_from(limit).ok();
-            let events = session.ask(async |client: &mut Client| client.events(from, limit).await).await?;
-            if json { screen.json(&events)? } else { show::events(screen.out, &events)? }
-        }
+        SetupCommand::Events(args) => return events::run(&args, json, session, screen).await,
         SetupCommand::Connections => {
             let connections = session.ask(async |client: &mut Client| client.connections().await).await?;
             if json { screen.json(&connections)? } else { show::connections(screen.out, &connections)? }
