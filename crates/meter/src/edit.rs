@@ -113,14 +113,14 @@ fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> R
     }
     after.check(&state.carried.release)?;
     access::check(&before, &after, force)?;
-    let registers = before
-        .differences(&after)
-        .map(|(name, before, after)| {
-            let shown = |value: Option<&framework::Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
-            (name.to_string(), shown(before), shown(after))
-        })
-        .collect();
+    let registers = differences(&before, &after);
     Ok(Checked { after, registers, credentials })
+}
+
+/// Each register that differs: full name, before, after.
+pub(crate) fn differences(before: &Settings, after: &Settings) -> Vec<(String, String, String)> {
+    let shown = |value: Option<&framework::Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
+    before.differences(after).map(|(name, before, after)| (name.to_string(), shown(before), shown(after))).collect()
 }
 
 fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
@@ -248,7 +248,7 @@ fn rewired(before: &Settings, after: &Settings) -> bool {
 }
 
 /// Security setup's own changes are kept in the log whatever its settings say.
-fn setup_change((register, before, after): &(String, String, String)) -> Draft {
+pub(crate) fn setup_change((register, before, after): &(String, String, String)) -> Draft {
     let cause = format!("{register} = {before}");
     let security = register
         .parse::<RegisterName>()

@@ -11,8 +11,11 @@ mod edit;
 mod error;
 mod events;
 mod gate;
+mod locks;
 mod login;
 mod refusals;
+mod reset;
+mod sessions;
 mod state;
 mod view;
 
@@ -22,7 +25,9 @@ pub use edit::{ChangeSet, Edit, Edited};
 pub use error::{Failure, GateError};
 pub use events::EventEntry;
 pub use gate::{Caller, Gate, Surroundings};
+pub use locks::LockOut;
 pub use login::{Challenge, Denied};
+pub use reset::{SecurityReset, reset_security};
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

@@ -15,6 +15,7 @@ use store::{MeterId, PackageId, Secret, Store, StoreError};
 
 use crate::change::UnderWay;
 use crate::events::{Draft, LogSetup, priority};
+use crate::locks::{self, LockKeeping};
 use crate::refusals::Refusals;
 use crate::view::{Identity, View};
 use crate::{Caller, GateError, Now};
@@ -42,6 +43,7 @@ pub(crate) struct State {
     pub generation: u64,
     pub sessions: SessionTable,
     pub lockouts: Lockouts,
+    pub lock_keeping: LockKeeping,
     pub under_way: Option<UnderWay>,
     pub refusals: Refusals,
     /// Whether old secrets may still be on the disk because erasing them failed; tried again every second.
@@ -60,6 +62,7 @@ impl State {
             energy: self.energy,
             generation: self.generation,
             changing: self.under_way.is_some(),
+            known_sources: Arc::new(self.lockouts.known_sources()),
         }
     }
 
@@ -96,16 +99,19 @@ impl State {
             let caller = Caller::in_session(&ended);
             events.extend(log.take(now, &caller, vec![Draft::ordinary(priority::SETUP, "session", "timed out")]));
         }
+        events.extend(log.take(now, &Caller::meter(), self.lock_keeping.unlogged(now)));
         if self.scrub_due && self.scrub().is_ok() {
             self.scrub_due = false;
         }
         let energies = stored_energies(&energy);
+        let locks = locks::records(&self.lockouts, &self.lock_keeping, now);
         self.store.tick(&[store::Tick {
             meter: self.id,
             energies: &energies,
-            records: &[],
+            records: &locks.borrowed(),
             events: log.batch(&events),
         }])?;
+        self.lock_keeping.stored(locks);
         self.energy = energy;
         let tick = Tick { utc_ms: now.utc_ms, quantities: measured, energy: &self.energy };
         self.readings = self.framework.evaluate(&tick);

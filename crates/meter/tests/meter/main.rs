@@ -5,4 +5,7 @@
 mod bench;
 mod change;
 mod laws;
+mod locks;
+mod reset;
 mod rules;
+mod sessions;
