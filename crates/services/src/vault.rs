@@ -310,7 +310,8 @@ mod tests {
             let mut asked = pin!(turn.run(move |_| ends.recv()));
             assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
-        let mut next = pin!(vault.wait(&NOW(Queue::Strangers)));
+        let stranger = NOW(Queue::Strangers);
+        let mut next = pin!(vault.wait(&stranger));
         assert!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         end.send(()).unwrap();
         assert!(next.await.is_some());

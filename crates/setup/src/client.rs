@@ -1,5 +1,7 @@
 //! One meter, over Setup's protocol: every route as a method with types.
 
+mod sessions;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
+pub mod connections;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -7,6 +9,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
 use setup::Address;
+
+use self::connections::ConnectionsCommand;
 
 /// Behind the options of the command itself.
 const LAST: usize = 900;
@@ -89,8 +93,12 @@ pub enum SetupCommand {
         #[arg(long, value_name = "COUNT", default_value_t = 50)]
         limit: u32,
     },
-    /// Who is connected
-    Connections,
+    /// Who is connected, logged in and locked out; end a session, lift a lock-out
+    Connections {
+        /// What to do about it.
+        #[command(subcommand)]
+        change: Option<ConnectionsCommand>,
+    },
     /// Show what a change of release would do; nothing is changed
     Plan(PlanArgs),
     /// Take the meter to a newer release
@@ -379,6 +387,11 @@ mod tests {
             "m security trust revoke 0011223344556677",
             "m events --from 100 --limit 20",
             "m connections",
+            "m connections --json",
+            "m connections end 12",
+            "m connections lift USER1",
+            "m connections lift 8650 --source 192.0.2.7",
+            "m connections lift unknown --source 2001:db8::/64",
             "m plan --to 4.40.1 --template release --json",
             "m upgrade --to 4.40.1 --yes --hashes LIST.txt",
             "m upgrade --to folder --no-hash-list",
@@ -401,6 +414,12 @@ mod tests {
             "m:0 info",
             "m info --user root",
             "m info --password secret",
+            "m connections end",
+            "m connections end -1",
+            "m connections end all",
+            "m connections lift",
+            "m connections lift root",
+            "m connections lift USER1 --source here",
             "m set kW~tot",
             "m users set USER17 --active yes",
             "m users set USER3 --rights everything",

@@ -1,6 +1,7 @@
 //! Says to a meter what a technician wants of it, and shows what it answers.
 
 mod change;
+mod connections;
 mod session;
 
 use std::path::Path;
@@ -75,10 +76,7 @@ async fn command(
             let events = session.ask(async |client: &mut Client| client.events(from, limit).await).await?;
             if json { screen.json(&events)? } else { show::events(screen.out, &events)? }
         }
-        SetupCommand::Connections => {
-            let connections = session.ask(async |client: &mut Client| client.connections().await).await?;
-            if json { screen.json(&connections)? } else { show::connections(screen.out, &connections)? }
-        }
+        SetupCommand::Connections { change } => connections::run(change, json, session, screen).await?,
         SetupCommand::Plan(args) => return change::plan(&args, json, session, screen).await,
         SetupCommand::Upgrade(args) => return change::upgrade(&args, json, session, screen).await,
         SetupCommand::Downgrade(args) => return change::downgrade(&args, json, session, screen).await,
