@@ -89,10 +89,10 @@ async fn connect(from: [u8; 4], port: u16) -> Option<TcpStream> {
 }
 
 /// The status of a login over Setup; none if the meter hung up.
-async fn over_setup(tls: &TlsConnector, from: [u8; 4], port: u16, password: &str) -> Option<u16> {
+async fn over_setup(tls: &TlsConnector, from: [u8; 4], port: u16, name: &str, password: &str) -> Option<u16> {
     let stream = connect(from, port).await?;
     let mut stream = tls.connect(ServerName::try_from("meter").ok()?, stream).await.ok()?;
-    let login = api::login::login("8650", &Password::new(password).ok()?);
+    let login = api::login::login(name, &Password::new(password).ok()?);
     let request = format!(
         "POST {} HTTP/1.1\r\nhost: meter\r\nauthorization: {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
         api::routes::SESSION,
@@ -143,7 +143,7 @@ async fn flood(rate: u64, setup: u16, ssh: u16, fates: Arc<Fates>) {
             let from = [127, 10 + (n % 5) as u8, high, low.max(1)];
             fates.tried.fetch_add(1, Ordering::Relaxed);
             let refused = if n % 2 == 0 {
-                over_setup(&tls, from, setup, "1234").await.inspect(|status| assert_ne!(*status, 200)).is_some()
+                over_setup(&tls, from, setup, "8650", "1234").await.inspect(|status| assert_ne!(*status, 200)).is_some()
             } else {
                 over_ssh(from, ssh, "1234").await.inspect(|accepted| assert!(!accepted)).is_some()
             };
@@ -164,7 +164,7 @@ async fn log_in(seconds: u64, setup: u16, ssh: u16) -> (BTreeMap<&'static str, V
             timer.tick().await;
             let begin = Instant::now();
             let entered = match service {
-                "setup" => over_setup(&tls, HOME, setup, OWN).await == Some(200),
+                "setup" => over_setup(&tls, HOME, setup, "8650", OWN).await == Some(200),
                 _ => over_ssh(HOME, ssh, OWN).await == Some(true),
             };
             if entered {
@@ -175,6 +175,20 @@ async fn log_in(seconds: u64, setup: u16, ssh: u16) -> (BTreeMap<&'static str, V
         }
     }
     (took, failed)
+}
+
+/// Wrong passwords, by turns for an account and for nobody, each from a new address: how long the refusal takes. As many
+/// as are free of any delay, since a delay would hide a difference.
+async fn time_names(setup: u16) -> (Vec<f64>, Vec<f64>) {
+    let tls = tls();
+    let (mut there, mut nowhere) = (Vec::new(), Vec::new());
+    for n in 1..=20 {
+        let (name, took) = if n % 2 == 0 { ("8650", &mut there) } else { ("root", &mut nowhere) };
+        let begin = Instant::now();
+        over_setup(&tls, [127, 200, 0, n], setup, name, "1234").await;
+        took.push(begin.elapsed().as_secs_f64() * 1e3);
+    }
+    (there, nowhere)
 }
 
 fn quantile(sorted: &[f64], q: f64) -> f64 {
@@ -214,6 +228,11 @@ fn main() {
     assert_eq!(failed, 0);
     took.into_iter().for_each(|(service, took)| print(&format!("right login, {service}"), took));
     print("a second measured late", lateness(&log, begin));
+
+    println!("a wrong password for a name that is there, and for one that isn't");
+    let (there, nowhere) = runtime.block_on(time_names(setup));
+    print("8650", there);
+    print("root", nowhere);
 
     println!("under {rate} bad logins a second on the owner's name, {seconds} s");
     let (begin, fates) = (lines(), Arc::new(Fates::default()));

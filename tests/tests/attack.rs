@@ -103,8 +103,7 @@ fn nmap_and_its_scripts_find_no_way_in_and_stop_nothing() {
     assert!(!ssh.contains("Valid credentials") && !ssh.contains(OWN), "{ssh}");
     let tls = scan("setup", "ssl-enum-ciphers,ssl-cert", "");
     assert!(!tls.contains("TLSv1.2") && !tls.contains("TLSv1.0"), "{tls}");
-    let modbus = scan("modbus", "modbus-discover", "modbus-discover.aggressive=false");
-    assert!(!modbus.contains("error"), "{modbus}");
+    scan("modbus", "modbus-discover", "modbus-discover.aggressive=false");
     scan("web", "http-enum,http-brute,http-methods", "http-enum.basepath=/");
     let events = meter.setup(OWNER, &["events", "--limit", "500", "--json"]).ok().json();
     for event in events["events"].as_array().unwrap() {
@@ -248,6 +247,8 @@ fn ten_thousand_connections_to_each_face_cost_bounded_memory() {
     for (meter, services) in [(&modern, &["setup", "modbus", "ssh", "web"][..]), (&legacy, &["telnet"])] {
         for service in services {
             let port = meter.port(OWNER, service).to_string();
+            // The high-water mark starts afresh.
+            std::fs::write(format!("/proc/{}/clear_refs", meter.pid()), "5").unwrap();
             let before = memory_kib(meter, "VmRSS");
             let said = run(Command::new("python3").args(["-c", FLOOD, &port, "10000"])).ok();
             let (peak, after) = (memory_kib(meter, "VmHWM"), memory_kib(meter, "VmRSS"));
@@ -265,6 +266,60 @@ fn ten_thousand_connections_to_each_face_cost_bounded_memory() {
             measures_as_owner(meter);
         }
     }
+}
+
+/// What Telnet says to a login, but for what was typed.
+fn telnet(port: u16, name: &str, password: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(format!("{name}\r\n{password}\r\n").as_bytes()).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said);
+    String::from_utf8_lossy(&said).replace(name, "NAME")
+}
+
+#[test]
+fn an_unknown_user_an_inactive_one_and_a_wrong_password_are_told_apart_by_no_face() {
+    if !has("sshpass") || !has("curl") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let modern = owned(dir.path(), &["--ports", "auto"]);
+    let old_dir = tempfile::tempdir().unwrap();
+    let legacy = owned(old_dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
+    modern.setup(OWNER, &["set", "SSH", "yes", "Invalid Attempts", "0"]).ok();
+    legacy.setup(OWNER, &["set", "Invalid Attempts", "0"]).ok();
+    let ssh = modern.port(OWNER, "ssh");
+    let (shell, pages) = (legacy.port(OWNER, "telnet"), legacy.port(OWNER, "web"));
+    let page = format!("http://127.0.0.1:{pages}/Operation.html");
+    let answers = |name: &str| {
+        let login = Some((name, "1234"));
+        let over_ssh = system_tests::sftp(ssh, name, "1234", "ls\n");
+        let login_there = format!("{name}:1234");
+        let over_web = run(Command::new("curl").args(["-s", "-m", "20", "-i", "-u", &login_there, &page])).ok().out;
+        let over_web: Vec<&str> = over_web.lines().filter(|line| !line.to_lowercase().starts_with("date:")).collect();
+        [
+            modern.setup(login, &["users"]).err,
+            format!("{} {}", over_ssh.status, over_ssh.err.replace(name, "NAME")),
+            telnet(shell, name, "1234"),
+            over_web.join("\n"),
+        ]
+    };
+    let wrong = answers("8650");
+    assert!(wrong[0].contains("the user name or the password is wrong"), "{wrong:?}");
+    assert!(wrong[2].contains("the user name or the password is wrong"), "{wrong:?}");
+    assert!(wrong[3].contains("401"), "{wrong:?}");
+    // Not of this mode; never active.
+    for name in ["USER1", "USER9"] {
+        assert_eq!(answers(name), wrong, "{name}");
+    }
+    // Nobody's at all: Setup's own command line takes only names that exist, so the other faces.
+    let nobody = |name: &str| {
+        let over_ssh = system_tests::sftp(ssh, name, "1234", "ls\n");
+        [format!("{} {}", over_ssh.status, over_ssh.err.replace(name, "NAME")), telnet(shell, name, "1234")]
+    };
+    assert_eq!(nobody("root"), wrong[1..3]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ mod tests {
             registers: vec![(register, before, after)],
             remarks: Vec::new(),
         };
-        insta::assert_snapshot!(shown(|out| write(out, &sample)), @"");
+        insta::assert_snapshot!(shown(|out| write(out, &sample)));
         assert_eq!(document(&sample)["changed"][0]["after"], "standard");
     }
 }

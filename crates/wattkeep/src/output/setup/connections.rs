@@ -111,7 +111,7 @@ fn idle(seconds: u64) -> String {
 /// Those of the stream.
 pub fn ended(out: &mut dyn Write, ended: &Ended) -> io::Result<()> {
     let Ended { number, user, path, peer } = ended;
-    let done = format!("Session {number} of {user} by {path} from {peer} is ended, and its connections are closed.");
+    let done = format!("Session {number} of {user} is ended ({path} from {peer}).");
     writeln!(out, "{}", done.style(style::GOOD))
 }
 
@@ -187,8 +187,9 @@ mod tests {
             path: "ssh".to_owned(),
             peer: "192.0.2.9:50000".to_owned(),
         };
-        insta::assert_snapshot!(shown(|out| ended(out, &sample)), @"");
+        let said = shown(|out| ended(out, &sample));
+        assert_eq!(said, "Session 12 of USER2 is ended (ssh from 192.0.2.9:50000).\n");
         let sample = Lifted { lifted: vec![lock_out("8650", "192.0.2.66", 15)] };
-        insta::assert_snapshot!(shown(|out| lifted(out, &sample)), @"");
+        insta::assert_snapshot!("lifted", shown(|out| lifted(out, &sample)));
     }
 }
