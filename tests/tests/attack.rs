@@ -152,7 +152,9 @@ fn broken_input_gets_a_refusal_or_a_close_on_every_face() {
         b"\x00\x01\x00\x00\xff\xff\x01\x03\x00\x0a\x00\x01".to_vec(),
         b"\x00\x01\x00\x00\x00\x0b\x01\x10\xb3\xb0\x00\x02\x04\x00\x01".to_vec(),
     ];
-    for (meter, services) in [(&modern, &["setup", "modbus", "ssh", "web"][..]), (&legacy, &["telnet", "web", "modbus"])] {
+    for (meter, services) in
+        [(&modern, &["setup", "modbus", "ssh", "web"][..]), (&legacy, &["telnet", "web", "modbus"])]
+    {
         for service in services {
             let port = meter.port(OWNER, service);
             for input in &inputs {
@@ -172,7 +174,8 @@ fn broken_input_gets_a_refusal_or_a_close_on_every_face() {
             ("/v1/registers?register=%FF%FE", "4"),
         ] {
             let url = format!("https://{setup}{path}");
-            let said = run(Command::new("curl").args(["-sk", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", &url]));
+            let said =
+                run(Command::new("curl").args(["-sk", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}", &url]));
             assert!(said.out.starts_with(expected), "{path}: {said:?}");
         }
         let url = format!("https://{setup}/v1/sessions?number=-1");

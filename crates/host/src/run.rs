@@ -129,8 +129,7 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
     }
     let (stop, stopped) = watch::channel(false);
     let (stop_measuring, stopped_measuring) = std::sync::mpsc::channel();
-    let measuring =
-        measuring::start(measuring, Arc::clone(&site), stopped_measuring).map_err(StartError::Measuring)?;
+    let measuring = measuring::start(measuring, Arc::clone(&site), stopped_measuring).map_err(StartError::Measuring)?;
     let supervising = tokio::spawn(supervisor.run(stopped));
     let remarks = booted.remarks.into_iter().chain(source.remarks).collect();
     let bind = options.bind;

@@ -308,7 +308,9 @@ mod tests {
 
     #[test]
     fn records_that_cannot_be_read_forget_and_stop_nothing() {
-        for (lockouts, at_record) in [("{", "[0,0]"), ("{}", "[0,0]"), (forgotten()[0].1, "[]"), (forgotten()[0].1, "[0,0]")] {
+        for (lockouts, at_record) in
+            [("{", "[0,0]"), ("{}", "[0,0]"), (forgotten()[0].1, "[]"), (forgotten()[0].1, "[0,0]")]
+        {
             let records = [(LOCKOUTS, lockouts), (LOCKOUTS_AT, at_record)];
             let records = records.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
             assert_eq!(restored(&records, Limits::FACTORY, at(0)).locked(0).count(), 0);

@@ -194,7 +194,10 @@ mod tests {
         assert!(tasks.remove(1).await.unwrap_err().is_cancelled());
         let left = list.list();
         assert_eq!(left.iter().map(|one| one.session).collect::<Vec<_>>(), [None, Some(2)]);
-        assert_eq!((left[0].who, left[1].who, left[1].used_up_ms, left[1].since_utc_ms), (Who::Nobody, Who::Standard, 9, 5));
+        assert_eq!(
+            (left[0].who, left[1].who, left[1].used_up_ms, left[1].since_utc_ms),
+            (Who::Nobody, Who::Standard, 9, 5)
+        );
         list.end(left[1].number);
         assert_eq!(list.list().len(), 1, "its place is free at once");
         assert!(tasks.remove(1).await.unwrap_err().is_cancelled());

@@ -82,7 +82,8 @@ impl Queues {
             Queue::Known => !self.known.is_empty(),
             Queue::Strangers => !self.strangers.is_empty(),
         };
-        let order = if self.strangers_next { [Queue::Strangers, Queue::Known] } else { [Queue::Known, Queue::Strangers] };
+        let order =
+            if self.strangers_next { [Queue::Strangers, Queue::Known] } else { [Queue::Known, Queue::Strangers] };
         order.into_iter().find(|queue| waits(*queue) && self.has_place(*queue))
     }
 }

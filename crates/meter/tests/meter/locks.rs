@@ -198,8 +198,5 @@ fn a_flood_of_bad_logins_writes_little_and_leaves_the_log_readable() {
     assert!(logged < 100, "{logged} events");
     let events = gate.events(&Caller::meter(), before, 200).unwrap();
     assert!(events.iter().any(|event| event.cause == "logins" && event.effect.contains("more invalid")), "{events:?}");
-    assert!(matches!(
-        gate.lockouts(NOW, &security(Who::Nobody)),
-        Err(GateError::Refused(Refusal::PasswordNeeded))
-    ));
+    assert!(matches!(gate.lockouts(NOW, &security(Who::Nobody)), Err(GateError::Refused(Refusal::PasswordNeeded))));
 }

@@ -23,13 +23,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long a client has to take the last message.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-pub(super) async fn serve(
-    files: Arc<Files>,
-    config: Arc<Config>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    entry: Entry,
-) {
+pub(super) async fn serve(files: Arc<Files>, config: Arc<Config>, stream: TcpStream, peer: SocketAddr, entry: Entry) {
     entry.serves(login_path(files.site()).1);
     let (stream, _knife) = Severable::new(stream);
     let (report, logged_in) = oneshot::channel();

@@ -27,8 +27,8 @@ use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, m
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
-use crate::files::Files;
 use crate::accept::{Door, Greeting, Keeps, accept};
+use crate::files::Files;
 use crate::{Site, Stop};
 
 /// Connections this face takes at once.

@@ -62,10 +62,8 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
         keeps: Keeps::UsedWithin(KEEP),
         greeting: Greeting::Free,
     };
-    accept(listener, door, stop, |stream, peer, entry| {
-        serve(Arc::clone(&site), stream, peer, entry, Limits::METER)
-    })
-    .await;
+    accept(listener, door, stop, |stream, peer, entry| serve(Arc::clone(&site), stream, peer, entry, Limits::METER))
+        .await;
 }
 
 async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry: Entry, limits: Limits)

@@ -181,12 +181,8 @@ mod tests {
 
     #[test]
     fn what_was_ended_and_lifted() {
-        let sample = Ended {
-            number: 12,
-            user: "USER2".to_owned(),
-            path: "ssh".to_owned(),
-            peer: "192.0.2.9:50000".to_owned(),
-        };
+        let sample =
+            Ended { number: 12, user: "USER2".to_owned(), path: "ssh".to_owned(), peer: "192.0.2.9:50000".to_owned() };
         let said = shown(|out| ended(out, &sample));
         assert_eq!(said, "Session 12 of USER2 is ended (ssh from 192.0.2.9:50000).\n");
         let sample = Lifted { lifted: vec![lock_out("8650", "192.0.2.66", 15)] };
