@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 pub fn binary() -> PathBuf {
     let mut path = std::env::current_exe().expect("a test knows its own path");
     path.pop();
-    if path.ends_with("deps") {
+    if path.ends_with("deps") || path.ends_with("examples") {
         path.pop();
     }
     let binary = path.join("wattkeep");

@@ -271,7 +271,7 @@ fn ten_thousand_connections_to_each_face_cost_bounded_memory() {
     }
 }
 
-/// What Telnet says to a login, but for what was typed.
+/// What Telnet says to a login.
 fn telnet(port: u16, name: &str, password: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -279,7 +279,7 @@ fn telnet(port: u16, name: &str, password: &str) -> String {
     stream.shutdown(Shutdown::Write).unwrap();
     let mut said = Vec::new();
     let _ = stream.read_to_end(&mut said);
-    String::from_utf8_lossy(&said).replace(name, "NAME")
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 #[test]

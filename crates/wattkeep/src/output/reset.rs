@@ -16,7 +16,7 @@ use super::text::hanging;
 /// Those of the stream.
 pub fn write(out: &mut dyn Write, reset: &SecurityReset) -> io::Result<()> {
     let SecurityReset { serial, release, registers, remarks } = reset;
-    let done = format!("The security of {serial} is that of a factory-new meter with release {release}.");
+    let done = format!("{serial} has the security of a factory-new meter, release {release}.");
     writeln!(out, "{}", done.style(style::GOOD))?;
     if !registers.is_empty() {
         let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
