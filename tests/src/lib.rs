@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 pub fn binary() -> PathBuf {
     let mut path = std::env::current_exe().expect("a test knows its own path");
     path.pop();
-    if path.ends_with("deps") {
+    if path.ends_with("deps") || path.ends_with("examples") {
         path.pop();
     }
     let binary = path.join("wattkeep");
@@ -118,9 +118,14 @@ impl Meter {
 
     /// Starts a meter that writes all it ever says of itself to a file, at the most verbose level.
     pub fn start_talking(home: &Path, args: &[&str], log: &Path) -> Self {
+        Self::start_logging(home, args, log, "trace")
+    }
+
+    /// The same for what these rooms say at these levels.
+    pub fn start_logging(home: &Path, args: &[&str], log: &Path, levels: &str) -> Self {
         let file = std::fs::File::create(log).unwrap();
         let mut command = wattkeep(home);
-        command.env("WATTKEEP_LOG", "trace").stderr(file);
+        command.env("WATTKEEP_LOG", levels).stderr(file);
         Self::spawn(home, args, &mut command).unwrap_or_else(|said| panic!("the meter did not start: {said:#?}"))
     }
 

@@ -34,6 +34,10 @@ pub const EVENTS: &str = "/v1/events";
 pub const EVENTS_VERIFY: &str = "/v1/events/verify";
 /// GET: [`crate::Connections`].
 pub const CONNECTIONS: &str = "/v1/connections";
+/// DELETE `?number=` ends a session and its connections: [`crate::Ended`].
+pub const SESSIONS: &str = "/v1/sessions";
+/// DELETE `?login=` lifts the lock-outs of a login, `&source=` those from one source: [`crate::Lifted`].
+pub const LOCKOUTS: &str = "/v1/lockouts";
 /// GET: the template as `.dcf` text, `?security=true` for the security section; POST `.dcf` text,
 /// `?dry=true` to see what it would change, `?force=true` as in [`crate::SetRequest`]: [`crate::SetAnswer`].
 pub const TEMPLATE: &str = "/v1/template";

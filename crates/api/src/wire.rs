@@ -4,11 +4,14 @@
 mod events;
 mod keys;
 mod security_file;
+mod sessions;
 
 use std::collections::BTreeMap;
 
+pub use self::sessions::{Ended, Lifted, LockOut, Session, UNKNOWN_LOGIN};
+
 use firmware::{Choices, Plan, Version, report::Report};
-use security::{AccountId, Fingerprint, Mode, Right, UserId};
+use security::{AccountId, Fingerprint, Grade, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
 
 pub use self::keys::{AccountKey, KeyRequest, Keys};
@@ -145,9 +148,27 @@ pub struct SetAnswer {
     /// The accounts that have a new password.
     #[serde(default)]
     pub passwords: Vec<String>,
+    /// What each new password is worth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strengths: Vec<PasswordStrength>,
     /// What whoever did it should know, such as what Advanced still shows (B9).
     #[serde(default)]
     pub remarks: Vec<String>,
+}
+
+/// What a new password is worth to whoever has to guess it; of the password itself it says nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PasswordStrength {
+    /// Whose: `front panel`, `USER1`.
+    pub account: String,
+    /// In one word.
+    pub grade: Grade,
+    /// Bits of the smallest search that is sure to find it; 0 if it needs no search.
+    pub bits: u8,
+    /// The most bits that the release's rules allow this account.
+    pub best_bits: u8,
+    /// In words for people.
+    pub text: String,
 }
 
 /// A change to a user. A new password travels in its own header.
@@ -223,6 +244,12 @@ pub struct Connection {
     pub user: String,
     /// Since when, UTC, in milliseconds since 1970.
     pub since_utc_ms: i64,
+    /// The session that it is used under, if somebody has logged in on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
+    /// For how many seconds nobody has used it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_s: Option<u64>,
 }
 
 /// Who is connected.
@@ -232,6 +259,12 @@ pub struct Connections {
     pub connections: Vec<Connection>,
     /// How many each service takes at most.
     pub limits: BTreeMap<String, usize>,
+    /// Each session, the oldest first, those without a connection at this moment too.
+    #[serde(default)]
+    pub sessions: Vec<Session>,
+    /// The lock-outs that hold; only for whoever may read security setup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockouts: Option<Vec<LockOut>>,
 }
 
 /// A new session. Its token is in the answer's [`SESSION_TOKEN`](crate::login::SESSION_TOKEN) header.

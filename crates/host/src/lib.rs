@@ -6,11 +6,14 @@ mod clock;
 mod keys;
 mod measuring;
 mod ports;
+mod reset;
 mod run;
 mod source;
 mod supervisor;
 
 pub use clock::SystemClock;
+pub use meter::SecurityReset;
 pub use ports::{PortChoice, PortSet};
+pub use reset::reset_security;
 pub use run::{Options, RunningMeter, StartError, start};
 pub use source::{SourceChoice, SourceError};

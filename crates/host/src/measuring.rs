@@ -2,13 +2,14 @@
 //! energy, into the meter's gate, which commits before it shows.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use metrology::{Analyzer, EnergyIncrement, EnergyRegister, Samples, Source};
-use services::{Site, Stop, accept};
-use tokio::time::MissedTickBehavior;
+use services::Site;
 
-const SECOND: Duration = Duration::from_secs(1);
+const SECOND_MS: i64 = 1_000;
 /// More than this since the last second is a gap: the machine slept, or was too busy to measure.
 const GAP_MS: i64 = 1_900;
 const DAY_S: i64 = 86_400;
@@ -72,28 +73,25 @@ impl Measuring {
     }
 }
 
-/// Measures until told to stop. Committing waits for the disk, so each second runs beside the
-/// network's threads.
-pub(crate) async fn run(mut measuring: Measuring, site: Arc<Site>, mut stop: Stop) {
-    let mut timer = tokio::time::interval_at(tokio::time::Instant::now() + SECOND, SECOND);
-    // What was missed is a gap; it is never caught up.
-    timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            () = accept::stopped(&mut stop) => return,
-            _ = timer.tick() => {}
-        }
-        let site = Arc::clone(&site);
-        let second = tokio::task::spawn_blocking(move || {
-            measuring.second(&site);
-            measuring
-        });
-        match second.await {
-            Ok(back) => measuring = back,
-            Err(error) => {
-                tracing::error!(%error, "measuring has stopped");
-                return;
+/// Measures until `stop` says so, or until its other end is gone, on a thread of its own: neither a flood of connections
+/// nor a queue of other work for the disk stands between a second and its measuring. The system's scheduler favours a
+/// thread that has slept nearly all the time.
+pub(crate) fn start(mut measuring: Measuring, site: Arc<Site>, stop: Receiver<()>) -> std::io::Result<JoinHandle<()>> {
+    let measure = move || {
+        let mut due_ms = site.now().up_ms + SECOND_MS;
+        loop {
+            let wait_ms = u64::try_from(due_ms - site.now().up_ms).unwrap_or(0);
+            match stop.recv_timeout(Duration::from_millis(wait_ms)) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
             }
+            let late_ms = site.now().up_ms - due_ms;
+            tracing::trace!(late_ms, "second");
+            measuring.second(&site);
+            // What was missed is a gap; it is never caught up.
+            let missed = ((site.now().up_ms - due_ms) / SECOND_MS).max(0);
+            due_ms += (missed + 1) * SECOND_MS;
         }
-    }
+    };
+    std::thread::Builder::new().name("measuring".to_owned()).spawn(measure)
 }

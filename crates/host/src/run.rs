@@ -68,6 +68,9 @@ pub enum StartError {
     /// Ports.
     #[error("{0}")]
     Ports(String),
+    /// The thread that measures.
+    #[error("measuring can't start: {0}")]
+    Measuring(std::io::Error),
     /// A service can't listen.
     #[error("{0} can't start: {1}")]
     Listen(&'static str, String),
@@ -83,8 +86,11 @@ pub struct RunningMeter {
     pub remarks: Vec<String>,
     bind: IpAddr,
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    supervising: JoinHandle<()>,
     syslog: JoinHandle<Syslog>,
+    /// Measuring ends when this goes.
+    stop_measuring: std::sync::mpsc::Sender<()>,
+    measuring: std::thread::JoinHandle<()>,
 }
 
 /// Starts a meter and returns when it is ready.
@@ -128,13 +134,13 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
         return Err(StartError::Listen(service.title(), why));
     }
     let (stop, stopped) = watch::channel(false);
-    let tasks = vec![
-        tokio::spawn(supervisor.run(stopped.clone())),
-        tokio::spawn(measuring::run(measuring, Arc::clone(&site), stopped.clone())),
-    ];
+    let (stop_measuring, stopped_measuring) = std::sync::mpsc::channel();
+    let measuring = measuring::start(measuring, Arc::clone(&site), stopped_measuring).map_err(StartError::Measuring)?;
+    let supervising = tokio::spawn(supervisor.run(stopped.clone()));
     let syslog = tokio::spawn(Syslog::new(booted.first_event).run(Arc::clone(&site), stopped));
     let remarks = booted.remarks.into_iter().chain(source.remarks).collect();
-    Ok(RunningMeter { site, born: booted.born, remarks, bind: options.bind, stop, tasks, syslog })
+    let bind = options.bind;
+    Ok(RunningMeter { site, born: booted.born, remarks, bind, stop, supervising, syslog, stop_measuring, measuring })
 }
 
 fn failed(faces: &Faces) -> Option<(Service, String)> {
@@ -174,10 +180,11 @@ impl RunningMeter {
     /// Stops it cleanly: faces closed, the last second stored, the end logged.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
-        for task in self.tasks {
-            // A task that panicked has ended already.
-            let _ = task.await;
-        }
+        // Whoever panicked has ended already.
+        let _ = self.supervising.await;
+        drop(self.stop_measuring);
+        let measuring = self.measuring;
+        let _ = tokio::task::spawn_blocking(move || measuring.join()).await;
         if let Err(error) = self.site.gate.power_down(self.site.now()) {
             tracing::error!(%error, "the end could not be logged");
         }

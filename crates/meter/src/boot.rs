@@ -10,13 +10,14 @@ use firmware::{Carried, CarriedError, Settings, SettingsError, Shipped, Version}
 use framework::modules::security_options::{self as options, Service};
 use framework::{Framework, RegisterName, TemplateError, Tick, Value};
 use metrology::{EnergyRegister, EnergyRegisters};
-use security::{AccountId, Credential, DeviceKey, Lockouts, SessionTable};
+use security::{AccountId, Credential, DeviceKey, SessionTable};
 use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
 
 use crate::chain::{self, Newest, Sealer};
 use crate::ended::Waiting;
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
+use crate::locks::{self, LockKeeping};
 use crate::refusals::Refusals;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
@@ -89,6 +90,9 @@ pub enum BootError {
     /// State that can't be read back.
     #[error(transparent)]
     State(#[from] GateError),
+    /// A directory without a meter in it.
+    #[error("there is no meter in this state directory yet, so there is nothing to reset")]
+    Unborn,
 }
 
 /// What the network is told about a lost device key.
@@ -114,7 +118,7 @@ pub fn boot(
         Opened::Existing(store) => (*store, false),
     };
     let first_event = if born { 1 } else { store.next_event(MeterId::ONLY)? };
-    let (mut state, remarks) = resume(store, birth.source, shipped, now, newest)?;
+    let (mut state, remarks) = resume(store, Some(birth.source), shipped, now, newest)?;
     if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
@@ -193,9 +197,10 @@ fn no_such_release(asked: Option<&Version>, shipped: &[Shipped]) -> BootError {
     }
 }
 
-fn resume(
+/// Reads a meter back. `source` is what it measures from now on; without one, what it measured last.
+pub(crate) fn resume(
     mut store: Store,
-    source: String,
+    source: Option<String>,
     shipped: Arc<Vec<Shipped>>,
     now: Now,
     newest: Newest,
@@ -237,6 +242,7 @@ fn resume(
         store::DeviceKey::Lost(sentence) => Err(sentence.clone()),
     };
     let measured: Option<String> = stored.records.get(SOURCE).and_then(|source| serde_json::from_str(source).ok());
+    let source = source.or_else(|| measured.clone()).unwrap_or_default();
     if let Some(before) = measured.filter(|before| *before != source) {
         remarks.push(format!("this meter measured {before} before; now it measures {source}"));
     }
@@ -269,7 +275,8 @@ fn resume(
         policy: Arc::new(settings.policy(&carried.release)),
         carried,
         package: stored.active.package,
-        lockouts: Lockouts::new(limits(&settings)),
+        lockouts: locks::restored(&stored.records, limits(&settings), now),
+        lock_keeping: LockKeeping::default(),
         sessions: SessionTable::new(settings.option_number(options::SESSION_TIMEOUT) as u16),
         settings: Arc::new(settings),
         credentials,

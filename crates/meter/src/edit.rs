@@ -126,14 +126,14 @@ pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: Chan
     }
     after.check(&state.carried.release)?;
     access::check(&before, &after, force)?;
-    let registers = before
-        .differences(&after)
-        .map(|(name, before, after)| {
-            let shown = |value: Option<&framework::Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
-            (name.to_string(), shown(before), shown(after))
-        })
-        .collect();
+    let registers = differences(&before, &after);
     Ok(Checked { after, registers, credentials })
+}
+
+/// Each register that differs: full name, before, after.
+pub(crate) fn differences(before: &Settings, after: &Settings) -> Vec<(String, String, String)> {
+    let shown = |value: Option<&framework::Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
+    before.differences(after).map(|(name, before, after)| (name.to_string(), shown(before), shown(after))).collect()
 }
 
 fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
@@ -255,11 +255,7 @@ fn commit(
         let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
         Draft::kept(priority::SETUP, account.to_string(), effect)
     }));
-    drafts.extend(before.key_differences(after).map(|(account, key, change)| {
-        let what = if change == KeyChange::Added { "added" } else { "removed" };
-        let cause = format!("SSH key {} ({})", key.fingerprint(), key.algorithm().name());
-        Draft::kept(priority::SETUP, cause, format!("{what}: {}", account.login()))
-    }));
+    drafts.extend(key_changes(before, after));
     if let Some(draft) = mode_change(before.mode(), after.mode()) {
         drafts.push(draft);
     }
@@ -286,7 +282,7 @@ fn rewired(before: &Settings, after: &Settings) -> bool {
 }
 
 /// Security setup's own changes are kept in the log whatever its settings say.
-fn setup_change((register, before, after): &(String, String, String)) -> Draft {
+pub(crate) fn setup_change((register, before, after): &(String, String, String)) -> Draft {
     let cause = format!("{register} = {before}");
     let security = register
         .parse::<RegisterName>()
@@ -294,6 +290,16 @@ fn setup_change((register, before, after): &(String, String, String)) -> Draft {
         .and_then(|name| name.describe())
         .is_none_or(|register| register.right == Right::SecurityConfig);
     if security { Draft::kept(priority::SETUP, cause, after) } else { Draft::ordinary(priority::SETUP, cause, after) }
+}
+
+/// Keys that come and go, by their fingerprints.
+pub(crate) fn key_changes(before: &Settings, after: &Settings) -> Vec<Draft> {
+    let draft = |(account, key, change): (AccountId, &PublicKey, KeyChange)| {
+        let what = if change == KeyChange::Added { "added" } else { "removed" };
+        let cause = format!("SSH key {} ({})", key.fingerprint(), key.algorithm().name());
+        Draft::kept(priority::SETUP, cause, format!("{what}: {}", account.login()))
+    };
+    before.key_differences(after).map(draft).collect()
 }
 
 fn mode_change(before: Mode, after: Mode) -> Option<Draft> {

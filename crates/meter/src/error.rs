@@ -84,6 +84,12 @@ pub enum GateError {
     /// Passwords that the change would need to hash can't be, without the device key.
     #[error("passwords can't be stored without the meter's device key, which is missing: {0}")]
     KeyLost(String),
+    /// No session of this number.
+    #[error("there is no session {0}: `connections` shows those there are")]
+    NoSuchSession(u64),
+    /// Nobody to lift a lock-out of.
+    #[error("{0}: `connections` shows the lock-outs there are")]
+    NotLockedOut(String),
     /// A service can't listen where the settings want it.
     #[error("{0}")]
     NoRoom(String),

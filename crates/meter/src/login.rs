@@ -12,6 +12,7 @@ use security::{
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
+use crate::locks::{News, Told};
 use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::{GateError, Now};
@@ -63,7 +64,7 @@ impl Gate {
             return Ok(None);
         }
         let caller = Caller { path: Some(path), who: Who::Standard, peer, session: None };
-        valid(&mut state, now, &caller)?;
+        valid(&mut state, now, &caller, News::None)?;
         Ok(Some(Who::Standard))
     }
 
@@ -121,20 +122,41 @@ impl Gate {
         });
         let verdict = if verdict == Verdict::Right && live.is_none() { Verdict::Wrong } else { verdict };
         let (Some(who), None) = (who, verdict.refusal()) else {
-            let mut drafts = vec![invalid(&state, &name)];
-            if verdict.counts_as_bad_try()
-                && let Outcome::LockedOut { .. } = state.lockouts.failed(now.up_ms, *attempt)
-            {
-                drafts.push(locked_out(&state, &name));
-            }
-            state.log(now, &caller, drafts).map_err(GateError::from)?;
+            let outcome = verdict.counts_as_bad_try().then(|| state.lockouts.failed(now.up_ms, *attempt));
+            bad_try(&mut state, now, &caller, &name, outcome)?;
             return Err(Denied::Verdict(verdict.refusal().unwrap_or("the user name or the password is wrong")));
         };
+        let before = state.lockouts.revision();
         state.lockouts.succeeded(*attempt);
+        let news = if state.lockouts.revision() == before { News::None } else { News::Urgent };
         let caller = Caller { who: *who, ..caller };
-        valid(&mut state, now, &caller)?;
+        valid(&mut state, now, &caller, news)?;
         Ok(*who)
     }
+}
+
+/// Logs a bad try, unless a flood of them is under way: then it is counted, and told of once a minute.
+fn bad_try(
+    state: &mut State,
+    now: Now,
+    caller: &Caller,
+    name: &str,
+    outcome: Option<Outcome>,
+) -> Result<(), GateError> {
+    let locked = matches!(outcome, Some(Outcome::LockedOut { .. }));
+    let told = state.lock_keeping.tell(now, locked);
+    let mut drafts = Vec::new();
+    if told.bad_try {
+        drafts.push(invalid(state, name));
+    }
+    match told.lock_out {
+        Told::Kept => drafts.push(locked_out(state, name, store::Keep::Always)),
+        Told::Ordinary => drafts.push(locked_out(state, name, store::Keep::Ring)),
+        Told::Counted => {}
+    }
+    // What isn't told at once isn't stored at once either: the next second's commit takes it.
+    let news = if locked && told.bad_try { News::Urgent } else { News::None };
+    Ok(state.log_with_locks(now, caller, drafts, news)?)
 }
 
 /// Whether an account logs in over the network in the present mode: `8650` under Standard, active
@@ -148,9 +170,9 @@ pub(crate) fn is_live(state: &State, account: AccountId) -> bool {
 }
 
 /// Logs a valid login.
-fn valid(state: &mut State, now: Now, caller: &Caller) -> Result<(), GateError> {
+fn valid(state: &mut State, now: Now, caller: &Caller, news: News) -> Result<(), GateError> {
     let priority = level(state, options::VALID_LOGIN_PRIORITY);
-    Ok(state.log(now, caller, vec![Draft::ordinary(priority, "login", "valid")])?)
+    Ok(state.log_with_locks(now, caller, vec![Draft::ordinary(priority, "login", "valid")], news)?)
 }
 
 pub(crate) fn level(state: &State, register: &'static str) -> u8 {
@@ -178,8 +200,9 @@ fn invalid(state: &State, name: &str) -> Draft {
     Draft::ordinary(level(state, options::INVALID_LOGIN_PRIORITY), format!("login as {name}"), "invalid")
 }
 
-fn locked_out(state: &State, name: &str) -> Draft {
+fn locked_out(state: &State, name: &str, keep: store::Keep) -> Draft {
     let effect = format!("locked out for {} min", state.settings.option_number(options::LOCKOUT_MINUTES));
     let cause = format!("login as {name}");
-    Draft::kept(level(state, options::LOCKOUT_PRIORITY).max(priority::WARNING), cause, effect)
+    let priority = level(state, options::LOCKOUT_PRIORITY).max(priority::WARNING);
+    Draft { keep, ..Draft::ordinary(priority, cause, effect) }
 }

@@ -18,6 +18,7 @@ use crate::chain::Newest;
 use crate::change::UnderWay;
 use crate::ended::{self, Ended, Waiting};
 use crate::events::{Draft, LogSetup, priority};
+use crate::locks::{self, LockKeeping};
 use crate::refusals::Refusals;
 use crate::view::{Identity, View};
 use crate::{Caller, GateError, Now};
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub generation: u64,
     pub sessions: SessionTable,
     pub lockouts: Lockouts,
+    pub lock_keeping: LockKeeping,
     pub under_way: Option<UnderWay>,
     pub refusals: Refusals,
     pub chain_key: Arc<ChainKey>,
@@ -67,6 +69,7 @@ impl State {
             energy: self.energy,
             generation: self.generation,
             changing: self.under_way.is_some(),
+            known_sources: Arc::new(self.lockouts.known_sources()),
         }
     }
 
@@ -118,16 +121,20 @@ impl State {
         let mut events = self.waiting.take();
         let waited = events.len();
         events.extend(log.take(now, &Caller::meter(), drafts));
+        events.extend(log.take(now, &Caller::meter(), self.lock_keeping.unlogged(now)));
         if self.scrub_due && self.scrub().is_ok() {
             self.scrub_due = false;
         }
         let energies = stored_energies(&energy);
-        let tick = store::Tick { meter: self.id, energies: &energies, records: &[], events: log.batch(&events) };
+        let locks = locks::records(&self.lockouts, &self.lock_keeping, now);
+        let tick =
+            store::Tick { meter: self.id, energies: &energies, records: &locks.borrowed(), events: log.batch(&events) };
         if let Err(error) = self.store.tick(&[tick]) {
             events.truncate(waited);
             self.waiting.put_back(events);
             return Err(error);
         }
+        self.lock_keeping.stored(locks);
         self.energy = energy;
         let tick = Tick { utc_ms: now.utc_ms, quantities: measured, energy: &self.energy };
         self.readings = self.framework.evaluate(&tick);

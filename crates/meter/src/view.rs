@@ -2,12 +2,13 @@
 //! were made under. A view never changes; the gate swaps in a new one, whole, after what it shows has
 //! been committed, so nobody ever reads a counter that a power cut could take back.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firmware::{Carried, Settings};
 use framework::Readings;
 use metrology::EnergyRegisters;
-use security::{Ask, Path, Policy, Refusal, Who, decide};
+use security::{Ask, Path, Policy, Refusal, Source, Who, decide};
 
 /// What outlives every release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct View {
     pub generation: u64,
     /// Whether a change of release is under way, so that settings can't be changed.
     pub changing: bool,
+    /// Where somebody has logged in from before: whoever comes from there comes first where places are few.
+    pub known_sources: Arc<BTreeSet<Source>>,
 }
 
 impl View {

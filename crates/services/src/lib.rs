@@ -13,6 +13,7 @@ pub mod files;
 pub mod info;
 pub mod keys;
 pub mod modbus;
+pub mod places;
 pub mod security_file;
 pub mod setup;
 pub mod site;

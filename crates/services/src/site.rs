@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use meter::{Caller, Denied, Gate, Now, View};
-use security::{Password, Path, Token, Verdict, Who};
+use meter::{Caller, Denied, Gate, GateError, Now, View};
+use security::{Password, Path, Session, Token, Verdict, Who};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -69,6 +69,19 @@ impl Site {
         let token = Token::new(&random());
         self.gate.open_session(self.now(), &token, caller);
         token
+    }
+
+    /// The number that a session is listed under.
+    pub fn session_number(&self, token: &Token) -> Option<u64> {
+        self.gate.session(self.now(), token).map(|session| session.number)
+    }
+
+    /// Ends a session, one's own or with Security Config any, and every connection that it has, on every face; but for
+    /// the connection that it was `asked_by` through, which is still owed an answer.
+    pub fn end_session(&self, caller: &Caller, number: u64, asked_by: Option<u64>) -> Result<Session, GateError> {
+        let ended = self.gate.end_session(self.now(), caller, number)?;
+        self.connections.end_session(number, asked_by);
+        Ok(ended)
     }
 }
 

@@ -4,6 +4,7 @@ mod keys;
 pub(crate) mod log;
 mod logged;
 mod security_file;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use firmware::Severity;
 use serde::{Deserialize, Serialize};
 
-use super::ChangedRegister;
+use super::{ChangedRegister, PasswordStrength};
 
 /// What a security file changes in this meter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct SecurityPlan {
     /// The accounts that get a new password with it.
     #[serde(default)]
     pub passwords: Vec<String>,
+    /// What each of them is worth.
+    #[serde(default)]
+    pub strengths: Vec<PasswordStrength>,
     /// Each row of the access table that is different afterwards.
     pub access: Vec<AccessChange>,
     /// What whoever did it should know, such as what Advanced still shows (B9).

@@ -25,6 +25,10 @@ impl Surroundings for Nowhere {
 }
 
 pub fn open(dir: &Path, release: Option<&str>) -> Gate {
+    open_at(dir, release, NOW)
+}
+
+pub fn open_at(dir: &Path, release: Option<&str>, now: Now) -> Gate {
     let options = OpenOptions { create: true, ..OpenOptions::default() };
     let birth = Birth {
         serial: "MW-2611A001-01".to_owned(),
@@ -35,7 +39,7 @@ pub fn open(dir: &Path, release: Option<&str>) -> Gate {
     };
     let shipped = Arc::new(firmware::shipped().unwrap());
     let opened = Store::open(&dir.join("state"), &options).unwrap();
-    boot(opened, birth, shipped, NOW, Arc::new(Nowhere)).unwrap().gate
+    boot(opened, birth, shipped, now, Arc::new(Nowhere)).unwrap().gate
 }
 
 pub fn account(login: &str) -> AccountId {

@@ -1,10 +1,10 @@
 //! The listener of the Modbus face: accepts connections, runs one [`Conversation`] on each, and keeps their
 //! number, their idle time and their memory bounded.
 //!
-//! When the table is full, the connection that has been silent longest gives way to the new one. A head-end
-//! that lost its network leaves dead connections behind and must get in again at once; it is a polling one
-//! that must not be pushed out, so nobody gives way who spoke within [`KEEP`], and then the new one is
-//! closed instead.
+//! When the table is full, or an address has all the places that one may have (see [`crate::places`]), the connection
+//! that has been silent longest gives way to the new one. A head-end that lost its network leaves dead connections
+//! behind and must get in again at once; it is a polling one that must not be pushed out, so nobody gives way who spoke
+//! within [`KEEP`], and then the new one is closed instead.
 
 use std::future::Future;
 use std::io;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use security::Source;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::RegisterSpace;
 use super::answer::{Conversation, MAX_OUTPUT};
 use super::framing::{Framing, Lost, MAX_FRAME};
+use crate::places::{Holder, Room, room};
 
 /// How many connections one meter holds at a time: far above what head-ends open, far below what a process
 /// has descriptors for.
@@ -99,7 +101,7 @@ async fn accept_from(
         match accepted {
             Ok((stream, peer)) => {
                 pause = BACK_OFF.0;
-                if table.make_room(&limits) {
+                if table.make_room(peer, &limits) {
                     table.open(stream, peer, framing, &*space, &limits);
                 } else {
                     tracing::debug!(%peer, "Modbus connection closed at once: all {} are busy", limits.connections);
@@ -132,6 +134,7 @@ struct Table {
 struct Slot {
     task: AbortHandle,
     heard: Arc<Heard>,
+    source: Source,
 }
 
 impl Table {
@@ -147,25 +150,33 @@ impl Table {
         let conversation = Conversation::new(framing, space.connect(peer));
         let connection = run(stream, peer, conversation, heard.clone(), limits.idle);
         let task = self.tasks.spawn(connection);
-        self.slots.push(Slot { task, heard });
+        self.slots.push(Slot { task, heard, source: Source::from(peer.ip()) });
     }
 
     /// Whether one more may come in; closes the connection longest silent if that is what it takes.
-    fn make_room(&mut self, limits: &Limits) -> bool {
+    fn make_room(&mut self, peer: SocketAddr, limits: &Limits) -> bool {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.ended(ended.map(|(id, ())| id));
         }
-        if self.slots.len() < limits.connections {
-            return true;
-        }
-        let longest = self.slots.iter().enumerate().min_by_key(|(_, slot)| slot.heard.at());
-        match longest {
-            Some((place, slot)) if slot.heard.at().elapsed() >= limits.keep => {
-                slot.task.abort();
-                self.slots.swap_remove(place);
+        // The longest silent one in front. Nobody logs in on Modbus, so nobody is known by it.
+        self.slots.sort_by_key(|slot| slot.heard.at());
+        let holder = |(number, slot): (u64, &Slot)| Holder {
+            number,
+            source: slot.source,
+            known: false,
+            keeps: slot.heard.at().elapsed() < limits.keep,
+        };
+        let holders: Vec<_> = (0..).zip(&self.slots).map(holder).collect();
+        match room(limits.connections, &holders, Source::from(peer.ip()), false) {
+            Room::Free => true,
+            Room::Full => false,
+            Room::InPlaceOf(number) => {
+                let place = usize::try_from(number).unwrap_or(usize::MAX);
+                if place < self.slots.len() {
+                    self.slots.remove(place).task.abort();
+                }
                 true
             }
-            _ => false,
         }
     }
 

@@ -30,18 +30,18 @@ impl GateSpace {
 
 impl RegisterSpace for GateSpace {
     fn connect(&self, peer: SocketAddr) -> Box<dyn Registers> {
-        let entry = self.site.connections.enter(Service::Modbus, peer, self.site.now().utc_ms);
+        let entry = self.site.connections.enter(Service::Modbus, peer, self.site.now());
         let view = self.site.view();
         let map = map_of(&view);
         let generation = view.generation;
-        Box::new(Connection { site: Arc::clone(&self.site), _entry: entry, peer, generation, map })
+        Box::new(Connection { site: Arc::clone(&self.site), entry, peer, generation, map })
     }
 }
 
 /// One connection: its entry in the list, and the map of the settings it last saw.
 struct Connection {
     site: Arc<Site>,
-    _entry: Entry,
+    entry: Entry,
     peer: SocketAddr,
     generation: u64,
     map: Map<usize>,
@@ -49,6 +49,7 @@ struct Connection {
 
 impl Registers for Connection {
     fn read(&mut self, first: u16, count: u16, out: &mut Vec<u16>) -> Result<(), Exception> {
+        self.entry.used(self.site.now());
         let view = self.site.view();
         if view.generation != self.generation {
             self.map = map_of(&view);
@@ -71,6 +72,7 @@ impl Registers for Connection {
     }
 
     fn write(&mut self, first: u16, values: &[u16]) -> Result<(), Exception> {
+        self.entry.used(self.site.now());
         let edits = decode_write(first, values)?
             .into_iter()
             .map(|(fixed, value)| edit(fixed, value).ok_or(Exception::IllegalDataAddress))

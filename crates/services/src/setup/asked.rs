@@ -45,6 +45,8 @@ impl FromRequestParts<Arc<Connection>> for Asker {
             },
         };
         connection.entry.logged_in(caller.who);
+        connection.entry.in_session(caller.session);
+        connection.entry.used(connection.site.now());
         Ok(Self(caller))
     }
 }

@@ -34,18 +34,22 @@ pub(super) async fn user(
     Document(request): Document<api::UserRequest>,
 ) -> Result<Json<api::SetAnswer>, Refused> {
     let api::UserRequest { user, active, rights, force } = request;
-    let mut edits = Vec::new();
+    let (mut edits, mut strengths) = (Vec::new(), Vec::new());
     for (account, password) in new_passwords(&headers)? {
         if account != AccountId::User(user) {
             return Err(Refused::request(format!(
                 "this is a change to {user}, but a new password of {account} came with it"
             )));
         }
-        edits.push(new_password(&connection, caller, account, password).await?);
+        let (edit, strength) = new_password(&connection, caller, account, password).await?;
+        edits.push(edit);
+        strengths.push(strength);
     }
     edits.extend(rights.map(|rights| Edit::Rights(user, rights.into_iter().collect())));
     edits.extend(active.map(|active| Edit::Active(user, active)));
-    apply(&connection, caller, ChangeSet { edits, force }).await
+    let mut answer = apply(&connection, caller, ChangeSet { edits, force }).await?;
+    answer.0.strengths = strengths;
+    Ok(answer)
 }
 
 /// Gives one account a new password.
@@ -59,8 +63,10 @@ pub(super) async fn password(
     let (Some(password), true) = (passwords.remove(&request.account), passwords.is_empty()) else {
         return Err(Refused::request(format!("this takes one new password, of {}", request.account)));
     };
-    let edits = vec![new_password(&connection, caller, request.account, password).await?];
-    apply(&connection, caller, ChangeSet { edits, force: false }).await
+    let (edit, strength) = new_password(&connection, caller, request.account, password).await?;
+    let mut answer = apply(&connection, caller, ChangeSet { edits: vec![edit], force: false }).await?;
+    answer.0.strengths = vec![strength];
+    Ok(answer)
 }
 
 /// Loads a template file, or says what loading it would change.
@@ -80,13 +86,13 @@ pub(super) async fn template(
     Ok(Json(answer(edited, Vec::new())))
 }
 
-/// The edit that gives an account a password: checked by the gate before a hash is paid.
+/// The edit that gives an account a password, checked by the gate before a hash is paid; and what it is worth.
 pub(super) async fn new_password(
     connection: &Connection,
     caller: Caller,
     account: AccountId,
     password: Password,
-) -> Result<Edit, Refused> {
+) -> Result<(Edit, api::PasswordStrength), Refused> {
     let site = &connection.site;
     let password = connection
         .gate(move |site| {
@@ -94,9 +100,18 @@ pub(super) async fn new_password(
             Ok(password)
         })
         .await?;
-    let storage = site.view().release().password_storage;
+    let view = site.view();
+    let worth = security::strength(account, &password, &view.release().password_rules);
+    let strength = api::PasswordStrength {
+        account: account.to_string(),
+        grade: worth.grade,
+        bits: worth.bits,
+        best_bits: worth.best,
+        text: worth.to_string(),
+    };
+    let storage = view.release().password_storage;
     let made = site.vault.make(password, storage, site.gate.device_key()).await?;
-    Ok(Edit::Password(account, made))
+    Ok((Edit::Password(account, made), strength))
 }
 
 async fn apply(connection: &Connection, caller: Caller, change: ChangeSet) -> Result<Json<api::SetAnswer>, Refused> {
@@ -109,5 +124,6 @@ async fn apply(connection: &Connection, caller: Caller, change: ChangeSet) -> Re
 fn answer(edited: Edited, remarks: Vec<String>) -> api::SetAnswer {
     let register = |(register, before, after)| api::ChangedRegister { register, before, after };
     let passwords = edited.passwords.into_iter().map(|account| account.to_string()).collect();
-    api::SetAnswer { changed: edited.registers.into_iter().map(register).collect(), passwords, remarks }
+    let changed = edited.registers.into_iter().map(register).collect();
+    api::SetAnswer { changed, passwords, strengths: Vec::new(), remarks }
 }

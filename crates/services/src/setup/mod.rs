@@ -13,6 +13,7 @@ mod refused;
 mod remarks;
 mod security_file;
 mod session;
+mod sessions;
 mod verify;
 
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use framework::modules::security_options::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -33,7 +34,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::accept::accept;
+use crate::accept::{Door, Greeting, Keeps, accept};
 use crate::connections::Entry;
 use crate::keys::Keys;
 use crate::{Site, Stop};
@@ -74,8 +75,14 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
         }
     };
     let uploads = Arc::new(Semaphore::new(UPLOADS));
-    accept(listener, CONNECTIONS, stop, move |stream, peer| {
-        let entry = site.connections.enter(Service::Setup, peer, site.now().utc_ms);
+    let door = Door {
+        site: Arc::clone(&site),
+        services: &[Service::Setup],
+        places: CONNECTIONS,
+        keeps: Keeps::LoggedIn,
+        greeting: Greeting::KeyExchange,
+    };
+    accept(listener, door, stop, move |stream, peer, entry| {
         let connection = Connection { site: Arc::clone(&site), uploads: Arc::clone(&uploads), peer, entry };
         serve(acceptor.clone(), stream, connection)
     })
@@ -160,7 +167,9 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(KEYS, get(keys::list).post(keys::add).delete(keys::remove))
         .route(EVENTS, get(read::events))
         .route(EVENTS_VERIFY, get(verify::events))
-        .route(CONNECTIONS, get(read::connections))
+        .route(CONNECTIONS, get(sessions::connections))
+        .route(SESSIONS, delete(sessions::end))
+        .route(LOCKOUTS, delete(sessions::lift))
         .route(TEMPLATE, get(read::template).post(edit::template))
         .route(PACKAGES, post(change::stage))
         .route(PLAN, post(change::plan))

@@ -18,7 +18,6 @@ use serde_json::Value as Plain;
 use super::Connection;
 use super::asked::{Asker, Queried};
 use super::refused::Refused;
-use crate::faces::FACES;
 use crate::info;
 
 /// Events in one answer, unless fewer are asked for.
@@ -174,25 +173,6 @@ pub(super) async fn events(
 fn event(entry: EventEntry) -> api::Event {
     let EventEntry { number, utc_ms, priority, user, path, cause, effect } = entry;
     api::Event { number, utc_ms, priority, user, path, cause, effect }
-}
-
-pub(super) async fn connections(
-    State(connection): State<Arc<Connection>>,
-    Asker(caller): Asker,
-) -> Result<Json<api::Connections>, Refused> {
-    let site = &connection.site;
-    site.view().may(Path::Setup, caller.who, Ask::Read)?;
-    let one = |one: crate::connections::Connection| api::Connection {
-        service: one.service.name().to_owned(),
-        peer: one.peer.to_string(),
-        user: one.who.to_string(),
-        since_utc_ms: one.since_utc_ms,
-    };
-    let services = FACES.iter().flat_map(|face| face.services.iter().map(|service| (service, face.connections)));
-    Ok(Json(api::Connections {
-        connections: site.connections.list().into_iter().map(one).collect(),
-        limits: services.map(|(service, limit)| (service.name().to_owned(), limit)).collect(),
-    }))
 }
 
 /// The template, as the file it is.

@@ -34,20 +34,22 @@ pub(super) async fn load(
     let force = asked.flag("force")?;
     let accept = asked.all("accept").last().map(str::to_owned);
     let file = Scf::parse(&body(file, LONGEST_FILE).await?)?;
-    let mut edits = Vec::new();
+    let (mut edits, mut strengths) = (Vec::new(), Vec::new());
     for (account, password) in new_passwords(&headers)? {
-        edits.push(new_password(&connection, caller, account, password).await?);
+        let (edit, strength) = new_password(&connection, caller, account, password).await?;
+        edits.push(edit);
+        strengths.push(strength);
     }
     edits.push(Edit::Security(Box::new(file.security)));
     let change = ChangeSet { edits, force };
     let Some(accept) = accept else {
         let planned = connection.gate(move |site| site.gate.plan_security(site.now(), &caller, change)).await?;
-        return Ok(Json(document(planned)));
+        return Ok(Json(api::SecurityPlan { strengths, ..document(planned) }));
     };
     let before = connection.site.view();
     let done = connection.gate(move |site| site.gate.load_security(site.now(), &caller, change, &accept)).await?;
     let remarks = remarks::after(&before, &connection.site.view(), &done.edited());
-    Ok(Json(api::SecurityPlan { loaded: true, remarks, ..document(done) }))
+    Ok(Json(api::SecurityPlan { loaded: true, strengths, remarks, ..document(done) }))
 }
 
 fn document(change: SecurityChange) -> api::SecurityPlan {
@@ -65,6 +67,7 @@ fn document(change: SecurityChange) -> api::SecurityPlan {
         changed: change.registers.into_iter().map(register).collect(),
         passwords: change.passwords.into_iter().map(|account| account.to_string()).collect(),
         access: change.access.into_iter().map(row).collect(),
+        strengths: Vec::new(),
         remarks: Vec::new(),
     }
 }

@@ -20,6 +20,7 @@ pub(super) async fn open(State(connection): State<Arc<Connection>>, headers: Hea
     let who = if site.gate.open_to_all() { Who::Nobody } else { proved(&connection, &headers).await? };
     let token = site.open_session(&Caller::on(Path::Setup, who, peer));
     connection.entry.logged_in(who);
+    connection.entry.in_session(site.session_number(&token));
     // The register's range ends at 43200.
     let timeout_minutes = site.view().settings.option_number(SESSION_TIMEOUT) as u16;
     let mut response = Json(api::Opened { user: who.to_string(), timeout_minutes }).into_response();
@@ -46,6 +47,7 @@ pub(super) async fn close(State(connection): State<Arc<Connection>>, headers: He
     if let Some(Authorization::Session(token)) = header {
         connection.site.gate.close_session(connection.site.now(), &token);
         connection.entry.logged_in(Who::Nobody);
+        connection.entry.in_session(None);
     }
     StatusCode::NO_CONTENT
 }

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use super::{Connection, router};
 use crate::testbed::Bench;
 
-const ROUTES: [&str; 14] = [
+const ROUTES: [&str; 16] = [
     api::routes::INFO,
     api::routes::SESSION,
     api::routes::REGISTERS,
@@ -30,6 +30,8 @@ const ROUTES: [&str; 14] = [
     api::routes::PASSWORD,
     api::routes::EVENTS,
     api::routes::CONNECTIONS,
+    api::routes::SESSIONS,
+    api::routes::LOCKOUTS,
     api::routes::TEMPLATE,
     api::routes::PACKAGES,
     api::routes::PLAN,
@@ -51,7 +53,7 @@ impl Desk {
         let peer = "127.0.0.1:9".parse().unwrap();
         let site = Arc::clone(&bench.site);
         let token = site.open_session(&Caller::on(Path::Setup, Who::Standard, peer));
-        let entry = site.connections.enter(Service::Setup, peer, 0);
+        let entry = site.connections.enter(Service::Setup, peer, site.now());
         let connection = Connection { site, uploads: Arc::new(Semaphore::new(1)), peer, entry };
         Self { runtime, service: TowerToHyperService::new(router(Arc::new(connection))), token, _bench: bench }
     }

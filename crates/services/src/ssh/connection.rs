@@ -15,6 +15,7 @@ use super::LOGIN_GRACE;
 use super::handler::Conversation;
 use super::login::{ENDED, login_path};
 use super::sever::Severable;
+use crate::connections::Entry;
 use crate::files::Files;
 
 /// How often a connection's session is looked for: it ends at most so much later than its time-out.
@@ -22,9 +23,8 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long a client has to take the last message.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-pub(super) async fn serve(files: Arc<Files>, config: Arc<Config>, stream: TcpStream, peer: SocketAddr) {
-    let site = Arc::clone(files.site());
-    let entry = site.connections.enter(login_path(&site).1, peer, site.now().utc_ms);
+pub(super) async fn serve(files: Arc<Files>, config: Arc<Config>, stream: TcpStream, peer: SocketAddr, entry: Entry) {
+    entry.serves(login_path(files.site()).1);
     let (stream, _knife) = Severable::new(stream);
     let (report, logged_in) = oneshot::channel();
     let conversation = Conversation::new(files, peer, entry, report);

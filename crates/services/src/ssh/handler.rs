@@ -81,6 +81,7 @@ impl Conversation {
         let caller = Caller::on(path, who, self.peer);
         let login = Arc::new(Login::new(Arc::clone(self.files.site()), &caller, self.peer));
         self.entry.logged_in(who);
+        self.entry.in_session(login.number);
         self.login = Some(Arc::clone(&login));
         // The connection that would hear it may be at its end.
         let _ = self.report.take().map(|report| report.send(login));

@@ -24,6 +24,8 @@ pub(super) struct Login {
     pub(super) who: Who,
     peer: SocketAddr,
     token: Token,
+    /// The number that its session is listed under.
+    pub(super) number: Option<u64>,
     used_ms: AtomicI64,
 }
 
@@ -32,7 +34,8 @@ impl Login {
     pub(super) fn new(site: Arc<Site>, caller: &Caller, peer: SocketAddr) -> Self {
         let token = site.open_session(caller);
         let used_ms = AtomicI64::new(site.now().up_ms);
-        Self { site, who: caller.who, peer, token, used_ms }
+        let number = site.session_number(&token);
+        Self { site, who: caller.who, peer, token, number, used_ms }
     }
 
     /// The caller, by what a channel does.

@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use framework::modules::security_options::Service;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::Config;
@@ -28,8 +29,9 @@ use security::ssh_key::MAX_KEYS;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
+use crate::accept::{Door, Greeting, Keeps, accept};
 use crate::files::Files;
-use crate::{Site, Stop, accept};
+use crate::{Site, Stop};
 
 /// Connections this face takes at once.
 pub const CONNECTIONS: usize = 16;
@@ -78,8 +80,15 @@ async fn serve(files: Arc<Files>, listener: TcpListener, stop: Stop) {
             return;
         }
     };
-    accept::accept(listener, CONNECTIONS, stop, move |stream, peer| {
-        connection::serve(Arc::clone(&files), Arc::clone(&config), stream, peer)
+    let door = Door {
+        site: Arc::clone(files.site()),
+        services: &[Service::Ssh, Service::Sftp],
+        places: CONNECTIONS,
+        keeps: Keeps::LoggedIn,
+        greeting: Greeting::KeyExchange,
+    };
+    accept(listener, door, stop, move |stream, peer, entry| {
+        connection::serve(Arc::clone(&files), Arc::clone(&config), stream, peer, entry)
     })
     .await;
 }

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use framework::modules::security_options::Service;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::accept::accept;
+use crate::accept::{Door, Greeting, Keeps, accept};
+use crate::connections::Entry;
 use crate::{Site, Stop};
 
 /// Connections this face takes at once. People use it, one at a time as a rule; whoever holds a place
@@ -28,11 +29,17 @@ pub const CONNECTIONS: usize = 4;
 
 /// Serves terminals until told to stop.
 pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
-    accept(listener, CONNECTIONS, stop, |stream, peer| serve(Arc::clone(&site), stream, peer)).await;
+    let door = Door {
+        site: Arc::clone(&site),
+        services: &[Service::Telnet],
+        places: CONNECTIONS,
+        keeps: Keeps::LoggedIn,
+        greeting: Greeting::Free,
+    };
+    accept(listener, door, stop, |stream, peer, entry| serve(Arc::clone(&site), stream, peer, entry)).await;
 }
 
-async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr) {
-    let entry = site.connections.enter(Service::Telnet, peer, site.now().utc_ms);
+async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr, entry: Entry) {
     let end = session::converse(site, stream, peer, entry, session::Limits::METER).await;
     tracing::debug!(%peer, %end, "Telnet connection ended");
 }

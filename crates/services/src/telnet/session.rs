@@ -106,6 +106,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     };
     entry.logged_in(who);
     let session = Session { site, token: site.open_session(&Caller::on(Path::Telnet, who, peer)) };
+    entry.in_session(site.session_number(&session.token));
     terminal.say(menu::MENU).await?;
     loop {
         terminal.say(menu::PROMPT).await?;

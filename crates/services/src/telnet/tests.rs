@@ -220,26 +220,61 @@ async fn half_a_negotiation_an_endless_one_and_a_client_that_vanishes_end_nothin
     assert_eq!(listed.len(), 1, "{listed:?}");
 }
 
+/// A client from one of the loopback's many addresses.
+async fn from(source: u8, address: SocketAddr) -> Client<tokio::net::TcpStream> {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, source], 0))).unwrap();
+    Client { stream: socket.connect(address).await.unwrap(), input: Vec::new() }
+}
+
+/// Name and password, where the prompt has been seen.
+async fn enter(client: &mut Client<tokio::net::TcpStream>) {
+    client.ask("8650", "password: ").await;
+    client.ask("0", CHOICE).await;
+}
+
 #[tokio::test]
-async fn beyond_the_last_place_a_connection_is_closed_at_once() {
+async fn one_address_never_has_every_place_and_who_has_logged_in_keeps_theirs() {
     let bench = Bench::new("4.0.9");
     let address = bench.serve(face()).await;
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
-        let mut client = Client::connect(address).await;
+        let mut client = from(1, address).await;
         client.until("login: ").await;
         clients.push(client);
     }
-    assert_eq!(Client::connect(address).await.rest().await, "");
-    clients[0].ask("8650", "password: ").await;
-    clients[0].ask("0", CHOICE).await;
+    assert_eq!(clients.remove(0).rest().await, "", "its first makes way for its fourth");
+    enter(&mut clients[0]).await;
+    let mut other = from(2, address).await;
+    other.until("login: ").await;
+    // All four are taken now; whoever comes gets the place of the address that holds most, but not a user's.
+    let mut third = from(3, address).await;
+    third.until("login: ").await;
+    assert_eq!(clients.remove(1).rest().await, "");
+    clients[0].ask("3", CHOICE).await;
+    enter(&mut other).await;
+    enter(&mut third).await;
+    enter(&mut clients[1]).await;
+    assert_eq!(from(4, address).await.rest().await, "", "all four are logged in: closed at once");
+}
+
+#[tokio::test]
+async fn a_session_ended_from_elsewhere_ends_its_connection() {
+    let bench = Bench::new("4.0.9");
+    let address = bench.serve(face()).await;
+    let mut client = Client::connect(address).await;
+    client.log_in("8650", "0", CHOICE).await;
+    let [listed] = &bench.site.connections.list()[..] else { panic!("one connection") };
+    bench.site.end_session(&meter::Caller::meter(), listed.session.unwrap(), None).unwrap();
+    assert_eq!(client.rest().await, "");
+    assert!(bench.site.connections.list().is_empty());
 }
 
 /// A conversation over a pipe, under limits of a test's own; its end can be awaited.
 fn conversation(bench: &Bench, limits: Limits) -> (Client<tokio::io::DuplexStream>, tokio::task::JoinHandle<End>) {
     let (client, server) = tokio::io::duplex(4096);
     let peer = "127.0.0.1:9".parse().unwrap();
-    let entry = bench.site.connections.enter(Service::Telnet, peer, 0);
+    let entry = bench.site.connections.enter(Service::Telnet, peer, bench.site.now());
     let end = tokio::spawn(converse(Arc::clone(&bench.site), server, peer, entry, limits));
     (Client { stream: client, input: Vec::new() }, end)
 }

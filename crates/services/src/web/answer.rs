@@ -51,6 +51,7 @@ impl Visit {
 
     /// The meter as of now, for a request that may read it, and who sent it.
     async fn admit(&self, headers: &HeaderMap) -> Result<(Arc<View>, Who), Refused> {
+        self.entry.used(self.site.now());
         let view = self.site.view();
         // Most ask nobody who they are; and a login is not even looked at where it couldn't help.
         match view.may(Path::Web, Who::Nobody, Ask::Read) {

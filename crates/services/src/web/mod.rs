@@ -24,11 +24,14 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::accept::accept;
+use crate::accept::{Door, Greeting, Keeps, accept};
+use crate::connections::Entry;
 use crate::{Site, Stop};
 
 /// Connections this face takes at once: fifty polling programs and a few browsers, which open six each.
 pub const CONNECTIONS: usize = 64;
+/// A connection that asked for something within this time keeps its place when all are taken.
+const KEEP: Duration = Duration::from_secs(10);
 /// A request's line and headers together; beyond it the answer is 431. A browser sends under 2 KiB.
 const HEAD_BYTES: usize = 16 * 1024;
 /// Headers of a request; beyond it the answer is 431.
@@ -52,14 +55,21 @@ impl Limits {
 
 /// Serves the pages until told to stop.
 pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
-    accept(listener, CONNECTIONS, stop, |stream, peer| serve(Arc::clone(&site), stream, peer, Limits::METER)).await;
+    let door = Door {
+        site: Arc::clone(&site),
+        services: &[Service::Web],
+        places: CONNECTIONS,
+        keeps: Keeps::UsedWithin(KEEP),
+        greeting: Greeting::Free,
+    };
+    accept(listener, door, stop, |stream, peer, entry| serve(Arc::clone(&site), stream, peer, entry, Limits::METER))
+        .await;
 }
 
-async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, limits: Limits)
+async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry: Entry, limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let entry = site.connections.enter(Service::Web, peer, site.now().utc_ms);
     let (asked, requests) = watch::channel(());
     let router = answer::router(answer::Visit::new(site, peer, entry, asked));
     let connection = http1::Builder::new()

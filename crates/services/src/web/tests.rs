@@ -433,7 +433,8 @@ async fn fifty_clients_are_served_while_none_has_hung_up() {
 fn pipe(bench: &Bench, limits: Limits) -> (DuplexStream, tokio::task::JoinHandle<()>) {
     let (client, server) = tokio::io::duplex(1024);
     let peer = "127.0.0.1:9".parse().unwrap();
-    (client, tokio::spawn(serve(Arc::clone(&bench.site), server, peer, limits)))
+    let entry = bench.site.connections.enter(Service::Web, peer, bench.site.now());
+    (client, tokio::spawn(serve(Arc::clone(&bench.site), server, peer, entry, limits)))
 }
 
 #[tokio::test]

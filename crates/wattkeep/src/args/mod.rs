@@ -3,6 +3,7 @@
 pub mod meter;
 pub mod rehearse;
 pub mod release;
+pub mod reset_security;
 pub mod setup;
 pub mod verify;
 
@@ -45,6 +46,8 @@ pub struct Cli {
 pub enum Command {
     /// Run one meter, in the foreground
     Meter(meter::MeterArgs),
+    /// Reset a meter's security to factory, at its own machine: a lost password
+    ResetSecurity(reset_security::ResetSecurityArgs),
     /// Check whether files are what was published
     Verify(verify::VerifyArgs),
     /// The releases we know; make a bundle

@@ -1,5 +1,6 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
+pub mod connections;
 mod events;
 mod keys;
 mod security_file;
@@ -12,6 +13,7 @@ use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
 use setup::Address;
 
+use self::connections::ConnectionsCommand;
 pub use self::events::EventsArgs;
 pub use self::keys::{KeysArgs, KeysCommand};
 pub use self::security_file::SecurityLoadArgs;
@@ -90,8 +92,12 @@ pub enum SetupCommand {
     },
     /// The event log, or whether it is as it was written
     Events(EventsArgs),
-    /// Who is connected
-    Connections,
+    /// Who is connected, logged in and locked out; end a session, lift a lock-out
+    Connections {
+        /// What to do about it.
+        #[command(subcommand)]
+        change: Option<ConnectionsCommand>,
+    },
     /// Show what a change of release would do; nothing is changed
     Plan(PlanArgs),
     /// Take the meter to a newer release
@@ -399,6 +405,11 @@ mod tests {
             "m events --last 2000 --json",
             "m events --verify --json",
             "m connections",
+            "m connections --json",
+            "m connections end 12",
+            "m connections lift USER1",
+            "m connections lift 8650 --source 192.0.2.7",
+            "m connections lift unknown --source 2001:db8::/64",
             "m plan --to 4.40.1 --template release --json",
             "m upgrade --to 4.40.1 --yes --hashes LIST.txt",
             "m upgrade --to folder --no-hash-list",
@@ -421,6 +432,12 @@ mod tests {
             "m:0 info",
             "m info --user root",
             "m info --password secret",
+            "m connections end",
+            "m connections end -1",
+            "m connections end all",
+            "m connections lift",
+            "m connections lift root",
+            "m connections lift USER1 --source here",
             "m set kW~tot",
             "m users set USER17 --active yes",
             "m users set USER3 --rights everything",

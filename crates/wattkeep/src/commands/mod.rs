@@ -4,6 +4,7 @@ pub mod live;
 pub mod meter;
 pub mod rehearse;
 pub mod release;
+pub mod reset_security;
 pub mod setup;
 pub mod verify;
 
@@ -19,6 +20,7 @@ use crate::screen::Screen;
 pub fn run(command: Command, screen: &mut Screen<'_>) -> Result<Status, Failure> {
     match command {
         Command::Meter(args) => meter::run(args, screen),
+        Command::ResetSecurity(args) => reset_security::run(&args, screen),
         Command::Verify(args) => verify::run(&args, screen),
         Command::Release(args) => release::run(args.command, screen),
         Command::Rehearse(args) => rehearse::run(&args, screen),

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod progress;
 pub mod release;
 pub mod report;
+pub mod reset;
 pub mod setup;
 pub mod style;
 pub mod table;

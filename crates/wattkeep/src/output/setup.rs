@@ -1,13 +1,15 @@
 //! What a meter answers to Setup, as tables and words.
 
+pub mod connections;
 mod events;
 mod security_plan;
 mod security_setup;
 
 use std::io::{self, Write};
 
-use api::{Connections, Info, Reading, Readings, Service, SetAnswer};
+use api::{Info, PasswordStrength, Reading, Readings, Service, SetAnswer};
 use owo_colors::OwoColorize;
+use security::Grade;
 use serde_json::Value;
 
 pub use self::events::{events, log_verified};
@@ -130,33 +132,6 @@ fn rounded(reading: &Reading) -> Value {
     }
 }
 
-/// Who is connected, and how many may be.
-///
-/// # Errors
-/// Those of the stream.
-pub fn connections(out: &mut dyn Write, connections: &Connections) -> io::Result<()> {
-    if connections.connections.is_empty() {
-        writeln!(out, "Nobody is connected.")?;
-    } else {
-        let columns =
-            [("service", Align::Left), ("from", Align::Left), ("who", Align::Left), ("since (UTC)", Align::Left)];
-        let mut table = Table::new(columns);
-        for one in &connections.connections {
-            let since = utc(one.since_utc_ms, Precision::Seconds);
-            table.row([one.service.as_str().into(), one.peer.as_str().into(), one.user.as_str().into(), since.into()]);
-        }
-        table.write(out)?;
-    }
-    heading(out, "Connections in use, of those each service takes")?;
-    let mut table = Table::new([("", Align::Left), ("", Align::Right)]);
-    for (service, limit) in &connections.limits {
-        let used = connections.connections.iter().filter(|one| one.service == *service).count();
-        let full = if used >= *limit { style::WARNING } else { style::PLAIN };
-        table.row([service.into(), Cell::styled(format!("{used} of {limit}"), full)]);
-    }
-    table.write(out)
-}
-
 /// What a change of settings did.
 ///
 /// # Errors
@@ -165,6 +140,7 @@ pub fn set_answer(out: &mut dyn Write, answer: &SetAnswer) -> io::Result<()> {
     for account in &answer.passwords {
         writeln!(out, "{}", format!("New password: {account}").style(style::GOOD))?;
     }
+    strengths(out, &answer.strengths)?;
     if answer.changed.is_empty() && answer.passwords.is_empty() {
         writeln!(out, "Nothing was changed: it is so already.")?;
     }
@@ -180,11 +156,23 @@ pub fn set_answer(out: &mut dyn Write, answer: &SetAnswer) -> io::Result<()> {
     answer.remarks.iter().try_for_each(|remark| hanging(out, "note: ", style::WARNING, remark))
 }
 
+/// What new passwords are worth.
+fn strengths(out: &mut dyn Write, strengths: &[PasswordStrength]) -> io::Result<()> {
+    strengths.iter().try_for_each(|one| {
+        let colour = match one.grade {
+            Grade::Factory | Grade::Guessable => style::DANGER,
+            Grade::Weak => style::WARNING,
+            Grade::Fair | Grade::Strong => style::PLAIN,
+        };
+        hanging(out, "strength: ", colour, &one.text)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use api::{ChangedRegister, Connection};
+    use api::ChangedRegister;
     use security::{Mode, Right, UserId};
 
     use super::*;
@@ -263,28 +251,6 @@ mod tests {
     }
 
     #[test]
-    fn connections_and_their_limits() {
-        let one = |service: &str, peer: &str, user: &str| Connection {
-            service: service.to_owned(),
-            peer: peer.to_owned(),
-            user: user.to_owned(),
-            since_utc_ms: NOW,
-        };
-        let limits = [("modbus", 32), ("setup", 2), ("ssh", 8)];
-        let mut sample = Connections {
-            connections: vec![
-                one("modbus", "192.0.2.7:50112", "-"),
-                one("setup", "127.0.0.1:41234", "USER1"),
-                one("setup", "[2001:db8::7]:41234", "8650"),
-            ],
-            limits: limits.map(|(service, limit)| (service.to_owned(), limit)).into(),
-        };
-        insta::assert_snapshot!("connections", shown(|out| connections(out, &sample)));
-        sample.connections.clear();
-        insta::assert_snapshot!("no_connections", shown(|out| connections(out, &sample)));
-    }
-
-    #[test]
     fn what_a_change_did() {
         let changed = ChangedRegister {
             register: "Security Options 1/Mode".to_owned(),
@@ -292,8 +258,15 @@ mod tests {
             after: "advanced".to_owned(),
         };
         let remark = "Modbus still shows every register to anyone: Modbus Map Access is on.";
-        let answer =
-            SetAnswer { changed: vec![changed], passwords: vec!["USER3".to_owned()], remarks: vec![remark.to_owned()] };
+        let strengths = vec![api::PasswordStrength {
+            account: "USER3".to_owned(),
+            grade: Grade::Weak,
+            bits: 13,
+            best_bits: 39,
+            text: "weak: 13 of the 39 bits this release allows, only the lock-out slows a guesser".to_owned(),
+        }];
+        let (passwords, remarks) = (vec!["USER3".to_owned()], vec![remark.to_owned()]);
+        let answer = SetAnswer { changed: vec![changed], passwords, strengths, remarks };
         insta::assert_snapshot!("set_answer", shown(|out| set_answer(out, &answer)));
         insta::assert_snapshot!("nothing_set", shown(|out| set_answer(out, &SetAnswer::default())));
     }

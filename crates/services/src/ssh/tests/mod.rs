@@ -99,6 +99,20 @@ async fn advanced(registers: &[(&str, &str)]) -> (Bench, SocketAddr) {
     (bench, address)
 }
 
+#[tokio::test]
+async fn a_session_ended_from_elsewhere_ends_its_connection_at_once() {
+    let (bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let files = sftp(&connection).await;
+    let other = login(address, "8650", "0").await;
+    let session = bench.site.connections.list()[0].session.unwrap();
+    bench.site.end_session(&Caller::meter(), session, None).unwrap();
+    assert!(files.read_dir("/").await.is_err());
+    assert!(connection.channel_open_session().await.is_err());
+    assert_eq!(exec(&other, "show kW tot").await.2, 0, "another session of the same login goes on");
+    assert_eq!(bench.site.connections.list().len(), 1);
+}
+
 #[test]
 fn a_host_key_is_new_each_time_and_readable() {
     let (one, two) = (new_host_key().unwrap(), new_host_key().unwrap());

@@ -140,6 +140,7 @@ async fn change(
             shown(screen, &prepared, args.all)?;
         }
     }
+    show_strengths(&prepared.plan, &new_passwords, screen)?;
     let digest = match accepted(args, &prepared.plan, screen)? {
         Some(digest) => digest,
         None => {
@@ -205,6 +206,22 @@ fn accepted(args: &ChangeArgs, plan: &Plan, screen: &mut Screen<'_>) -> Result<O
     }
     output::error::sentence(screen, "the plan was not accepted, so nothing was done");
     Ok(None)
+}
+
+/// What the new passwords are worth under the release to come, where this program knows its rules.
+fn show_strengths(plan: &Plan, new_passwords: &NewPasswords, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    if new_passwords.is_empty() {
+        return Ok(());
+    }
+    let shipped = firmware::shipped()?;
+    let Some(to) = shipped.iter().map(|shipped| &shipped.carried.release).find(|known| known.release == plan.to) else {
+        return Ok(());
+    };
+    for (account, password) in new_passwords {
+        let strength = security::strength(*account, password, &to.password_rules);
+        writeln!(screen.err, "New password of {account}: {strength}")?;
+    }
+    Ok(())
 }
 
 pub(super) fn on_a_terminal() -> bool {

@@ -1,6 +1,7 @@
 //! Says to a meter what a technician wants of it, and shows what it answers.
 
 mod change;
+mod connections;
 mod events;
 mod keys;
 mod security_file;
@@ -79,10 +80,7 @@ async fn command(
         }
         SetupCommand::Security { change: Some(change) } => set_security(change, json, session, screen).await?,
         SetupCommand::Events(args) => return events::run(&args, json, session, screen).await,
-        SetupCommand::Connections => {
-            let connections = session.ask(async |client: &mut Client| client.connections().await).await?;
-            if json { screen.json(&connections)? } else { show::connections(screen.out, &connections)? }
-        }
+        SetupCommand::Connections { change } => connections::run(change, json, session, screen).await?,
         SetupCommand::Plan(args) => return change::plan(&args, json, session, screen).await,
         SetupCommand::Upgrade(args) => return change::upgrade(&args, json, session, screen).await,
         SetupCommand::Downgrade(args) => return change::downgrade(&args, json, session, screen).await,

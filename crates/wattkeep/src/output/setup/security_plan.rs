@@ -31,6 +31,7 @@ pub fn security_plan(out: &mut dyn Write, file: &Scf, plan: &SecurityPlan) -> io
         table.row([account.into(), "password → new password".into()]);
     }
     table.write(out)?;
+    super::strengths(out, &plan.strengths)?;
     if !plan.access.is_empty() {
         heading(out, "Who may do what, where")?;
         let mut rows: Vec<_> = plan.access.iter().collect();
@@ -92,6 +93,7 @@ mod tests {
                 register("Security User 3/Active", "no", "yes"),
             ],
             passwords: vec!["USER3".to_owned()],
+            strengths: Vec::new(),
             access: vec![
                 row("setup: anyone", "read, read setup", "nothing", Severity::Info),
                 row("setup: USER3", "nothing", "everything", Severity::Danger),

@@ -1,0 +1,44 @@
+//! Sessions: seen by whoever may read the meter, ended by their own or by Security Config.
+
+use meter::{Caller, Gate, GateError, Now};
+use security::{AccountId, Path, Token, Who};
+
+use crate::bench::{NOW, account, open, set, set_password};
+
+fn session(gate: &Gate, login: &str, path: Path, number: u8) -> (Token, Caller) {
+    let AccountId::User(user) = account(login) else { panic!("a user's name") };
+    let caller = Caller::on(path, Who::User(user), "192.0.2.7:4711".parse().unwrap());
+    let token = Token::new(&[number; Token::BYTES]);
+    gate.open_session(NOW, &token, &caller);
+    let caller = Caller::in_session(&gate.session(NOW, &token).unwrap());
+    (token, caller)
+}
+
+#[test]
+fn a_session_is_ended_by_its_own_or_by_security_config_and_nothing_goes_on_under_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    set_password(&gate, "USER1", "abc");
+    set(&gate, "Mode", "advanced");
+    let (_, owner) = session(&gate, "USER1", Path::Setup, 1);
+    let (token, reader) = session(&gate, "USER2", Path::Ssh, 2);
+    let (_, other) = session(&gate, "USER2", Path::Sftp, 3);
+    let listed = gate.sessions(Now { up_ms: NOW.up_ms + 9, ..NOW }, &reader).unwrap();
+    let seen: Vec<_> = listed.iter().map(|one| (one.who.to_string(), one.path, one.since)).collect();
+    assert_eq!(seen.len(), 3);
+    assert_eq!(seen[1], ("USER2".to_owned(), Path::Ssh, NOW.up_ms));
+    let number = |caller: &Caller| caller.session.unwrap();
+    assert!(matches!(gate.end_session(NOW, &reader, number(&owner)), Err(GateError::Refused(_))));
+    assert!(matches!(gate.end_session(NOW, &reader, number(&other)), Err(GateError::Refused(_))), "not even a twin");
+    assert_eq!(gate.end_session(NOW, &other, number(&other)).unwrap().path, Path::Sftp, "one's own");
+    gate.end_session(NOW, &owner, number(&reader)).unwrap();
+    assert!(gate.session(NOW, &token).is_none());
+    assert!(matches!(gate.sessions(NOW, &reader), Err(GateError::Refused(security::Refusal::SessionOver))));
+    assert!(matches!(gate.end_session(NOW, &owner, number(&reader)), Err(GateError::NoSuchSession(_))));
+    let newest = gate.events(&owner, gate.next_event().unwrap() - 1, 1).unwrap().remove(0);
+    assert_eq!(
+        (newest.user.as_str(), newest.path.as_str(), newest.cause.as_str(), newest.effect.as_str()),
+        ("USER1", "setup", "session 2 of USER2 on ssh from 192.0.2.7", "ended")
+    );
+    assert!(matches!(gate.sessions(NOW, &Caller::on(Path::Ssh, Who::Nobody, "192.0.2.7:1".parse().unwrap())), Err(_)));
+}
