@@ -325,8 +325,10 @@ pub(crate) fn credentials(slot: &SlotState) -> Result<Credentials, GateError> {
 
 /// The settings of a slot, checked against its release.
 pub(crate) fn settings(slot: &SlotState, credentials: &Credentials, carried: &Carried) -> Result<Settings, BootError> {
-    let template: Template =
+    let mut template: Template =
         serde_json::from_str(&slot.settings).map_err(|error| GateError::Unreadable(error.to_string()))?;
+    // Settings from before this program knew a register.
+    template.complete();
     let credentials: BTreeMap<_, _> =
         credentials.iter().map(|(account, credential)| (*account, credential.kind())).collect();
     let mut settings = Settings { template, credentials };
