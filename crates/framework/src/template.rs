@@ -228,9 +228,10 @@ impl Template {
         Ok(())
     }
 
-    /// Adds what a hand-written template leaves out: factory values of set-up registers.
+    /// Adds what a hand-written template leaves out, or one from before a register was known: factory values of
+    /// set-up registers. Which registers security has is for a release to say.
     pub fn complete(&mut self) {
-        for (name, module) in &mut self.modules {
+        for (name, module) in self.modules.iter_mut().filter(|(name, _)| !name.is_security()) {
             for register in name.kind().setup() {
                 module.setup.entry(register.name.to_owned()).or_insert_with(|| register.factory.into());
             }

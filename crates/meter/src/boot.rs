@@ -332,7 +332,9 @@ pub(crate) fn credentials(slot: &SlotState) -> Result<Credentials, GateError> {
 
 /// The settings of a slot, checked against its release.
 pub(crate) fn settings(slot: &SlotState, credentials: &Credentials, carried: &Carried) -> Result<Settings, BootError> {
-    let (template, keys) = stored::read(&slot.settings)?;
+    let (mut template, keys) = stored::read(&slot.settings)?;
+    // Settings from before this program knew a register.
+    template.complete();
     let credentials: BTreeMap<_, _> =
         credentials.iter().map(|(account, credential)| (*account, credential.kind())).collect();
     let mut settings = Settings { template, credentials, keys };

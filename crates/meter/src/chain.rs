@@ -113,7 +113,7 @@ impl Gate {
 
     /// Looks through the whole log for what isn't as it was logged. It takes the right to read security.
     ///
-    /// The log is read in pages of [`PAGE`] events; between two of them the meter goes on, and the log with it.
+    /// The log is read in pages of some hundred events; between two of them the meter goes on, and the log with it.
     pub fn verify_log(&self, now: Now, caller: &Caller) -> Result<Verified, GateError> {
         let (key, meter) = {
             let mut state = self.state();

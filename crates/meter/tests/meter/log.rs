@@ -238,6 +238,22 @@ fn a_lost_key_or_head_is_said_and_never_forgotten() {
     }
 }
 
+#[test]
+fn settings_from_before_there_was_syslog_have_it_off() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path(), Some("4.40.1")));
+    let known = r#","Syslog":false,"Syslog Host":"","Syslog Port":514"#;
+    sql(&dir.path().join("state"), &format!("UPDATE slot SET settings = replace(settings, '{known}', '');"));
+    let database = rusqlite::Connection::open(dir.path().join("state/meter.db")).unwrap();
+    let left: i64 =
+        database.query_row("SELECT sum(instr(settings, 'Syslog')) FROM slot", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0, "none of them is known any more");
+    drop(database);
+    let gate = open(dir.path(), None);
+    set(&gate, "Syslog", "yes");
+    told(&gate, "- meter 10 | Event Log Controller 1/Syslog = no | yes");
+}
+
 /// Whoever has the machine, and the database in hand.
 fn sql(state: &std::path::Path, statements: &str) {
     rusqlite::Connection::open(state.join("meter.db")).unwrap().execute_batch(statements).unwrap();
