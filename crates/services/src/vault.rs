@@ -204,34 +204,31 @@ mod tests {
 
     const NOW: fn(Queue) -> Delay = |queue| Delay { millis: 0, queue };
 
+    type Wait = std::pin::Pin<Box<dyn Future<Output = Option<Turn>>>>;
+
     /// Waits that are looked at and never slept for.
+    #[derive(Default)]
     struct Line {
         vault: Arc<Vault>,
-        waiting: Vec<(Queue, usize, std::pin::Pin<Box<dyn Future<Output = Option<Turn>>>>)>,
-        turns: Vec<(Queue, usize, Turn)>,
-        busy: Vec<(Queue, usize)>,
-        number: usize,
+        waiting: Vec<(Queue, Wait)>,
+        turns: Vec<(Queue, Turn)>,
+        busy: usize,
     }
 
     impl Line {
-        fn new() -> Self {
-            Self { vault: Arc::default(), waiting: vec![], turns: vec![], busy: vec![], number: 0 }
-        }
-
         fn ask(&mut self, queue: Queue) {
             let vault = Arc::clone(&self.vault);
-            self.waiting.push((queue, self.number, Box::pin(async move { vault.wait(&NOW(queue)).await })));
-            self.number += 1;
+            self.waiting.push((queue, Box::pin(async move { vault.wait(&NOW(queue)).await })));
             self.look();
         }
 
         fn look(&mut self) {
             let mut context = Context::from_waker(Waker::noop());
-            for (queue, number, mut wait) in std::mem::take(&mut self.waiting) {
+            for (queue, mut wait) in std::mem::take(&mut self.waiting) {
                 match wait.as_mut().poll(&mut context) {
-                    Poll::Ready(Some(turn)) => self.turns.push((queue, number, turn)),
-                    Poll::Ready(None) => self.busy.push((queue, number)),
-                    Poll::Pending => self.waiting.push((queue, number, wait)),
+                    Poll::Ready(Some(turn)) => self.turns.push((queue, turn)),
+                    Poll::Ready(None) => self.busy += 1,
+                    Poll::Pending => self.waiting.push((queue, wait)),
                 }
             }
         }
@@ -242,17 +239,17 @@ mod tests {
         }
 
         fn running(&self, queue: Queue) -> usize {
-            self.turns.iter().filter(|(one, ..)| *one == queue).count()
+            self.turns.iter().filter(|(one, _)| *one == queue).count()
         }
     }
 
     #[test]
     fn however_many_strangers_wait_a_known_login_has_its_place_at_once() {
-        let mut line = Line::new();
+        let mut line = Line::default();
         for _ in 0..WAITING + 20 {
             line.ask(Queue::Strangers);
         }
-        assert_eq!((line.running(Queue::Strangers), line.waiting.len(), line.busy.len()), (1, WAITING, 19));
+        assert_eq!((line.running(Queue::Strangers), line.waiting.len(), line.busy), (1, WAITING, 19));
         line.ask(Queue::Known);
         assert_eq!(line.running(Queue::Known), 1, "it waits for nobody");
         line.ask(Queue::Known);
@@ -263,7 +260,7 @@ mod tests {
 
     #[test]
     fn known_logins_without_end_leave_strangers_every_other_turn() {
-        let mut line = Line::new();
+        let mut line = Line::default();
         for _ in 0..10 {
             line.ask(Queue::Known);
             line.ask(Queue::Strangers);
@@ -280,13 +277,13 @@ mod tests {
 
     #[test]
     fn who_hangs_up_while_waiting_holds_no_place_and_a_turn_that_came_too_late_goes_on_to_the_next() {
-        let mut line = Line::new();
+        let mut line = Line::default();
         for _ in 0..=WAITING {
             line.ask(Queue::Strangers);
         }
         line.waiting.clear();
         line.ask(Queue::Strangers);
-        assert!(line.busy.is_empty(), "the queue has room again");
+        assert_eq!(line.busy, 0, "the queue has room again");
         // Given a turn, and dropped before it has looked.
         drop(line.turns.remove(0));
         line.waiting.clear();
@@ -321,7 +318,7 @@ mod tests {
     proptest! {
         #[test]
         fn places_are_never_too_many_nor_lost(steps in prop::collection::vec((0u8..5, any::<prop::sample::Index>()), 0..200)) {
-            let mut line = Line::new();
+            let mut line = Line::default();
             for (step, at) in steps {
                 match step {
                     0 => line.ask(Queue::Known),

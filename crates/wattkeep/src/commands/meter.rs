@@ -54,6 +54,8 @@ pub fn run(args: MeterArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> 
 fn log_to_standard_error() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("WATTKEEP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    // The SSH library logs the names that logins are tried with, and people type passwords there.
+    let filter = filter.add_directive("russh=warn".parse().expect("a room and a level are a directive"));
     // A second meter in the same process (tests) goes on with the first one's.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
