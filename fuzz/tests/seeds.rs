@@ -1,8 +1,6 @@
 //! Every target on its seeds and on mutations of them, with an ordinary compiler: a target that rots, or a
 //! parser that breaks at the first strange byte, is noticed without a fuzzer.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
 use std::path::Path;
 
 /// Mutations of each seed: a second or so for all targets together, unoptimised.
