@@ -7,22 +7,30 @@
 mod access;
 mod boot;
 mod change;
+mod documents;
 mod edit;
 mod error;
 mod events;
 mod gate;
 mod login;
+mod packages;
 mod refusals;
 mod state;
 mod view;
 
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};
+pub use documents::DocumentChange;
 pub use edit::{ChangeSet, Edit, Edited};
 pub use error::{Failure, GateError};
 pub use events::EventEntry;
 pub use gate::{Caller, Gate, Surroundings};
 pub use login::{Challenge, Denied};
+pub use packages::{PackageUpload, Staged, Waiting};
+pub use store::{
+    Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,
+    StoredFile,
+};
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

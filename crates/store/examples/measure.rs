@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         records: &[],
         events: EventBatch::NONE,
     };
-    let mut store = measured("birth", || match Store::open(dir, &OpenOptions { device_key: None, create: true })? {
+    let mut store = measured("birth", || match Store::open(dir, &OpenOptions { create: true, ..OpenOptions::default() })? {
         Opened::New(blank) => Ok(blank.create(MeterId::ONLY, &new)?),
         Opened::Existing(_) => Err("there is a meter already".into()),
     })?;

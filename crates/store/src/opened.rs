@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::documents::MAX_DOCUMENT_BYTES;
 use crate::error::StoreError;
 use crate::packages;
 use crate::schema;
@@ -18,6 +19,8 @@ pub struct OpenOptions {
     pub device_key: Option<PathBuf>,
     /// Whether a directory that is empty or missing may become a meter's.
     pub create: bool,
+    /// Bytes that the documents may take, if not [`MAX_DOCUMENT_BYTES`]: transfers are measured with larger ones.
+    pub document_bytes: Option<u64>,
 }
 
 /// What opening found.
@@ -32,22 +35,24 @@ pub enum Opened {
 pub struct Blank {
     dir: StateDir,
     device_key: DeviceKey,
+    document_bytes: u64,
 }
 
 impl Store {
     /// Opens a state directory and holds it until dropped. Refuses, each in a sentence: one that another process holds,
     /// one with other files, a foreign, a newer and a damaged database.
     pub fn open(dir: &Path, options: &OpenOptions) -> Result<Opened, StoreError> {
+        let document_bytes = options.document_bytes.unwrap_or(MAX_DOCUMENT_BYTES);
         let (dir, contents) = StateDir::open(dir, options.device_key.as_deref(), options.create)?;
         match contents {
             Contents::Meter => {
                 let connection = schema::open(&dir.join(DATABASE))?;
                 let device_key = dir.read_device_key();
-                Self::new(connection, dir, device_key).map(|store| Opened::Existing(Box::new(store)))
+                Self::new(connection, dir, device_key, document_bytes).map(|store| Opened::Existing(Box::new(store)))
             }
             Contents::Unborn => {
                 let device_key = DeviceKey::Present(dir.make_device_key()?);
-                Ok(Opened::New(Blank { dir, device_key }))
+                Ok(Opened::New(Blank { dir, device_key, document_bytes }))
             }
         }
     }
@@ -70,7 +75,7 @@ impl Blank {
             packages::require(&self.dir, package)?;
         }
         let connection = schema::create(&self.dir, |transaction| insert_meter(transaction, meter, new))?;
-        Store::new(connection, self.dir, self.device_key)
+        Store::new(connection, self.dir, self.device_key, self.document_bytes)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::change::{self, Credential};
 use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
 use crate::load::TrustedKey;
-use crate::packages::{self, PackageId};
+use crate::packages::{self, PackageId, PackageInbox};
 use crate::schema;
 use crate::state_dir::{DeviceKey, StateDir};
 
@@ -81,11 +81,19 @@ pub struct Store {
     pub(crate) connection: Connection,
     pub(crate) dir: StateDir,
     device_key: DeviceKey,
+    pub(crate) inbox: PackageInbox,
+    pub(crate) document_bytes: u64,
 }
 
 impl Store {
-    pub(crate) fn new(connection: Connection, dir: StateDir, device_key: DeviceKey) -> Result<Self, StoreError> {
-        let store = Self { connection, dir, device_key };
+    pub(crate) fn new(
+        connection: Connection,
+        dir: StateDir,
+        device_key: DeviceKey,
+        document_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        let inbox = packages::inbox(&dir);
+        let store = Self { connection, dir, device_key, inbox, document_bytes };
         store.sweep_packages()?;
         Ok(store)
     }
