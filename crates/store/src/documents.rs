@@ -61,7 +61,9 @@ pub enum DocumentError {
     #[error("the documents are full: together they take at most {} MiB, so remove some first", .0 / 1024 / 1024)]
     Full(u64),
     /// The number is used up.
-    #[error("there are too many documents: at most {MAX_DOCUMENTS} files and directories are kept, so remove some first")]
+    #[error(
+        "there are too many documents: at most {MAX_DOCUMENTS} files and directories are kept, so remove some first"
+    )]
     TooMany,
     /// Others are being written.
     #[error("at most {MAX_DOCUMENT_WRITERS} documents can be written at once: try again in a minute")]
@@ -210,11 +212,7 @@ impl Documents {
     }
 
     /// Begins to write a document, whose directory is there. Nothing is seen of it until it is kept.
-    pub fn write(
-        self: &Arc<Self>,
-        path: &DocumentPath,
-        beginning: Beginning,
-    ) -> Result<DocumentWriter, DocumentError> {
+    pub fn write(self: &Arc<Self>, path: &DocumentPath, beginning: Beginning) -> Result<DocumentWriter, DocumentError> {
         let before = self.place(path)?;
         let used = self.used(&self.dir, 0)?;
         if before.is_none() && used.entries >= MAX_DOCUMENTS {

@@ -34,8 +34,8 @@ pub use events::{Event, EventBatch, Keep, MAX_EVENT_TEXT, MAX_EVENTS_PER_READ, M
 pub use load::{EventHead, MeterState, SlotState, Trial, TrustedKey};
 pub use opened::{Blank, OpenOptions, Opened};
 pub use packages::{
-    IncomingPackage, MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, PackageInbox, ReceivedPackage,
-    StagedPackage,
+    IncomingPackage, MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, PackageInbox,
+    ReceivedPackage, StagedPackage,
 };
 pub use secret::{Secret, SecretBytes};
 pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};

@@ -165,11 +165,7 @@ impl Store {
     }
 
     /// Stages a package that has come in. Staging the same bytes again is fine, and mends a damaged file.
-    pub fn stage_package(
-        &mut self,
-        meter: MeterId,
-        mut package: ReceivedPackage,
-    ) -> Result<StagedPackage, StoreError> {
+    pub fn stage_package(&mut self, meter: MeterId, mut package: ReceivedPackage) -> Result<StagedPackage, StoreError> {
         self.room_for_package(meter, &package)?;
         let bytes = package.file.size();
         package.file.publish(&path_of(&self.dir, &package.id))?;
@@ -260,7 +256,6 @@ impl Store {
         }
         Ok(())
     }
-
 }
 
 /// The one inbox of a state directory.

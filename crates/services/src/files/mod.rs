@@ -120,7 +120,8 @@ impl FileError {
     /// What kind of failure it is.
     pub fn failure(&self) -> Failure {
         match self {
-            Self::NotThere(_) | Self::Gate(GateError::NoPackage(_) | GateError::Document(DocumentError::NotThere(_))) => {
+            Self::NotThere(_)
+            | Self::Gate(GateError::NoPackage(_) | GateError::Document(DocumentError::NotThere(_))) => {
                 Failure::NotThere
             }
             Self::ReadOnly | Self::Denied(_) => Failure::Denied,

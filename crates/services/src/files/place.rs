@@ -104,7 +104,8 @@ mod tests {
             assert_eq!(Place::of(path).unwrap().0, expected, "{path}");
         }
         let long = format!("/upgrade/{}", "n".repeat(200));
-        for nothing in ["/document", "/documentsx/a", "/upgrade/a/b", "/upgrade/a\\b", "/logs/x", "/LOGS", "a\0", &long] {
+        for nothing in ["/document", "/documentsx/a", "/upgrade/a/b", "/upgrade/a\\b", "/logs/x", "/LOGS", "a\0", &long]
+        {
             assert!(matches!(Place::of(nothing), Err(FileError::NotThere(_))), "{nothing:?}");
         }
         assert!(matches!(Place::of("/documents/a\\b"), Err(FileError::Gate(_))), "it says what names are like");

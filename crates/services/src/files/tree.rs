@@ -95,9 +95,12 @@ impl Tree {
                 let below = below.map(|below| (name_in("/", below.path()).to_owned(), self.directory(below)));
                 below.chain([documents]).collect()
             }
-            Place::Directory(Directory::Upgrade) => {
-                self.gate().staged(&self.caller)?.iter().map(|waiting| (waiting.name.clone(), package(waiting))).collect()
-            }
+            Place::Directory(Directory::Upgrade) => self
+                .gate()
+                .staged(&self.caller)?
+                .iter()
+                .map(|waiting| (waiting.name.clone(), package(waiting)))
+                .collect(),
             Place::Directory(directory) => {
                 let site = &self.files.site;
                 let here = Made::ALL.into_iter().filter(|made| {
@@ -135,9 +138,7 @@ impl Tree {
         match place {
             Place::Directory(_) => Err(FileError::IsDirectory(shown(&path))),
             Place::Made(made) => self.made(made, &path, Purpose::Open),
-            Place::Document(path) => {
-                Ok(Arc::new(Content::Stored(self.gate().documents(&self.caller)?.read(&path)?)))
-            }
+            Place::Document(path) => Ok(Arc::new(Content::Stored(self.gate().documents(&self.caller)?.read(&path)?))),
             Place::Package(name) => Ok(Arc::new(Content::Stored(self.gate().read_staged(&self.caller, &name)?))),
         }
     }
@@ -396,8 +397,10 @@ mod tests {
         let bench = Bench::new("4.40.1");
         let tree = tree(&bench, Who::Standard);
         let whole = tree.stat("/config/template.dcf").unwrap().size;
-        let known = tree.seen().get(&Made::Template).unwrap().version;
-        tree.seen().get_mut(&Made::Template).unwrap().version = Version { security: !known.security, ..known };
+        let mut seen = tree.seen();
+        let version = &mut seen.get_mut(&Made::Template).unwrap().version;
+        version.security = !version.security;
+        drop(seen);
         assert!(tree.open("/config/template.dcf").unwrap().size() == whole, "made anew, for the rights there are");
     }
 

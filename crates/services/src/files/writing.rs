@@ -34,7 +34,6 @@ pub struct Change {
 
 /// A file that is being written. Dropped before it is closed, it was never there.
 pub struct Writing {
-    path: String,
     append: bool,
     began_utc_ms: i64,
     sink: Mutex<Sink>,
@@ -155,12 +154,7 @@ impl Tree {
             Place::Package(name) => Sink::Package(self.gate().receive_package(now, caller)?, name),
             Place::Directory(_) | Place::Made(_) => return Err(FileError::ReadOnly),
         };
-        let writing = Writing {
-            path: path.clone(),
-            append: how.append,
-            began_utc_ms: now.utc_ms,
-            sink: Mutex::new(sink),
-        };
+        let writing = Writing { append: how.append, began_utc_ms: now.utc_ms, sink: Mutex::new(sink) };
         let writing = Arc::new(writing);
         let mut all = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, writing| writing.strong_count() > 0);
