@@ -4,5 +4,6 @@
 
 mod bench;
 mod change;
+mod files;
 mod laws;
 mod rules;
