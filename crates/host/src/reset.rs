@@ -13,7 +13,7 @@ use crate::run::StartError;
 /// Resets the security of the meter in this state directory to what its release ships with, for whoever holds the
 /// machine. Refused while the meter runs.
 pub fn reset_security(state: &Path, device_key: Option<PathBuf>) -> Result<SecurityReset, StartError> {
-    let opened = Store::open(state, &OpenOptions { device_key, create: false })?;
+    let opened = Store::open(state, &OpenOptions { device_key, ..OpenOptions::default() })?;
     let shipped = Arc::new(firmware::shipped()?);
     Ok(meter::reset_security(opened, shipped, SystemClock::start().now())?)
 }

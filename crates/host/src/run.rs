@@ -98,7 +98,7 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
     let clock = Arc::new(SystemClock::start());
     let source = source::open(&options.source)?;
     let shipped = Arc::new(firmware::shipped()?);
-    let open = OpenOptions { device_key: options.device_key.clone(), create: true };
+    let open = OpenOptions { device_key: options.device_key.clone(), create: true, ..OpenOptions::default() };
     let opened = Store::open(&options.state, &open)?;
     let serial = options.serial.clone().unwrap_or_else(|| serial_number(clock.now().utc_ms));
     let (keys, new) = match &opened {

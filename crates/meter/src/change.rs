@@ -13,7 +13,7 @@ use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, P
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Right};
-use store::{NewSlot, PackageId, StoreError};
+use store::{NewSlot, PackageId};
 
 use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
@@ -102,45 +102,6 @@ impl Ticket {
 }
 
 impl Gate {
-    /// Takes in a package, if the meter itself believes it (B27). Gives its SHA-256 and its release.
-    pub fn stage(&self, now: Now, caller: &Caller, bytes: &[u8]) -> Result<(String, Version, String), GateError> {
-        let believed = {
-            let mut state = self.state();
-            decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-            state.believed()
-        };
-        // Digests over many megabytes take their time; the meter goes on measuring meanwhile.
-        let verified = believed.verify(bytes);
-        let mut state = self.state();
-        let verified = match verified {
-            Ok(verified) => verified,
-            Err(error) => {
-                let refused = Draft::kept(priority::WARNING, "package", format!("refused: {error}"));
-                state.log(now, caller, vec![refused])?;
-                return Err(error);
-            }
-        };
-        let carried = Carried::read(&verified)?;
-        let trusted_by = match verified.trusted_by() {
-            firmware::package::TrustedBy::Digest => "the program, which was built with it".to_owned(),
-            firmware::package::TrustedBy::Key(id) => format!("key {id}"),
-        };
-        let id = state.id;
-        let staged = match state.store.stage_package(id, &mut &*bytes) {
-            // What waits was never applied: it gives way to what is wanted now.
-            Err(StoreError::PackageQuota(_)) => {
-                for waiting in state.store.staged_packages(id)? {
-                    state.store.drop_package(id, &waiting.id)?;
-                }
-                state.store.stage_package(id, &mut &*bytes)?
-            }
-            staged => staged?,
-        };
-        let effect = format!("staged release {}", carried.release.release);
-        state.log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
-        Ok((staged.id.to_string(), carried.release.release, trusted_by))
-    }
-
     /// The plan of a change, as it would be carried out now.
     pub fn plan(&self, now: Now, caller: &Caller, request: &Request) -> Result<Plan, GateError> {
         let mut state = self.state();

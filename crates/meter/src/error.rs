@@ -4,7 +4,7 @@ use firmware::package::PackageError;
 use firmware::{CarriedError, Plan, SettingsError, Version};
 use framework::TemplateError;
 use security::{AccountId, PasswordError, Refusal, UserId};
-use store::StoreError;
+use store::{DocumentError, StoreError};
 
 /// What kind of failure it is: what a face needs to answer with the right status of its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,12 @@ pub enum GateError {
     /// No such package here.
     #[error("the meter has no staged package {0}: send it first")]
     NoPackage(String),
+    /// The name that a staged package is to have is another's.
+    #[error("there is a staged package \"{0}\" already: remove it first")]
+    PackageNamed(String),
+    /// A document.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// A package that isn't believed.
     #[error(transparent)]
     Package(#[from] PackageError),

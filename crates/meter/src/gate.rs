@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use firmware::Settings;
 use metrology::{EnergyIncrement, Quantities};
 use security::{Ask, DeviceKey, Path, Refusal, Right, Session, Token, Who};
-use store::StoreError;
+use store::{Documents, PackageInbox, StoreError};
 
 use crate::chain::Newest;
 use crate::ended::{self, Ended};
@@ -70,6 +70,9 @@ pub struct Gate {
     view: ArcSwap<View>,
     surroundings: Arc<dyn Surroundings>,
     pub(crate) newest: Newest,
+    /// What is transferred goes here, beside the state and its lock.
+    documents: Arc<Documents>,
+    inbox: PackageInbox,
 }
 
 impl Gate {
@@ -77,7 +80,8 @@ impl Gate {
         let view = ArcSwap::from_pointee(state.view());
         surroundings.show(&view.load());
         let newest = state.newest.clone();
-        Self { state: Mutex::new(state), view, surroundings, newest }
+        let (documents, inbox) = (state.store.documents(state.id), state.store.package_inbox());
+        Self { state: Mutex::new(state), view, surroundings, newest, documents, inbox }
     }
 
     /// The meter as of now.
@@ -93,6 +97,16 @@ impl Gate {
     /// Whether the services that settings turn on can listen.
     pub(crate) fn make_room(&self, before: &Settings, after: &Settings) -> Result<(), GateError> {
         self.surroundings.make_room(before, after).map_err(GateError::NoRoom)
+    }
+
+    /// The documents, whoever asks.
+    pub(crate) fn documents_of_anybody(&self) -> &Arc<Documents> {
+        &self.documents
+    }
+
+    /// Where packages come in.
+    pub(crate) fn inbox(&self) -> &PackageInbox {
+        &self.inbox
     }
 
     /// Whoever panicked with the lock has committed or hasn't: what is stored is whole either way.
@@ -156,6 +170,12 @@ impl Gate {
     pub fn next_event(&self) -> Result<u64, GateError> {
         let state = self.state();
         Ok(state.store.next_event(state.id)?)
+    }
+
+    /// The number of the oldest event that new ones may push out of the log.
+    pub fn oldest_ring_event(&self) -> Result<Option<u64>, GateError> {
+        let state = self.state();
+        Ok(state.store.oldest_ring_event(state.id)?)
     }
 
     /// Logs that the meter is stopped.

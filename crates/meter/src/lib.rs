@@ -8,6 +8,7 @@ mod access;
 mod boot;
 mod chain;
 mod change;
+mod documents;
 mod edit;
 mod ended;
 mod error;
@@ -16,6 +17,7 @@ mod gate;
 mod key_login;
 mod locks;
 mod login;
+mod packages;
 mod refusals;
 mod reset;
 mod security_file;
@@ -27,14 +29,20 @@ mod wiring;
 
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};
+pub use documents::DocumentChange;
 pub use edit::{ChangeSet, Edit, Edited};
 pub use error::{Failure, GateError};
 pub use events::EventEntry;
 pub use gate::{Caller, Gate, Surroundings};
 pub use locks::LockOut;
 pub use login::{Challenge, Denied};
+pub use packages::{PackageUpload, Staged, Waiting};
 pub use reset::{SecurityReset, reset_security};
 pub use security_file::SecurityChange;
+pub use store::{
+    Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,
+    StoredFile,
+};
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

@@ -65,6 +65,15 @@ pub struct Bench {
 impl Bench {
     /// A factory-new meter of a release, without a face.
     pub fn new(release: &str) -> Self {
+        Self::open(release, OpenOptions::default())
+    }
+
+    /// The same with room for larger documents than a meter keeps, to measure transfers.
+    pub fn with_document_bytes(release: &str, bytes: u64) -> Self {
+        Self::open(release, OpenOptions { document_bytes: Some(bytes), ..OpenOptions::default() })
+    }
+
+    fn open(release: &str, options: OpenOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::default());
         let (sender, faces) = watch::channel(Faces::default());
@@ -75,7 +84,7 @@ impl Bench {
             trust: Vec::new(),
             source: "a test".to_owned(),
         };
-        let options = OpenOptions { create: true, ..OpenOptions::default() };
+        let options = OpenOptions { create: true, ..options };
         let opened = Store::open(&dir.path().join("state"), &options).unwrap();
         let shipped = Arc::new(firmware::shipped().unwrap());
         let booted = boot(opened, birth, shipped, clock.now(), Arc::new(Everything(sender))).unwrap();
@@ -88,6 +97,11 @@ impl Bench {
             keys: Keys::new("MW-2611A001-01").unwrap(),
         };
         Self { site: Arc::new(site), clock, _dir: dir, _stop: watch::channel(false).0 }
+    }
+
+    /// Its state directory.
+    pub fn state(&self) -> std::path::PathBuf {
+        self._dir.path().join("state")
     }
 
     /// Runs a face on a free port of the loopback until the bench is dropped.

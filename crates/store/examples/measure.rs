@@ -32,10 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         records: &[],
         events: EventBatch::NONE,
     };
-    let mut store = measured("birth", || match Store::open(dir, &OpenOptions { device_key: None, create: true })? {
-        Opened::New(blank) => Ok(blank.create(MeterId::ONLY, &new)?),
-        Opened::Existing(_) => Err("there is a meter already".into()),
-    })?;
+    let mut store =
+        measured("birth", || match Store::open(dir, &OpenOptions { create: true, ..OpenOptions::default() })? {
+            Opened::New(blank) => Ok(blank.create(MeterId::ONLY, &new)?),
+            Opened::Existing(_) => Err("there is a meter already".into()),
+        })?;
 
     let names: Vec<_> = (0..20).map(|n| format!("energy {n}")).collect();
     let tick = |meter, n| -> Vec<(&str, i64)> { names.iter().map(|name| (name.as_str(), meter + n)).collect() };

@@ -118,6 +118,9 @@ pub enum StoreError {
     /// Too many or too large packages are waiting.
     #[error("no more packages can be staged ({0}); drop one first")]
     PackageQuota(&'static str),
+    /// One package comes in at a time.
+    #[error("the meter is receiving another package: try again when that one has come in")]
+    PackageComing,
 }
 
 fn pid_text(pid: Option<u32>) -> String {

@@ -78,6 +78,14 @@ pub struct Event {
 }
 
 impl Store {
+    /// The number of the oldest event that the ring may drop; none when there is none.
+    pub fn oldest_ring_event(&self, meter: MeterId) -> Result<Option<u64>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT min(number) FROM event WHERE meter = ?1 AND kept = 0")
+            .and_then(|mut statement| statement.query_row([meter.0], |row| row.get(0)))
+            .during("reading events")
+    }
+
     /// Events from number `from` on, in order, at most `limit` and at most [`MAX_EVENTS_PER_READ`].
     pub fn events(&self, meter: MeterId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         let doing = "reading events";

@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{DuringFile, StoreError};
@@ -19,8 +19,6 @@ pub(crate) const UNFINISHED: &str = ".tmp";
 const PRIVATE_FILE: u32 = 0o600;
 /// Only the owner enters.
 const PRIVATE_DIR: u32 = 0o700;
-/// Copied at a time from a reader.
-const CHUNK: usize = 64 * 1024;
 
 /// Makes `path` a directory of its owner's own, with those above it that are missing, so that it survives a cut.
 pub(crate) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
@@ -76,50 +74,49 @@ pub(crate) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     directory.sync_all().during("syncing", &parent)
 }
 
-/// Copies a stream into an unfinished file and syncs it; `seen` gets each piece. At most `limit` bytes are taken,
-/// and what was written is removed again after any failure.
-pub(crate) fn receive(
-    unfinished: &Path,
-    source: &mut dyn Read,
-    limit: u64,
-    what: &'static str,
-    mut seen: impl FnMut(&[u8]),
-) -> Result<u64, StoreError> {
-    remove_if_there(unfinished)?;
-    let mut file = create_unfinished(unfinished)?;
-    let mut copy = || -> Result<u64, StoreError> {
-        let mut chunk = vec![0; CHUNK];
-        let mut total: u64 = 0;
-        loop {
-            let count = match source.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(StoreError::io("receiving", unfinished, e)),
-            };
-            total = total.saturating_add(count as u64);
-            if total > limit {
-                return Err(StoreError::TooLarge { what, limit });
-            }
-            let piece = &chunk[..count];
-            seen(piece);
-            file.write_all(piece).during("writing", unfinished)?;
-        }
-        file.sync_all().during("syncing", unfinished)?;
-        Ok(total)
-    };
-    let copied = copy();
-    if copied.is_err() {
-        // The first failure is the one to tell; what stays behind is swept at the next start.
-        let _ = remove_if_there(unfinished);
-    }
-    copied
+/// Gives a finished and synced file its name, durable on return. Whatever had the name before is replaced.
+pub(crate) fn publish(unfinished: &Path, path: &Path) -> Result<(), StoreError> {
+    rename(unfinished, path)
 }
 
-/// Gives a finished and synced file its name, durable on return.
-pub(crate) fn publish(unfinished: &Path, path: &Path) -> Result<(), StoreError> {
-    File::open(unfinished).and_then(|file| file.sync_all()).during("syncing", unfinished)?;
-    fs::rename(unfinished, path).during("naming", path)?;
+/// Moves a file or directory, durable on return. A file that had the name before is replaced.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    fs::rename(from, to).during("naming", to)?;
+    let (left, entered) = (parent_of(from), parent_of(to));
+    if left != entered {
+        sync_dir(&left)?;
+    }
+    sync_dir(&entered)
+}
+
+/// What lies at a path, itself: a link is a link. `None` if there is nothing.
+pub(crate) fn look(path: &Path) -> Result<Option<fs::Metadata>, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(StoreError::io("looking for", path, e)),
+    }
+}
+
+/// Opens a regular file for reading, never through a link; `None` if there is no such file.
+pub(crate) fn open_to_read(path: &Path) -> Result<Option<(File, fs::Metadata)>, StoreError> {
+    let Some(seen) = look(path)?.filter(fs::Metadata::is_file) else { return Ok(None) };
+    let file = File::open(path).during("opening", path)?;
+    let opened = file.metadata().during("opening", path)?;
+    // Whoever put a link here between the two has another file opened than the one that was looked at.
+    let same = (seen.dev(), seen.ino()) == (opened.dev(), opened.ino());
+    Ok(same.then_some((file, opened)))
+}
+
+/// Removes a file, durable on return.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    fs::remove_file(path).during("removing", path)?;
+    sync_dir(&parent_of(path))
+}
+
+/// Removes an empty directory, durable on return.
+pub(crate) fn remove_dir(path: &Path) -> Result<(), StoreError> {
+    fs::remove_dir(path).during("removing", path)?;
     sync_dir(&parent_of(path))
 }
 
@@ -190,8 +187,8 @@ pub(crate) fn unfinished_name(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn create_unfinished(path: &Path) -> Result<File, StoreError> {
-    OpenOptions::new().write(true).create_new(true).mode(PRIVATE_FILE).open(path).during("creating", path)
+pub(crate) fn create_unfinished(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE_FILE).open(path).during("creating", path)
 }
 
 fn sync_dir(dir: &Path) -> Result<(), StoreError> {
@@ -226,13 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_longer_than_its_bound_leaves_nothing() {
+    fn a_link_is_never_opened() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.tmp");
-        let refused = receive(&path, &mut io::repeat(7).take(1001), 1000, "a test (bytes)", |_| {});
-        assert!(matches!(refused, Err(StoreError::TooLarge { limit: 1000, .. })));
-        assert!(names(dir.path()).unwrap().is_empty());
-        assert_eq!(receive(&path, &mut io::repeat(7).take(1000), 1000, "a test (bytes)", |_| {}).unwrap(), 1000);
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open_to_read(&file).unwrap().is_some());
+        assert!(open_to_read(&link).unwrap().is_none());
+        assert!(open_to_read(dir.path()).unwrap().is_none(), "nor a directory");
+        assert!(open_to_read(&file.join("below")).unwrap().is_none());
     }
 
     #[test]

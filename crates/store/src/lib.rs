@@ -4,10 +4,11 @@
 //! not there after a power cut. It knows no rule of the meter: settings, records and reports are text that the rooms
 //! above write and read. It must never interpret them, never wait for a clock, and never say a secret in an error.
 //!
-//! Direct file work stands in `files` alone; everything else goes through SQLite (`schema`).
+//! Direct file work stands in `files` and `unfinished` alone; everything else goes through SQLite (`schema`).
 
 mod chain;
 mod change;
+mod documents;
 mod error;
 mod events;
 mod files;
@@ -22,17 +23,26 @@ mod store;
 #[cfg(test)]
 mod testbed;
 mod trial;
+mod unfinished;
 
 pub use chain::{Chain, LogEnd, Sealed};
 pub use change::{Committed, Credential, CredentialChange, DeviceChange, SettingsChange, Tick};
+pub use documents::{
+    Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_NAME, MAX_DOCUMENT_WRITERS, MAX_DOCUMENTS,
+};
 pub use error::StoreError;
 pub use events::{Event, EventBatch, Keep, MAX_EVENT_TEXT, MAX_EVENTS_PER_READ, MAX_KEPT_EVENTS, NewEvent};
 pub use load::{EventHead, MeterState, SlotState, Trial, TrustedKey};
 pub use opened::{Blank, OpenOptions, Opened};
-pub use packages::{MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, StagedPackage};
+pub use packages::{
+    IncomingPackage, MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, PackageInbox,
+    ReceivedPackage, StagedPackage,
+};
 pub use secret::{Secret, SecretBytes};
 pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};
 pub use store::{
     MAX_CREDENTIALS, MAX_DOCUMENT, MAX_NAME, MAX_RECORDS, MAX_STORED_SECRET, MAX_TRUSTED_KEYS, MeterId, NewMeter,
     NewSlot, Store,
 };
+pub use unfinished::StoredFile;

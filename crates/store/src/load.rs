@@ -80,6 +80,14 @@ pub struct EventHead {
 }
 
 impl Store {
+    /// One record of a meter; none where there is none of that key.
+    pub fn record(&self, meter: MeterId, key: &str) -> Result<Option<String>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT value FROM record WHERE meter = ?1 AND key = ?2")
+            .and_then(|mut statement| statement.query_row(params![meter.0, key], |row| row.get(0)).optional())
+            .during("reading a record")
+    }
+
     /// Reads a meter whole.
     pub fn load(&self, meter: MeterId) -> Result<MeterState, StoreError> {
         let doing = "reading the meter";

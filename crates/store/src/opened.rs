@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::chain::{Chain, Writing};
+use crate::documents::MAX_DOCUMENT_BYTES;
 use crate::error::StoreError;
 use crate::packages;
 use crate::schema;
@@ -19,6 +20,8 @@ pub struct OpenOptions {
     pub device_key: Option<PathBuf>,
     /// Whether a directory that is empty or missing may become a meter's.
     pub create: bool,
+    /// Bytes that the documents may take, if not [`MAX_DOCUMENT_BYTES`]: transfers are measured with larger ones.
+    pub document_bytes: Option<u64>,
 }
 
 /// What opening found.
@@ -34,22 +37,25 @@ pub struct Blank {
     dir: StateDir,
     device_key: DeviceKey,
     chain: Option<Box<dyn Chain>>,
+    document_bytes: u64,
 }
 
 impl Store {
     /// Opens a state directory and holds it until dropped. Refuses, each in a sentence: one that another process holds,
     /// one with other files, a foreign, a newer and a damaged database.
     pub fn open(dir: &Path, options: &OpenOptions) -> Result<Opened, StoreError> {
+        let document_bytes = options.document_bytes.unwrap_or(MAX_DOCUMENT_BYTES);
         let (dir, contents) = StateDir::open(dir, options.device_key.as_deref(), options.create)?;
         match contents {
             Contents::Meter => {
                 let connection = schema::open(&dir.join(DATABASE))?;
                 let device_key = dir.read_device_key();
-                Self::new(connection, dir, device_key, None).map(|store| Opened::Existing(Box::new(store)))
+                Self::new(connection, dir, device_key, None, document_bytes)
+                    .map(|store| Opened::Existing(Box::new(store)))
             }
             Contents::Unborn => {
                 let device_key = DeviceKey::Present(dir.make_device_key()?);
-                Ok(Opened::New(Blank { dir, device_key, chain: None }))
+                Ok(Opened::New(Blank { dir, device_key, chain: None, document_bytes }))
             }
         }
     }
@@ -79,7 +85,7 @@ impl Blank {
         let connection = schema::create(&self.dir, |transaction| {
             insert_meter(&Writing { transaction, chain: self.chain.as_deref() }, meter, new)
         })?;
-        Store::new(connection, self.dir, self.device_key, self.chain)
+        Store::new(connection, self.dir, self.device_key, self.chain, self.document_bytes)
     }
 }
 

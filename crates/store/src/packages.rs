@@ -5,8 +5,9 @@
 //! the digest they are named by.
 
 use std::fmt;
-use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::params;
 use sha2::{Digest, Sha256};
@@ -15,6 +16,7 @@ use crate::error::{During, StoreError};
 use crate::files;
 use crate::state_dir::{PACKAGES, StateDir};
 use crate::store::{MeterId, Store, is_there};
+use crate::unfinished::{StoredFile, Unfinished};
 
 /// Largest package, in bytes. The shipped ones are far below 1 MiB.
 pub const MAX_PACKAGE_BYTES: u64 = 64 * 1024 * 1024;
@@ -65,27 +67,109 @@ pub struct StagedPackage {
     pub bytes: u64,
 }
 
+/// Where packages come in, one at a time, beside the store: receiving one never holds the meter up.
+#[derive(Debug, Clone)]
+pub struct PackageInbox {
+    dir: PathBuf,
+    taken: Arc<AtomicBool>,
+}
+
+/// The inbox, for as long as a package is in it.
+#[derive(Debug)]
+struct Turn(Arc<AtomicBool>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// A package that is coming in. Dropped, it is gone.
+pub struct IncomingPackage {
+    file: Unfinished,
+    turn: Turn,
+}
+
+/// A package that has come in whole and is on the disk, but isn't staged. Dropped, it is gone.
+pub struct ReceivedPackage {
+    file: Unfinished,
+    id: PackageId,
+    _turn: Turn,
+}
+
+impl PackageInbox {
+    /// Takes the inbox for one package.
+    pub fn receive(&self) -> Result<IncomingPackage, StoreError> {
+        if self.taken.swap(true, Ordering::Acquire) {
+            return Err(StoreError::PackageComing);
+        }
+        let turn = Turn(Arc::clone(&self.taken));
+        Ok(IncomingPackage { file: Unfinished::create(&self.dir, 0)?, turn })
+    }
+}
+
+impl IncomingPackage {
+    /// Bytes so far.
+    pub fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    /// Writes at an offset; at most [`MAX_PACKAGE_BYTES`] in all.
+    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        if offset.saturating_add(bytes.len() as u64) > MAX_PACKAGE_BYTES {
+            return Err(StoreError::TooLarge { what: "a package (bytes)", limit: MAX_PACKAGE_BYTES });
+        }
+        self.file.write_at(offset, bytes)
+    }
+
+    /// At most `length` bytes from an offset on; fewer only at the end.
+    pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        self.file.read_at(offset, length)
+    }
+
+    /// On the disk, with its bytes as they are there: what is verified is what is staged.
+    pub fn finish(self) -> Result<(ReceivedPackage, Vec<u8>), StoreError> {
+        self.file.sync()?;
+        // Bounded by `write_at`.
+        let bytes = self.file.read_at(0, usize::try_from(self.file.size()).unwrap_or(usize::MAX))?;
+        let id = PackageId::of(&bytes);
+        Ok((ReceivedPackage { file: self.file, id, _turn: self.turn }, bytes))
+    }
+}
+
+impl ReceivedPackage {
+    /// Its name.
+    pub fn id(&self) -> &PackageId {
+        &self.id
+    }
+}
+
 impl Store {
-    /// Takes a package in for a meter, whole or not at all. Staging the same bytes again is fine.
-    pub fn stage_package(&mut self, meter: MeterId, source: &mut dyn Read) -> Result<StagedPackage, StoreError> {
-        let staged = self.staged_packages(meter)?;
+    /// Where this state's packages come in. There is one, whoever asks.
+    pub fn package_inbox(&self) -> PackageInbox {
+        self.inbox.clone()
+    }
+
+    /// Whether a received package may wait with those that wait already.
+    pub fn room_for_package(&self, meter: MeterId, package: &ReceivedPackage) -> Result<(), StoreError> {
+        let mut staged = self.staged_packages(meter)?;
+        staged.retain(|staged| staged.id != package.id);
         if staged.len() >= MAX_STAGED_PACKAGES {
             return Err(StoreError::PackageQuota("too many are waiting"));
         }
         let taken: u64 = staged.iter().map(|package| package.bytes).sum();
-        let room = MAX_STAGED_BYTES.saturating_sub(taken).min(MAX_PACKAGE_BYTES);
-        files::make_private_dir(&self.dir.join(PACKAGES))?;
-        let unfinished = files::unfinished_name(&self.dir.join(PACKAGES).join("incoming"));
-        let mut digest = Sha256::new();
-        let what = "a package (bytes, with those already staged)";
-        let bytes = files::receive(&unfinished, source, room, what, |piece| digest.update(piece))?;
-        let id = PackageId(hex::encode(digest.finalize()));
-        let path = path_of(&self.dir, &id);
-        if self.package_is_whole(&id) {
-            files::remove_if_there(&unfinished)?;
-        } else {
-            files::publish(&unfinished, &path)?;
+        if taken.saturating_add(package.file.size()) > MAX_STAGED_BYTES {
+            return Err(StoreError::PackageQuota("those that are waiting take too much room"));
         }
+        Ok(())
+    }
+
+    /// Stages a package that has come in. Staging the same bytes again is fine, and mends a damaged file.
+    pub fn stage_package(&mut self, meter: MeterId, mut package: ReceivedPackage) -> Result<StagedPackage, StoreError> {
+        self.room_for_package(meter, &package)?;
+        let bytes = package.file.size();
+        package.file.publish(&path_of(&self.dir, &package.id))?;
+        let id = package.id.clone();
         let recorded = self.transact(|transaction| {
             transaction
                 .execute(
@@ -100,6 +184,11 @@ impl Store {
             return Err(e);
         }
         Ok(StagedPackage { id, bytes })
+    }
+
+    /// Opens a package's file.
+    pub fn open_package(&self, id: &PackageId) -> Result<StoredFile, StoreError> {
+        StoredFile::open(&path_of(&self.dir, id))?.ok_or_else(|| StoreError::NoSuchPackage(id.to_string()))
     }
 
     /// The packages that wait for a meter, by name.
@@ -167,10 +256,11 @@ impl Store {
         }
         Ok(())
     }
+}
 
-    fn package_is_whole(&self, id: &PackageId) -> bool {
-        self.package(id).is_ok()
-    }
+/// The one inbox of a state directory.
+pub(crate) fn inbox(dir: &StateDir) -> PackageInbox {
+    PackageInbox { dir: dir.join(PACKAGES), taken: Arc::default() }
 }
 
 /// Refuses to point at a package that isn't there.
@@ -191,6 +281,14 @@ mod tests {
     use crate::testbed::{METER, Testbed, meter, slot};
     use crate::{Committed, EventBatch, NewSlot};
 
+    fn stage(store: &mut Store, meter: MeterId, bytes: &[u8]) -> Result<StagedPackage, StoreError> {
+        let mut coming = store.package_inbox().receive()?;
+        coming.write_at(0, bytes)?;
+        let (received, read_back) = coming.finish()?;
+        assert_eq!(read_back, bytes);
+        store.stage_package(meter, received)
+    }
+
     fn on_disk(bed: &Testbed) -> usize {
         files::names(&bed.path.join(PACKAGES)).unwrap().len()
     }
@@ -200,9 +298,9 @@ mod tests {
         let bed = Testbed::new();
         let mut store = bed.born(&[]);
         let bytes: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
-        let staged = store.stage_package(METER, &mut &bytes[..]).unwrap();
+        let staged = stage(&mut store, METER, &bytes).unwrap();
         assert_eq!(staged, StagedPackage { id: PackageId::of(&bytes), bytes: 200_000 });
-        assert_eq!(store.stage_package(METER, &mut &bytes[..]).unwrap(), staged, "again is fine");
+        assert_eq!(stage(&mut store, METER, &bytes).unwrap(), staged, "again is fine");
         assert_eq!(store.staged_packages(METER).unwrap(), std::slice::from_ref(&staged));
         assert_eq!(store.package(&staged.id).unwrap(), bytes);
         let path = path_of(&store.dir, &staged.id);
@@ -210,7 +308,7 @@ mod tests {
         assert_eq!(on_disk(&bed), 1);
         fs::write(&path, &bytes[1..]).unwrap();
         assert!(matches!(store.package(&staged.id), Err(StoreError::Damaged(_))));
-        store.stage_package(METER, &mut &bytes[..]).unwrap();
+        stage(&mut store, METER, &bytes).unwrap();
         assert_eq!(store.package(&staged.id).unwrap(), bytes, "staging again mends it");
         store.drop_package(METER, &staged.id).unwrap();
         assert!(matches!(store.package(&staged.id), Err(StoreError::NoSuchPackage(_))));
@@ -232,15 +330,20 @@ mod tests {
     fn quotas_hold_and_leave_nothing_behind() {
         let bed = Testbed::new();
         let mut store = bed.born(&[]);
-        let refused = store.stage_package(METER, &mut std::io::repeat(1).take(MAX_PACKAGE_BYTES + 1));
-        assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
+        let mut coming = store.package_inbox().receive().unwrap();
+        coming.write_at(MAX_PACKAGE_BYTES - 1, b"x").unwrap();
+        for (offset, bytes) in [(MAX_PACKAGE_BYTES, 1), (u64::MAX, 1), (0, MAX_PACKAGE_BYTES as usize + 1)] {
+            assert!(matches!(coming.write_at(offset, &vec![0; bytes]), Err(StoreError::TooLarge { .. })));
+        }
+        assert!(matches!(store.package_inbox().receive(), Err(StoreError::PackageComing)), "one at a time");
+        drop(coming);
         assert_eq!(on_disk(&bed), 0);
         for n in 0..MAX_STAGED_PACKAGES {
-            store.stage_package(METER, &mut &[n as u8][..]).unwrap();
+            stage(&mut store, METER, &[n as u8]).unwrap();
         }
-        assert!(matches!(store.stage_package(METER, &mut &b"x"[..]), Err(StoreError::PackageQuota(_))));
+        assert!(matches!(stage(&mut store, METER, b"x"), Err(StoreError::PackageQuota(_))));
         assert_eq!(on_disk(&bed), MAX_STAGED_PACKAGES);
-        assert!(matches!(store.stage_package(MeterId(5), &mut &b"x"[..]), Err(StoreError::NoSuchMeter(_))));
+        assert!(matches!(stage(&mut store, MeterId(5), b"x"), Err(StoreError::NoSuchMeter(_))));
     }
 
     #[test]
@@ -248,8 +351,8 @@ mod tests {
         let bed = Testbed::new();
         let mut store = bed.born(&[]);
         store.add_meter(MeterId(2), &meter(&[])).unwrap();
-        let first = store.stage_package(METER, &mut &b"first"[..]).unwrap().id;
-        store.stage_package(MeterId(2), &mut &b"first"[..]).unwrap();
+        let first = stage(&mut store, METER, b"first").unwrap().id;
+        stage(&mut store, MeterId(2), b"first").unwrap();
         let change = |store: &mut Store, id: &PackageId| {
             let new = NewSlot { package: Some(id), ..slot("4.40.1", &[]) };
             store.begin_trial(METER, &new, "{}", EventBatch::NONE)
@@ -263,7 +366,7 @@ mod tests {
         assert!(store.staged_packages(METER).unwrap().is_empty(), "active, no longer staged");
         store.drop_package(MeterId(2), &first).unwrap();
         assert!(store.package(&first).is_ok(), "a slot runs from it");
-        let second = store.stage_package(METER, &mut &b"second"[..]).unwrap().id;
+        let second = stage(&mut store, METER, b"second").unwrap().id;
         change(&mut store, &second).unwrap();
         let _: Committed = store.confirm_trial(METER, "{}", EventBatch::NONE).unwrap();
         assert!(matches!(store.package(&first), Err(StoreError::NoSuchPackage(_))), "nobody needs it any more");
@@ -274,7 +377,7 @@ mod tests {
     fn what_a_cut_left_is_swept_and_foreign_files_are_not() {
         let bed = Testbed::new();
         let mut store = bed.born(&[]);
-        let staged = store.stage_package(METER, &mut &b"needed"[..]).unwrap().id;
+        let staged = stage(&mut store, METER, b"needed").unwrap().id;
         let orphan = PackageId::of(b"orphan");
         let dir = bed.path.join(PACKAGES);
         for name in [format!("{orphan}.upg"), "incoming.tmp".into(), "notes.txt".into()] {

@@ -23,6 +23,10 @@ pub(crate) const DATABASE: &str = "meter.db";
 /// The database until its first commit is whole; it gets its name only then.
 pub(crate) const UNBORN_DATABASE: &str = "meter.db.new";
 pub(crate) const PACKAGES: &str = "packages";
+/// What people keep in the meter, one directory for each meter.
+pub(crate) const DOCUMENTS: &str = "documents";
+/// Documents that are being written. None of them outlives the process.
+pub(crate) const INCOMING: &str = "incoming";
 const LOCK: &str = "lock";
 const DEVICE_KEY: &str = "device.key";
 /// What a file system puts into a volume of its own.
@@ -180,7 +184,7 @@ impl StateDir {
 
     /// Removes what a power cut left half written.
     fn sweep(&self) -> Result<(), StoreError> {
-        for dir in [self.path.clone(), self.join(PACKAGES)] {
+        for dir in [self.path.clone(), self.join(PACKAGES), self.join(INCOMING)] {
             for name in files::names(&dir)? {
                 if name.ends_with(files::UNFINISHED) || name.starts_with(UNBORN_DATABASE) {
                     files::remove_if_there(&dir.join(name))?;

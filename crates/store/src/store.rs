@@ -12,7 +12,7 @@ use crate::change::{self, Credential};
 use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
 use crate::load::TrustedKey;
-use crate::packages::{self, PackageId};
+use crate::packages::{self, PackageId, PackageInbox};
 use crate::schema;
 use crate::state_dir::{DeviceKey, StateDir};
 
@@ -84,6 +84,8 @@ pub struct Store {
     device_key: DeviceKey,
     /// What seals the event log.
     pub(crate) chain: Option<Box<dyn Chain>>,
+    pub(crate) inbox: PackageInbox,
+    pub(crate) document_bytes: u64,
 }
 
 impl Store {
@@ -92,8 +94,10 @@ impl Store {
         dir: StateDir,
         device_key: DeviceKey,
         chain: Option<Box<dyn Chain>>,
+        document_bytes: u64,
     ) -> Result<Self, StoreError> {
-        let store = Self { connection, dir, device_key, chain };
+        let inbox = packages::inbox(&dir);
+        let store = Self { connection, dir, device_key, chain, inbox, document_bytes };
         store.sweep_packages()?;
         Ok(store)
     }

@@ -24,7 +24,7 @@ impl Testbed {
     }
 
     pub(crate) fn open(&self) -> Result<Opened, StoreError> {
-        Store::open(&self.path, &OpenOptions { device_key: None, create: true })
+        Store::open(&self.path, &OpenOptions { create: true, ..OpenOptions::default() })
     }
 
     /// A meter with these credentials, just made.

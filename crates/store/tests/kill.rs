@@ -45,7 +45,7 @@ mod tests {
     }
 
     fn open(state: &Path) -> Opened {
-        Store::open(state, &OpenOptions { device_key: None, create: true }).unwrap()
+        Store::open(state, &OpenOptions { create: true, ..OpenOptions::default() }).unwrap()
     }
 
     /// Opens the meter, or makes it; takes back a version change that wasn't confirmed, finishes a scrub: as at boot.

@@ -1,26 +1,34 @@
-//! A meter's files as one tree, the same over SFTP and FTP: logs and configuration, made when they are
-//! opened and unchanged for as long as they stay open. Nothing in it lies on a disk and nothing can be
-//! written; what a session may read is asked of the meter, file by file.
+//! A meter's files as one tree, the same over SFTP and FTP. `logs/`, `COMTRADE/`, `web/` and `config/` are made from
+//! the meter when they are looked at; `documents/` is what people keep in it; what is put into `upgrade/` is staged.
+//! What a session may do is asked of the meter, file by file: no rule about rights stands here.
+//!
+//! `path` and `place` say what a path means, `made` and `log` make files, `content` is an open one, `writing` one that
+//! is being written, and `tree` is all of it as one session sees it. Nothing here touches a disk: that is the store's.
 
 mod content;
+mod log;
+mod made;
 mod path;
+mod place;
 mod tree;
+mod writing;
 
 use std::sync::Arc;
 
-use meter::{Caller, GateError};
+use meter::{Caller, DocumentError, GateError};
 use security::Refusal;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use content::Snapshot;
+pub use content::Content;
 pub use path::normalise;
 pub use tree::{Kind, Stat, Tree};
+pub use writing::{Change, How, Writing};
 
 use crate::Site;
 
-/// Opened files of one face hold at most this much memory together. The largest event log in the field
-/// is some 10 MiB.
-pub const OPEN_BYTES: usize = 256 << 20;
+/// Files that were made for the sessions of one face hold at most this much memory together. The largest, a template,
+/// is some 200 KiB; a log of any length holds three pages.
+pub const MADE_BYTES: usize = 64 << 20;
 /// Memory is counted in pieces of this size.
 const PIECE: usize = 1 << 10;
 
@@ -28,20 +36,12 @@ const PIECE: usize = 1 << 10;
 pub struct Files {
     site: Arc<Site>,
     room: Arc<Semaphore>,
-    /// A file far larger than any that a meter has, for tests of transfer.
-    #[cfg(test)]
-    pub(crate) large: Option<bytes::Bytes>,
 }
 
 impl Files {
     /// The files of this meter.
     pub fn new(site: Arc<Site>) -> Self {
-        Self {
-            site,
-            room: Arc::new(Semaphore::new(OPEN_BYTES / PIECE)),
-            #[cfg(test)]
-            large: None,
-        }
+        Self { site, room: Arc::new(Semaphore::new(MADE_BYTES / PIECE)) }
     }
 
     /// The meter whose files these are.
@@ -53,32 +53,81 @@ impl Files {
     pub fn tree(self: &Arc<Self>, caller: Caller) -> Tree {
         Tree::new(Arc::clone(self), caller)
     }
+
+    /// Room for so many bytes, until the permit is dropped.
+    fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, FileError> {
+        let pieces = u32::try_from(bytes.div_ceil(PIECE)).map_err(|_| FileError::Full)?;
+        Arc::clone(&self.room).try_acquire_many_owned(pieces).map_err(|_| FileError::Full)
+    }
 }
 
-/// Why a file can't be had.
+/// Why a file can't be had or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Nothing of that name, or nothing that this caller may know of.
     #[error("there is no \"{0}\" on this meter")]
     NotThere(String),
+    /// A file where there is one already.
+    #[error("there is a \"{0}\" already")]
+    Exists(String),
     /// A directory where a file is wanted.
     #[error("\"{0}\" is a directory")]
     IsDirectory(String),
     /// A file where a directory is wanted.
     #[error("\"{0}\" is not a directory")]
     NotDirectory(String),
-    /// A write of any kind.
-    #[error("the meter's files are read-only here: change set-up with Setup")]
+    /// A write where nothing can be written.
+    #[error("this is read-only here: only documents/ and upgrade/ take files, and set-up is changed with Setup")]
     ReadOnly,
+    /// A package is written from its beginning to its end.
+    #[error("a package is sent whole: remove the one that is there and send it again")]
+    PackageInPieces,
+    /// A file from one part of the tree to another.
+    #[error("a file can't be moved from one part of the meter to another: copy it")]
+    Across,
     /// A right or a login is missing.
     #[error(transparent)]
     Denied(#[from] Refusal),
-    /// [`OPEN_BYTES`] are open.
+    /// A log that has lost its oldest entries while it was read.
+    #[error("the oldest entries have been dropped from this log since it was opened: get it again")]
+    Overtaken,
+    /// A write of it has failed before.
+    #[error("nothing of this file was kept, because a part of it could not be written: send it again")]
+    Spoiled,
+    /// It was closed.
+    #[error("this file has been closed")]
+    Closed,
+    /// [`MADE_BYTES`] are held.
     #[error("too much is open on this meter at the moment: close some files and try again")]
     Full,
     /// The meter couldn't.
     #[error(transparent)]
     Gate(GateError),
+}
+
+/// What kind of failure it is: what a protocol needs for its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing is there.
+    NotThere,
+    /// A right is missing, or nobody may.
+    Denied,
+    /// Anything else.
+    Failed,
+}
+
+impl FileError {
+    /// What kind of failure it is.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::NotThere(_)
+            | Self::Gate(GateError::NoPackage(_) | GateError::Document(DocumentError::NotThere(_))) => {
+                Failure::NotThere
+            }
+            Self::ReadOnly | Self::Denied(_) => Failure::Denied,
+            _ => Failure::Failed,
+        }
+    }
 }
 
 impl From<GateError> for FileError {
@@ -88,4 +137,15 @@ impl From<GateError> for FileError {
             other => Self::Gate(other),
         }
     }
+}
+
+impl From<DocumentError> for FileError {
+    fn from(error: DocumentError) -> Self {
+        Self::Gate(error.into())
+    }
+}
+
+/// A name as messages show it, cut to a length that can't flood them.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(60).collect()
 }

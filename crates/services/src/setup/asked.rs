@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use meter::Caller;
 use security::{AccountId, Password, Path, Who};
@@ -101,16 +102,24 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     }
 }
 
+/// The next data of a body; none at its end.
+pub(super) async fn data(body: &mut Body) -> Result<Option<Bytes>, Refused> {
+    loop {
+        let frame = timeout(STALL, body.frame()).await;
+        let frame = frame.map_err(|_| Refused::request("the request stopped in the middle"))?;
+        let Some(frame) = frame else { return Ok(None) };
+        let frame = frame.map_err(|_| Refused::request("the request ended in the middle"))?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+}
+
 /// Reads a body of at most `limit` bytes. Of a longer one, some is thrown away unread.
 pub(super) async fn body(mut body: Body, limit: usize) -> Result<Vec<u8>, Refused> {
     let mut bytes = Vec::new();
     let mut discarded = 0;
-    loop {
-        let frame = timeout(STALL, body.frame()).await;
-        let frame = frame.map_err(|_| Refused::request("the request stopped in the middle"))?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Refused::request("the request ended in the middle"))?;
-        let Ok(data) = frame.into_data() else { continue };
+    while let Some(data) = data(&mut body).await? {
         if discarded == 0 && bytes.len() + data.len() <= limit {
             bytes.extend_from_slice(&data);
             continue;

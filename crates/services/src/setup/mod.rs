@@ -30,7 +30,6 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use security::{Ask, Path};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -62,8 +61,6 @@ const LONGEST_JSON: usize = 64 * 1024;
 /// What is read and thrown away of a body that is refused, so that a client still sending it gets to
 /// read why.
 const DISCARDED: usize = 1024 * 1024;
-/// Packages received at once: each may take 64 MiB of memory.
-const UPLOADS: usize = 1;
 
 /// Serves Setup until told to stop.
 pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
@@ -74,7 +71,6 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
             return;
         }
     };
-    let uploads = Arc::new(Semaphore::new(UPLOADS));
     let door = Door {
         site: Arc::clone(&site),
         services: &[Service::Setup],
@@ -83,7 +79,7 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
         greeting: Greeting::KeyExchange,
     };
     accept(listener, door, stop, move |stream, peer, entry| {
-        let connection = Connection { site: Arc::clone(&site), uploads: Arc::clone(&uploads), peer, entry };
+        let connection = Connection { site: Arc::clone(&site), peer, entry };
         serve(acceptor.clone(), stream, connection)
     })
     .await;
@@ -128,7 +124,6 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, connection: Connection)
 /// One client's connection.
 struct Connection {
     site: Arc<Site>,
-    uploads: Arc<Semaphore>,
     peer: SocketAddr,
     entry: Entry,
 }

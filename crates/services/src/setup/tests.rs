@@ -15,7 +15,6 @@ use meter::{Caller, ChangeSet, Edit, GateError};
 use proptest::prelude::*;
 use security::{AccountId, Credential, Password, Path, Token, Who};
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
 
 use super::{Connection, router};
 use crate::testbed::Bench;
@@ -54,7 +53,7 @@ impl Desk {
         let site = Arc::clone(&bench.site);
         let token = site.open_session(&Caller::on(Path::Setup, Who::Standard, peer));
         let entry = site.connections.enter(Service::Setup, peer, site.now());
-        let connection = Connection { site, uploads: Arc::new(Semaphore::new(1)), peer, entry };
+        let connection = Connection { site, peer, entry };
         Self { runtime, service: TowerToHyperService::new(router(Arc::new(connection))), token, _bench: bench }
     }
 

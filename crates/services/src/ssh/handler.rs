@@ -24,6 +24,9 @@ use crate::terminal::{self, COMMANDS, Outcome, Output};
 
 type Done = Result<(), russh::Error>;
 
+/// What `scp -O` is told, which runs `scp` on the other side and speaks a protocol without a standard.
+const OLD_SCP: &str = "this meter copies files by SFTP alone: leave out -O, or take sftp";
+
 /// One connection's conversation. Dropping it ends all its channels.
 pub(super) struct Conversation {
     files: Arc<Files>,
@@ -271,6 +274,7 @@ impl Handler for Conversation {
     async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Done {
         if let Some((waiting, login)) = self.begin(id, Service::Ssh, session)? {
             let output = match std::str::from_utf8(command) {
+                Ok(line) if line.starts_with("scp ") => Output::failed(OLD_SCP),
                 Ok(line) => terminal::run(&login.site, Path::Ssh, login.who, line),
                 Err(_) => Output::failed("a command is text in UTF-8"),
             };

@@ -68,11 +68,7 @@ const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
 
 /// Serves SSH and SFTP until told to stop.
 pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
-    serve(Arc::new(Files::new(site)), listener, stop).await;
-}
-
-/// Serves these files, and the terminal of the meter they are of.
-async fn serve(files: Arc<Files>, listener: TcpListener, stop: Stop) {
+    let files = Arc::new(Files::new(site));
     let config = match config(&files.site().keys.ssh_host) {
         Ok(config) => Arc::new(config),
         Err(error) => {

@@ -19,6 +19,8 @@ use framework::modules::security_options::Service;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use meter::View;
+use security::Who;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -51,6 +53,17 @@ struct Limits {
 impl Limits {
     /// Longer than a page's own refresh, and than most programs' polling.
     const METER: Self = Self { head: Duration::from_secs(30), request: Duration::from_secs(90) };
+}
+
+/// The page that every release has, as it is now: for those who read it as a file.
+pub(crate) fn operation_page(view: &View) -> String {
+    page::operation(view, Who::Nobody).into_string()
+}
+
+/// The same readings for programs.
+pub(crate) fn readings_document(view: &View) -> String {
+    // Readings are names and numbers: they can always be written.
+    serde_json::to_string(&quantities::Document(view)).unwrap_or_default()
 }
 
 /// Serves the pages until told to stop.

@@ -10,6 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::*;
+use crate::files::{Files, How};
 
 /// What a client may take that moves next to nothing, and how long a transfer may stand still. How long a
 /// whole one takes is the machine's affair; one that deadlocks gets no further.
@@ -75,16 +76,23 @@ fn openssh(tool: &str, password: &str, address: SocketAddr) -> Command {
     command
 }
 
-/// A meter with a file of 200 MB, every 8 bytes of which are others.
+/// A meter with a document of 200 MB, every 8 bytes of which are others, and with room for another.
 async fn with_large_file() -> (Bench, SocketAddr, Bytes) {
-    let bench = Bench::new("4.40.1");
+    let bench = Bench::with_document_bytes("4.40.1", 3 * LARGE as u64);
     let large: Bytes = (0..LARGE as u64 / 8).flat_map(u64::to_le_bytes).collect::<Vec<u8>>().into();
-    let mut files = Files::new(Arc::clone(&bench.site));
-    files.large = Some(large.clone());
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(serve(Arc::new(files), listener, bench.stop()));
+    let tree = Arc::new(Files::new(Arc::clone(&bench.site))).tree(Caller::meter());
+    let how = How { create: true, ..How::default() };
+    let writing = tree.create("/documents/large.bin", how).unwrap();
+    writing.write_at(0, &large).unwrap();
+    tree.close(&writing).unwrap();
+    let address = bench.serve(&FACES[2]).await;
     (bench, address, large)
+}
+
+/// The document of that name, as the meter has it.
+fn stored(bench: &Bench, name: &str) -> Bytes {
+    let tree = Arc::new(Files::new(Arc::clone(&bench.site))).tree(Caller::meter());
+    tree.open(name).unwrap().read(0, usize::MAX).unwrap()
 }
 
 fn same(path: &Path, expected: &Bytes) {
@@ -102,10 +110,29 @@ async fn openssh_sftp_gets_200_mb_with_128_requests_under_way() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("large.bin");
     let mut command = openssh("sftp", "0", address);
-    command.args(["-q", "-R", "128"]).arg(format!("8650@{}:/logs/large.bin", address.ip())).arg(&target);
+    command.args(["-q", "-R", "128"]).arg(format!("8650@{}:/documents/large.bin", address.ip())).arg(&target);
     let output = fetch(command, &target).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     same(&target, &large);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openssh_sftp_puts_200_mb_with_128_requests_under_way() {
+    if !openssh_is_there().await {
+        return;
+    }
+    let (bench, address, large) = with_large_file().await;
+    let directory = tempfile::tempdir().unwrap();
+    let (source, batch) = (directory.path().join("source.bin"), directory.path().join("batch"));
+    std::fs::write(&source, &large).unwrap();
+    std::fs::write(&batch, format!("put {} /documents/second.bin\n", source.display())).unwrap();
+    let mut command = openssh("sftp", "0", address);
+    command.args(["-q", "-R", "128", "-o", "BatchMode=no", "-b"]).arg(&batch).arg(format!("8650@{}", address.ip()));
+    // What comes in lies beside the documents until it is whole.
+    let coming = bench.state().join("incoming").join("incoming-1.tmp");
+    let output = fetch(command, &coming).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stored(&bench, "/documents/second.bin") == large, "the file differs");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +141,7 @@ async fn paramiko_gets_200_mb() {
 import os, sys, paramiko
 transport = paramiko.Transport((sys.argv[1], int(sys.argv[2])))
 transport.connect(username='8650', password=os.environ['PASSWORD'])
-paramiko.SFTPClient.from_transport(transport).get('/logs/large.bin', sys.argv[3])
+paramiko.SFTPClient.from_transport(transport).get('/documents/large.bin', sys.argv[3])
 transport.close()
 ";
     if !there("python3", &["-c", "import paramiko"]).await {

@@ -1,6 +1,7 @@
 //! The face over real sockets: asked by the library's own client, which can be told to do anything, and
 //! in [`foreign`] by clients that nobody here wrote.
 
+mod files;
 mod foreign;
 mod keys;
 
@@ -289,114 +290,6 @@ async fn channels_are_bounded_and_closed_ones_make_room() {
     channel.exec(true, "info").await.unwrap();
     assert_eq!(said(channel).await.2, 0);
     assert!(connection.channel_open_session().await.is_ok());
-}
-
-#[tokio::test]
-async fn files_are_the_same_bytes_at_any_offset_and_in_any_pieces() {
-    let (bench, address) = meter(&[]).await;
-    bench.set(&[("Owner", "Stadtwerke")]);
-    let connection = login(address, "8650", "0").await;
-    let files = raw_sftp(&connection).await;
-    for path in ["/logs/events.csv", "/config/template.dcf", "config/security.scf"] {
-        let whole = sftp(&connection).await.read(path).await.unwrap();
-        let open = files.open(path, OpenFlags::READ, FileAttributes::empty()).await.unwrap().handle;
-        // What happens meanwhile doesn't change what is open.
-        bench.set(&[("Owner", path)]);
-        assert_eq!(files.fstat(open.as_str()).await.unwrap().attrs.size, Some(whole.len() as u64), "{path}");
-        for piece in [1usize, 7, 1000, 32 * 1024, 10_000_000] {
-            for offset in [0, 1, whole.len() / 2, whole.len() - 1] {
-                let data = files.read(open.as_str(), offset as u64, piece as u32).await.unwrap().data;
-                let expected = &whole[offset..(offset + piece).min(whole.len())];
-                assert_eq!(data, expected, "{path} at {offset}, {piece} bytes");
-            }
-        }
-        for beyond in [whole.len() as u64, u64::MAX] {
-            assert_eq!(refusal(files.read(open.as_str(), beyond, 1).await).0, StatusCode::Eof, "{path}");
-        }
-        files.close(open.as_str()).await.unwrap();
-        assert_eq!(refusal(files.read(open, 0, 1).await).0, StatusCode::Failure, "closed");
-    }
-}
-
-#[tokio::test]
-async fn paths_never_leave_the_tree() {
-    let (_bench, address) = meter(&[]).await;
-    let connection = login(address, "8650", "0").await;
-    let files = sftp(&connection).await;
-    for (path, expected) in
-        [(".", "/"), ("..", "/"), ("../../etc/./passwd", "/etc/passwd"), ("/logs/..//config", "/config")]
-    {
-        assert_eq!(files.canonicalize(path).await.unwrap(), expected);
-    }
-    for path in ["/etc/passwd", "/logs/../../../../../etc/passwd", "/proc/self/environ", "/logs/a\0b", "/logs/\u{fffd}"]
-    {
-        assert_eq!(refusal(files.metadata(path).await).0, StatusCode::NoSuchFile, "{path:?}");
-        assert_eq!(refusal(files.open(path).await).0, StatusCode::NoSuchFile, "{path:?}");
-    }
-    let mut names: Vec<_> = files.read_dir("/config").await.unwrap().map(|entry| entry.file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["security.scf", "template.dcf"]);
-}
-
-#[tokio::test]
-async fn every_write_is_refused_in_words_and_changes_nothing() {
-    let (bench, address) = meter(&[]).await;
-    let connection = login(address, "8650", "0").await;
-    let files = raw_sftp(&connection).await;
-    let generation = bench.site.view().generation;
-    let attrs = FileAttributes::empty;
-    let write = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE;
-    let path = "/config/template.dcf";
-    let refusals = [
-        refusal(files.open(path, write, attrs()).await),
-        refusal(files.open("/config/new", OpenFlags::READ | OpenFlags::CREATE, attrs()).await),
-        refusal(files.write("0", 0, vec![1]).await),
-        refusal(files.setstat(path, attrs()).await),
-        refusal(files.fsetstat("0", attrs()).await),
-        refusal(files.remove(path).await),
-        refusal(files.mkdir("/new", attrs()).await),
-        refusal(files.rmdir("/config").await),
-        refusal(files.rename(path, "/new").await),
-        refusal(files.symlink(path, "/new").await),
-    ];
-    for (at, (code, sentence)) in refusals.iter().enumerate() {
-        assert_eq!(*code, StatusCode::PermissionDenied, "{at}");
-        assert_eq!(sentence, "the meter's files are read-only here: change set-up with Setup");
-    }
-    assert_eq!(bench.site.view().generation, generation);
-}
-
-#[tokio::test]
-async fn open_files_are_bounded_and_limits_are_told() {
-    let (_bench, address) = meter(&[]).await;
-    let connection = login(address, "8650", "0").await;
-    let files = raw_sftp(&connection).await;
-    let limits = files.limits().await.unwrap();
-    assert_eq!(limits.max_open_handles, 64);
-    for _ in 0..limits.max_open_handles {
-        files.opendir("/").await.unwrap();
-    }
-    assert_eq!(refusal(files.opendir("/").await).0, StatusCode::Failure);
-    files.close("0").await.unwrap();
-    files.opendir("/").await.unwrap();
-}
-
-#[tokio::test]
-async fn a_packet_that_makes_no_sense_is_answered_and_one_too_long_ends_the_channel() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (_bench, address) = meter(&[]).await;
-    let connection = login(address, "8650", "0").await;
-    let channel = connection.channel_open_session().await.unwrap();
-    channel.request_subsystem(true, "sftp").await.unwrap();
-    let mut stream = channel.into_stream();
-    // READ (5) with the number 9 and a handle longer than the packet.
-    stream.write_all(&[0, 0, 0, 9, 5, 0, 0, 0, 9, 255, 255, 255, 255]).await.unwrap();
-    let length = stream.read_u32().await.unwrap();
-    let mut answer = vec![0; length as usize];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(answer[..9], [101, 0, 0, 0, 9, 0, 0, 0, 5], "STATUS of request 9: BAD_MESSAGE");
-    stream.write_all(&[255, 255, 255, 255, 5]).await.unwrap();
-    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
 }
 
 #[tokio::test]

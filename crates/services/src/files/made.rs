@@ -1,0 +1,105 @@
+//! The files that are made from the meter: what each is called, what reading it takes, and its text. Logs are made
+//! page by page while they are read; the others are made whole, as of one moment.
+
+use firmware::{WebPages, WithSecurity};
+use framework::modules::security_options::Service;
+use meter::{Caller, GateError};
+use security::{Ask, Refusal};
+
+use super::log::EventLog;
+use super::{Content, FileError, Files};
+use crate::{Site, web};
+
+/// A file that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Made {
+    Template,
+    Security,
+    Events,
+    Operation,
+    Readings,
+}
+
+/// What a file was made from: while it is the same, so is the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    number: u64,
+    /// Whether the security part is in it.
+    pub(super) security: bool,
+}
+
+impl Made {
+    pub(super) const ALL: [Self; 5] = [Self::Template, Self::Security, Self::Events, Self::Operation, Self::Readings];
+
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Template => "/config/template.dcf",
+            Self::Security => "/config/security.scf",
+            Self::Events => "/logs/events.csv",
+            Self::Operation => "/web/Operation.html",
+            Self::Readings => "/web/readings.json",
+        }
+    }
+
+    /// Whether this release has it.
+    pub(super) fn is_there(self, site: &Site) -> bool {
+        self != Self::Readings || site.view().release().web_pages == WebPages::ReadOnly
+    }
+
+    /// Whether somebody may read it. The pages can be reached only while the web server is on (B12).
+    pub(super) fn may_be_read(self, site: &Site, caller: &Caller) -> Result<(), Refusal> {
+        let view = site.view();
+        let ask = match self {
+            Self::Template => Ask::ReadSetup,
+            Self::Security => Ask::ReadSecurity,
+            Self::Events | Self::Operation | Self::Readings => Ask::Read,
+        };
+        if let Some(road) = caller.path {
+            view.may(road, caller.who, ask)?;
+        }
+        let is_page = matches!(self, Self::Operation | Self::Readings);
+        if is_page && view.settings.service(Service::Web) != Some(true) {
+            return Err(Refusal::SwitchOff(Service::Web.switch()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn version(self, site: &Site, caller: &Caller) -> Result<Version, GateError> {
+        let view = site.view();
+        let number = match self {
+            Self::Template | Self::Security => view.generation,
+            Self::Events => site.gate.next_event()?,
+            Self::Operation | Self::Readings => view.readings.utc_ms.unsigned_abs(),
+        };
+        Ok(Version { number, security: may_read_security(site, caller) })
+    }
+
+    /// Makes it, as of now.
+    pub(super) fn make(self, files: &Files, caller: &Caller) -> Result<Content, FileError> {
+        let site = &files.site;
+        let text = match self {
+            Self::Events => return Ok(Content::Log(EventLog::index(files, caller)?)),
+            Self::Template => template(site, caller)?,
+            Self::Security => security(site, caller)?,
+            Self::Operation => web::operation_page(&site.view()),
+            Self::Readings => web::readings_document(&site.view()),
+        };
+        let room = files.room(text.len())?;
+        Ok(Content::Made { bytes: text.into(), utc_ms: site.now().utc_ms, _room: room })
+    }
+}
+
+/// The template; with the security section for whoever may read it.
+fn template(site: &Site, caller: &Caller) -> Result<String, GateError> {
+    let with_security = if may_read_security(site, caller) { WithSecurity::Yes } else { WithSecurity::No };
+    Ok(site.gate.template(site.now(), caller, with_security)?.to_text())
+}
+
+/// The security configuration file. This is the one place where the tree makes it.
+fn security(site: &Site, caller: &Caller) -> Result<String, GateError> {
+    crate::security_file::text(site, caller)
+}
+
+fn may_read_security(site: &Site, caller: &Caller) -> bool {
+    caller.path.is_none_or(|path| site.view().may(path, caller.who, Ask::ReadSecurity).is_ok())
+}
