@@ -2,7 +2,9 @@
 //! Telnet. It knows nothing of channels, prompts or screens, and holds no rule about rights: what a
 //! caller may see is asked of the meter.
 
+pub mod editor;
 mod info;
+pub mod plain;
 mod show;
 mod words;
 
