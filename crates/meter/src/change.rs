@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firmware::report::{Facts, Line, Outcome, Report, compare};
-use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
+use firmware::{
+    Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Shipped, Version, plan,
+};
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
-use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Right};
+use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
 use store::{NewSlot, PackageId, StoreError};
 
 use crate::events::{Draft, priority};
@@ -31,6 +33,17 @@ pub struct Request {
     pub setup: Version,
     /// What Setup did about the hash list, for the report (B2).
     pub hash_check: String,
+}
+
+/// A package that waits for its plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedRelease {
+    /// Its SHA-256.
+    pub package: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The release it carries, or why the meter no longer believes it.
+    pub release: Result<Version, String>,
 }
 
 /// A change that is under way: settings stand still until it is over.
@@ -103,6 +116,7 @@ impl Ticket {
 impl Gate {
     /// Takes in a package, if the meter itself believes it (B27). Gives its SHA-256 and its release.
     pub fn stage(&self, now: Now, caller: &Caller, bytes: &[u8]) -> Result<(String, Version, String), GateError> {
+        on_its_road(caller, Step::Stage)?;
         let believed = {
             let mut state = self.state();
             decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
@@ -140,8 +154,32 @@ impl Gate {
         Ok((staged.id.to_string(), carried.release.release, trusted_by))
     }
 
+    /// The releases that the program was built with, oldest first.
+    pub fn shipped(&self) -> Arc<Vec<Shipped>> {
+        Arc::clone(&self.state().shipped)
+    }
+
+    /// The packages that wait, each looked at with the keys as they are now.
+    pub fn staged(&self, now: Now, caller: &Caller) -> Result<Vec<StagedRelease>, GateError> {
+        on_its_road(caller, Step::Stage)?;
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        let believed = state.believed();
+        let look = |staged: store::StagedPackage| {
+            let bytes = state.store.package(&staged.id)?;
+            let carried = believed.verify(&bytes).and_then(|verified| Ok(Carried::read(&verified)?));
+            Ok(StagedRelease {
+                package: staged.id.to_string(),
+                bytes: staged.bytes,
+                release: carried.map(|carried| carried.release.release).map_err(|error| error.to_string()),
+            })
+        };
+        state.store.staged_packages(state.id)?.into_iter().map(look).collect()
+    }
+
     /// The plan of a change, as it would be carried out now.
     pub fn plan(&self, now: Now, caller: &Caller, request: &Request) -> Result<Plan, GateError> {
+        on_its_road(caller, Step::Beyond)?;
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         Ok(planned(&state, request)?.0.plan)
@@ -150,6 +188,7 @@ impl Gate {
     /// Accepts the plan with this digest. From here on settings stand still until the change is
     /// confirmed, taken back or abandoned.
     pub fn accept(&self, now: Now, caller: &Caller, request: Request, digest: &str) -> Result<Ticket, GateError> {
+        on_its_road(caller, Step::Beyond)?;
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         if state.under_way.is_some() {
@@ -258,6 +297,22 @@ impl Gate {
         state.log(now, &ticket.caller, vec![draft])?;
         self.show(&state);
         Ok(())
+    }
+}
+
+/// How far a change of release goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Stage,
+    Beyond,
+}
+
+/// B31: the roads of a change of release are Setup and the SSH terminal; over SFTP packages are only staged.
+fn on_its_road(caller: &Caller, step: Step) -> Result<(), GateError> {
+    match caller.path {
+        None | Some(Path::Setup | Path::Ssh) => Ok(()),
+        Some(Path::Sftp) if step == Step::Stage => Ok(()),
+        Some(path) => Err(GateError::OtherRoad(path)),
     }
 }
 

@@ -3,7 +3,7 @@
 use firmware::package::PackageError;
 use firmware::{CarriedError, Plan, SettingsError, Version};
 use framework::TemplateError;
-use security::{AccountId, PasswordError, Refusal, UserId};
+use security::{AccountId, PasswordError, Path, Refusal, UserId};
 use store::StoreError;
 
 /// What kind of failure it is: what a face needs to answer with the right status of its protocol.
@@ -69,6 +69,9 @@ pub enum GateError {
     /// A verified package that can't be used.
     #[error(transparent)]
     Carried(#[from] CarriedError),
+    /// B31.
+    #[error("a release can't be changed over {0}: use Setup, or the SSH terminal where there is one")]
+    OtherRoad(Path),
     /// The release that runs already.
     #[error("the meter already has release {0}")]
     SameRelease(Version),
@@ -102,7 +105,7 @@ impl GateError {
     /// What kind of failure it is.
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Refused(_) => Failure::Denied,
+            Self::Refused(_) | Self::OtherRoad(_) => Failure::Denied,
             Self::Package(_) => Failure::Untrusted,
             Self::PlanChanged(_) => Failure::PlanChanged,
             Self::SameRelease(_) => Failure::Usage,

@@ -17,7 +17,7 @@ mod state;
 mod view;
 
 pub use boot::{Birth, BootError, Booted, boot};
-pub use change::{Facing, Request, Ticket};
+pub use change::{Facing, Request, StagedRelease, Ticket};
 pub use edit::{ChangeSet, Edit, Edited};
 pub use error::{Failure, GateError};
 pub use events::EventEntry;

@@ -11,6 +11,7 @@ use meter::Caller;
 use security::{Path, Refusal, Token, Who};
 
 use crate::Site;
+use crate::terminal::Desk;
 
 /// Reading a file uses the session, but asks for it only this often: a transfer is thousands of reads.
 const USED_MS: i64 = 1_000;
@@ -24,6 +25,8 @@ pub(super) struct Login {
     pub(super) who: Who,
     peer: SocketAddr,
     token: Token,
+    /// The session's number; none if it was over before it began.
+    session: Option<u64>,
     used_ms: AtomicI64,
 }
 
@@ -32,12 +35,20 @@ impl Login {
     pub(super) fn new(site: Arc<Site>, caller: &Caller, peer: SocketAddr) -> Self {
         let token = site.open_session(caller);
         let used_ms = AtomicI64::new(site.now().up_ms);
-        Self { site, who: caller.who, peer, token, used_ms }
+        let session = site.gate.session(site.now(), &token).map(|session| session.number);
+        Self { site, who: caller.who, peer, token, session, used_ms }
     }
 
     /// The caller, by what a channel does.
     pub(super) fn caller(&self, path: Path) -> Caller {
         Caller::on(path, self.who, self.peer)
+    }
+
+    /// Where commands are carried out. The session's number goes along: what is asked when it is over is
+    /// refused.
+    pub(super) fn desk(&self) -> Desk {
+        let caller = Caller { session: self.session, ..Caller::on(Path::Ssh, self.who, self.peer) };
+        Desk::new(Arc::clone(&self.site), Path::Ssh, caller)
     }
 
     /// Uses the session for a service, or says why not.

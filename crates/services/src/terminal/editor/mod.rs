@@ -197,6 +197,12 @@ impl Editor {
         }
     }
 
+    /// Nothing more will be typed: the terminal is left as it was found.
+    pub fn leave(&mut self, out: &mut Vec<u8>) {
+        self.finish(out);
+        self.forget();
+    }
+
     /// The line is left on the screen and the cursor goes below it.
     fn finish(&mut self, out: &mut Vec<u8>) {
         if self.wanted == Wanted::Command && self.kind == Kind::Usual {
