@@ -13,6 +13,7 @@ use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Credential, DeviceKey, Lockouts, SessionTable};
 use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
 
+use crate::clock::Ahead;
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
 use crate::refusals::Refusals;
@@ -108,7 +109,8 @@ pub fn boot(
         Opened::Existing(_) if !birth.trust.is_empty() => return Err(BootError::TrustTooLate),
         Opened::Existing(store) => (*store, false),
     };
-    let (mut state, remarks) = resume(store, birth.source, shipped, now)?;
+    let (mut state, ahead, remarks) = resume(store, birth.source, shipped, now)?;
+    let now = ahead.now(now);
     if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
@@ -122,7 +124,7 @@ pub fn boot(
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
-    Ok(Booted { gate: Gate::new(state, surroundings), born, remarks })
+    Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks })
 }
 
 /// A key in its text form.
@@ -190,10 +192,12 @@ fn resume(
     source: String,
     shipped: Arc<Vec<Shipped>>,
     now: Now,
-) -> Result<(State, Vec<String>), BootError> {
+) -> Result<(State, Ahead, Vec<String>), BootError> {
     let id = MeterId::ONLY;
     let mut remarks = Vec::new();
     let mut stored = store.load(id)?;
+    let ahead = Ahead::of(&stored)?;
+    let now = ahead.now(now);
     if stored.trial.is_some() {
         let tried = &stored.active.release;
         let old = stored.trial.as_ref().map_or("the release it had", |trial| trial.previous.release.as_str());
@@ -272,7 +276,7 @@ fn resume(
         scrub_due: false,
         store,
     };
-    Ok((state, remarks))
+    Ok((state, ahead, remarks))
 }
 
 /// The release of a slot: from its package, whose name is its digest and which was verified before

@@ -87,6 +87,9 @@ pub enum GateError {
     /// A service can't listen where the settings want it.
     #[error("{0}")]
     NoRoom(String),
+    /// A time that nobody means.
+    #[error("a meter's clock is set to a time from 2000 to 2099: check the year")]
+    ClockRange,
     /// A key that is no key, or isn't there.
     #[error("{0}")]
     Key(String),

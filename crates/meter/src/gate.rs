@@ -10,6 +10,7 @@ use metrology::{EnergyIncrement, Quantities};
 use security::{Ask, DeviceKey, Path, Refusal, Right, Session, Token, Who};
 use store::StoreError;
 
+use crate::clock::Ahead;
 use crate::events::{Draft, EventEntry, priority};
 use crate::state::State;
 use crate::view::View;
@@ -65,14 +66,15 @@ pub trait Surroundings: Send + Sync {
 pub struct Gate {
     state: Mutex<State>,
     view: ArcSwap<View>,
+    pub(crate) ahead: Ahead,
     surroundings: Arc<dyn Surroundings>,
 }
 
 impl Gate {
-    pub(crate) fn new(state: State, surroundings: Arc<dyn Surroundings>) -> Self {
+    pub(crate) fn new(state: State, ahead: Ahead, surroundings: Arc<dyn Surroundings>) -> Self {
         let view = ArcSwap::from_pointee(state.view());
         surroundings.show(&view.load());
-        Self { state: Mutex::new(state), view, surroundings }
+        Self { state: Mutex::new(state), view, ahead, surroundings }
     }
 
     /// The meter as of now.
@@ -231,7 +233,7 @@ fn commit_trust(
 }
 
 /// While a change of release is under way, nothing else changes.
-fn stands_still(state: &State) -> Result<(), GateError> {
+pub(crate) fn stands_still(state: &State) -> Result<(), GateError> {
     if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(()) }
 }
 

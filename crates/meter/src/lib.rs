@@ -7,6 +7,7 @@
 mod access;
 mod boot;
 mod change;
+mod clock;
 mod edit;
 mod error;
 mod events;

@@ -81,6 +81,14 @@ pub(super) static COMMANDS: &[Command] = &[
         more: "",
     },
     Command {
+        name: "clock",
+        usage: &["clock", "clock set TIME|machine"],
+        help: "the meter's time and where it comes from; set it",
+        right: "Read; to set it, Time Sync",
+        more: "TIME is UTC, as in 2026-01-31 12:00:00, or has its offset with it, as in 2026-01-31T12:00:00+01:00. \
+               \"machine\" goes back to the clock of the machine that the meter runs on.",
+    },
+    Command {
         name: "upgrade",
         usage: &["upgrade list", "upgrade stage VERSION", "upgrade plan VERSION", "upgrade accept DIGEST [--yes]"],
         help: "change the release: list, stage, plan, accept",
