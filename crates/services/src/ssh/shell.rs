@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use framework::modules::security_options::Service;
-use russh::server::Msg;
 use russh::Channel;
+use russh::server::Msg;
 
 use super::channel::finish;
 use super::inbox::{Inbox, TYPED_AHEAD};

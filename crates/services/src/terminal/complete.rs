@@ -125,7 +125,8 @@ impl Complete for Completer {
         };
         let from = text.len() - arguments.len();
         // The last word, and how many are before it.
-        let start = text.rfind(char::is_whitespace).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
+        let start =
+            text.rfind(char::is_whitespace).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
         let (before, last) = (text[from..start].split_whitespace().count(), &text[start..]);
         let one_of = |words: Vec<String>| Candidates { start, words: beginning(&words, last), after: " " };
         let users = || UserId::all().map(|user| user.to_string());

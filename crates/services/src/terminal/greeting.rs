@@ -9,16 +9,16 @@ pub fn greeting(desk: &Desk, columns: usize) -> String {
     let view = desk.view();
     let release = view.release();
     let mode = view.settings.mode();
-    let mut text = format!(
-        "wattkeep {} {}, release {}, {mode} security\n",
-        release.model, view.identity.serial, release.release
-    );
+    let mut text =
+        format!("wattkeep {} {}, release {}, {mode} security\n", release.model, view.identity.serial, release.release);
     let rights = view.policy.rights(desk.who());
     text.push_str(&plain::hanging("", &format!("You are {}. Rights: {rights}.", desk.who()), columns));
     if desk.may(&view, Ask::ReadSecurity).is_ok() && view.settings.factory_password() {
         let panel = view.settings.credential(AccountId::FrontPanel) == CredentialKind::Factory;
         let what = match desk.who() {
-            security::Who::Standard if panel => "The front-panel password is still 0, which lets anyone in: type passwd.",
+            security::Who::Standard if panel => {
+                "The front-panel password is still 0, which lets anyone in: type passwd."
+            }
             _ => "A password is still the factory 0, which lets anyone in: users shows whose, passwd changes it.",
         };
         text.push_str(&plain::hanging("", &format!("WARNING: {what}"), columns));

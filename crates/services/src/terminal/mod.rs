@@ -20,8 +20,8 @@ mod words;
 pub use complete::Completer;
 pub use desk::Desk;
 pub use greeting::{greeting, prompt};
-pub(crate) use peer::Peer;
 pub use peer::Gone;
+pub(crate) use peer::Peer;
 
 use meter::GateError;
 use security::Refusal;

@@ -99,12 +99,16 @@ mod tests {
 
     #[test]
     fn commands_to_the_terminal_and_hidden_order_do_not_pass() {
-        assert_eq!(lines("a\u{1b}[2Jb\r\n\u{9b}31m\u{202e}c\u{7f}\té漢"), "a\u{fffd}[2Jb\u{fffd}\n\u{fffd}31m\u{fffd}c\u{fffd}\u{fffd}é漢");
+        assert_eq!(
+            lines("a\u{1b}[2Jb\r\n\u{9b}31m\u{202e}c\u{7f}\té漢"),
+            "a\u{fffd}[2Jb\u{fffd}\n\u{fffd}31m\u{fffd}c\u{fffd}\u{fffd}é漢"
+        );
     }
 
     #[test]
     fn a_table_folds_its_last_cell() {
-        let rows = [["a".to_owned(), "one two three four five six seven eight".to_owned()], ["漢".to_owned(), "x".to_owned()]];
+        let rows =
+            [["a".to_owned(), "one two three four five six seven eight".to_owned()], ["漢".to_owned(), "x".to_owned()]];
         assert_eq!(table(&rows, 30), "a   one two three four five\n    six seven eight\n漢  x\n");
     }
 

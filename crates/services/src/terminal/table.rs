@@ -103,13 +103,7 @@ pub(super) static COMMANDS: &[Command] = &[
         right: "none",
         more: "",
     },
-    Command {
-        name: "exit",
-        usage: &["exit"],
-        help: "end the session, as ctrl-D does",
-        right: "none",
-        more: "",
-    },
+    Command { name: "exit", usage: &["exit"], help: "end the session, as ctrl-D does", right: "none", more: "" },
 ];
 
 /// The command of this name.
@@ -125,7 +119,8 @@ pub(super) fn names() -> String {
 
 /// All commands, on one screen of 80 by 24.
 pub(super) fn help(columns: usize) -> String {
-    let rows: Vec<_> = COMMANDS.iter().map(|command| [format!("  {}", command.name), command.help.to_owned()]).collect();
+    let rows: Vec<_> =
+        COMMANDS.iter().map(|command| [format!("  {}", command.name), command.help.to_owned()]).collect();
     let mut text = plain::table(&rows, columns);
     text.push('\n');
     let keys = "\"help COMMAND\" tells more about one. Tab completes, up and down look back, ctrl-C gives a line up, \

@@ -98,13 +98,18 @@ async fn with(desk: &Desk, line: &str, columns: Option<usize>, answers: &[&str])
 async fn what_is_not_a_command_gets_a_sentence_with_those_that_are() {
     let bench = Bench::new("4.40.1");
     let desk = desk(&bench, Who::Standard);
-    for line in ["", "  ", "rm -rf /", "infos", "info now", "show \"kW", "\u{1b}[2J", &"x".repeat(5000), "help me", "set"] {
+    for line in
+        ["", "  ", "rm -rf /", "infos", "info now", "show \"kW", "\u{1b}[2J", &"x".repeat(5000), "help me", "set"]
+    {
         let sentence = refused(at(&desk, line).await);
         assert_eq!(sentence.lines().count(), 1, "{line:?}: {sentence}");
         assert!(!sentence.contains('\u{1b}'));
     }
     let sentence = refused(at(&desk, "reboot").await);
-    assert!(sentence.starts_with("there is no command \"reboot\": the commands are info, show, set, users"), "{sentence}");
+    assert!(
+        sentence.starts_with("there is no command \"reboot\": the commands are info, show, set, users"),
+        "{sentence}"
+    );
     assert_eq!(at(&desk, "exit").await.0, Outcome::Exit);
 }
 
@@ -207,7 +212,7 @@ async fn b19_whoever_holds_security_config_changes_own_rights_and_the_last_edito
     assert_eq!(text, "USER1 has: read, full-config, security-config\n");
     for line in ["rights USER1 read", "users USER1 inactive"] {
         let sentence = refused(at(&editor, line).await);
-        assert!(sentence.contains("only a reset at the meter would get it back: add --force if"), "{sentence}");
+        assert!(sentence.contains("only a reset at the meter would get it back: force it if"), "{sentence}");
     }
     assert!(refused(at(&editor, "rights USER1 root").await).contains("\"root\" is no right: they are read,"));
     said(at(&editor, "rights USER1 read --force").await);
@@ -227,7 +232,10 @@ async fn a_user_is_let_in_with_a_password_of_its_own() {
     let list = said(at(&desk, "users").await);
     let line = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
     assert!(line("8650").contains("logs in") && line("8650").contains("factory password 0"), "{list}");
-    assert!(line("USER3").contains("active") && line("USER3").ends_with("own password        read, time-sync"), "{list}");
+    assert!(
+        line("USER3").contains("active") && line("USER3").ends_with("own password        read, time-sync"),
+        "{list}"
+    );
     assert!(refused(at(&desk, "users root active").await).contains("they are USER1 to USER16"));
 }
 
@@ -280,7 +288,13 @@ async fn the_clock_is_shown_and_set_with_the_right_for_it() {
     assert!(shown.contains("set by hand: 90.000 s ahead of the machine's clock"), "{shown}");
     let events = said(at(&standard, "events 1").await);
     assert!(events.contains("Clock 1/UNIX Time = 1767225600.000 -> 1767225690.000"), "{events}");
-    for line in ["clock set yesterday", "clock set 1970-01-01T00:00:00Z", "clock set 2026-13-01 00:00:00", "clock stop", "clock set"] {
+    for line in [
+        "clock set yesterday",
+        "clock set 1970-01-01T00:00:00Z",
+        "clock set 2026-13-01 00:00:00",
+        "clock stop",
+        "clock set",
+    ] {
         refused(at(&standard, line).await);
     }
     said(at(&standard, "clock set 2026-01-01T01:00:00+01:00").await);
@@ -312,7 +326,11 @@ async fn b31_a_change_of_release_is_staged_planned_and_accepted_by_its_digest() 
     said(at(&desk, "set CT Prim 800").await);
     let (outcome, somebody) = with(&desk, &format!("{accept} --yes"), Some(80), &[]).await;
     assert_eq!(outcome, Outcome::Failed);
-    assert!(somebody.said.starts_with("Downgrade") && somebody.refused.contains("nothing was done"), "{}", somebody.refused);
+    assert!(
+        somebody.said.starts_with("Downgrade") && somebody.refused.contains("nothing was done"),
+        "{}",
+        somebody.refused
+    );
     let digest = somebody.said.lines().last().unwrap().rsplit(' ').next().unwrap().to_owned();
     let text = said(with(&desk, &format!("upgrade accept {digest}"), Some(80), &["yes"]).await);
     assert!(text.contains("Every session ends") && text.contains("release 4.0.9 runs"), "{text}");
@@ -334,7 +352,10 @@ fn the_greeting_says_what_this_is_who_you_are_and_that_a_password_is_as_shipped(
     let bench = Bench::new("4.40.1");
     let standard = desk(&bench, Who::Standard);
     let text = greeting(&standard, 80);
-    assert!(text.starts_with("wattkeep 8650 MW-2611A001-01, release 4.40.1, standard security\nYou are 8650."), "{text}");
+    assert!(
+        text.starts_with("wattkeep 8650 MW-2611A001-01, release 4.40.1, standard security\nYou are 8650."),
+        "{text}"
+    );
     assert!(text.contains("WARNING: The front-panel password is still 0"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     assert_eq!(prompt(&standard), "8650@MW-2611A001-01> ");
@@ -357,7 +378,19 @@ fn tab_finds_what_can_be_typed() {
         ("set ct p", &["set CT Prim"]),
         ("set Volts Mode d", &["set Volts Mode DELTA", "set Volts Mode DEMO"]),
         ("set Power Meter 1/CT P", &["set Power Meter 1/CT Prim"]),
-        ("users user1", &["users USER1", "users USER10", "users USER11", "users USER12", "users USER13", "users USER14", "users USER15", "users USER16"]),
+        (
+            "users user1",
+            &[
+                "users USER1",
+                "users USER10",
+                "users USER11",
+                "users USER12",
+                "users USER13",
+                "users USER14",
+                "users USER15",
+                "users USER16",
+            ],
+        ),
         ("users USER3 a", &["users USER3 active"]),
         ("rights USER3 read,t", &["rights USER3 read,time-sync", "rights USER3 read,test-mode"]),
         ("passwd 8", &["passwd 8650"]),

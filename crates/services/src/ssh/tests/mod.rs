@@ -325,7 +325,9 @@ async fn passwords_are_asked_for_unseen_and_a_session_ends_with_its_password() {
     assert!(!heard.contains("9475") && !rest.contains("9475"));
     assert_eq!(status, 0);
     assert!(try_login(address, "8650", "94758316").await.is_some());
-    assert!(bench.site.gate.events(&Caller::meter(), 0, 100).unwrap().iter().any(|event| event.effect == "new password"));
+    assert!(
+        bench.site.gate.events(&Caller::meter(), 0, 100).unwrap().iter().any(|event| event.effect == "new password")
+    );
 }
 
 #[tokio::test]

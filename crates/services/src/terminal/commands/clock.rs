@@ -1,9 +1,9 @@
 //! `clock`: the meter's time, where it comes from, and setting it. The gate keeps the difference to the
 //! machine's clock; nothing here reads one.
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use security::Ask;
 
 use crate::info::utc_text;

@@ -102,12 +102,16 @@ mod tests {
     fn words_are_parted_into_registers_and_values() {
         let rows: &[(&str, &[(&str, &str)])] = &[
             ("CT Prim 800", &[("Power Meter 1/CT Prim", "800")]),
-            ("ct prim 800 Power Meter 1/PT Prim 120", &[("Power Meter 1/CT Prim", "800"), ("Power Meter 1/PT Prim", "120")]),
+            (
+                "ct prim 800 Power Meter 1/PT Prim 120",
+                &[("Power Meter 1/CT Prim", "800"), ("Power Meter 1/PT Prim", "120")],
+            ),
             ("Owner Stadtwerke Nord", &[("Factory 1/Owner", "Stadtwerke Nord")]),
             ("Owner Nord CT Prim 5", &[("Factory 1/Owner", "Nord"), ("Power Meter 1/CT Prim", "5")]),
         ];
         for (line, expected) in rows {
-            let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let expected: Vec<_> =
+                expected.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             assert_eq!(parted(line), Ok(expected), "{line}");
         }
         for (line, part) in [

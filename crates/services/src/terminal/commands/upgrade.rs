@@ -99,7 +99,9 @@ fn shown<P: Peer>(planned: &Plan, peer: &P) -> String {
 async fn accept<P: Peer>(desk: &Desk, peer: &mut P, digest: &str, yes: bool) -> Result<String, Failed> {
     let typed = digest.strip_prefix("sha256:").unwrap_or(digest).to_ascii_lowercase();
     if typed.len() < SHORTEST_DIGEST || !typed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(format!("a plan is named by {SHORTEST_DIGEST} or more digits of its digest, which it ends with").into());
+        return Err(
+            format!("a plan is named by {SHORTEST_DIGEST} or more digits of its digest, which it ends with").into()
+        );
     }
     let waiting = desk.gate(|gate, now, caller| gate.staged(now, caller)).await?;
     let mut others = Vec::new();

@@ -38,12 +38,7 @@ pub(in crate::terminal) async fn rights(desk: &Desk, words: &[&str]) -> Result<S
 
 async fn change(desk: &Desk, edit: Edit, force: bool) -> Result<(), Failed> {
     let change = ChangeSet { edits: vec![edit], force };
-    let done = desk.gate(move |gate, now, caller| gate.apply(now, caller, change)).await;
-    // On this terminal there is a word for it.
-    done.map(drop).map_err(|failed| match failed {
-        Failed::Refused(sentence) => Failed::Refused(sentence.replace("force it if", "add --force if")),
-        gone @ Failed::Gone(_) => gone,
-    })
+    desk.gate(move |gate, now, caller| gate.apply(now, caller, change)).await.map(drop)
 }
 
 fn user(name: &str) -> Result<UserId, Failed> {

@@ -48,7 +48,8 @@ pub(super) fn shared(words: &[String]) -> &str {
 
 /// The candidates in columns, as `ls` has them.
 pub(super) fn list(words: &[String], room: usize) -> String {
-    let shown: Vec<String> = words.iter().take(LISTED).map(|word| word.chars().map(plain::printable).collect()).collect();
+    let shown: Vec<String> =
+        words.iter().take(LISTED).map(|word| word.chars().map(plain::printable).collect()).collect();
     let widest = shown.iter().map(|word| plain::width(word)).max().unwrap_or(0);
     let columns = ((room + 1) / (widest + 2)).max(1);
     let rows = shown.len().div_ceil(columns);

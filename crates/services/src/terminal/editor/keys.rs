@@ -41,10 +41,17 @@ enum State {
     #[default]
     Ground,
     /// In the middle of a character: what there is of it, and how much it is to be.
-    Utf8 { bytes: [u8; 4], have: usize, need: usize },
+    Utf8 {
+        bytes: [u8; 4],
+        have: usize,
+        need: usize,
+    },
     Escape,
     /// After `ESC [`.
-    Control { parameters: [u8; PARAMETERS], have: usize },
+    Control {
+        parameters: [u8; PARAMETERS],
+        have: usize,
+    },
     /// After `ESC O`.
     Single,
     /// The Linux console's function keys are `ESC [ [` and one character more.
@@ -237,7 +244,10 @@ mod tests {
             (b"\x1b[3~\x1b[3;5~\x1bd", &[Delete, KillWordRight, KillWordRight]),
             (b"\x7f\x08\x17\x1b\x7f", &[Backspace, Backspace, KillWordLeft, KillWordLeft]),
             // The Linux console's F1, and sequences that are none of our keys, leave nothing behind.
-            (b"\x1b[[Aa\x1b[1;2;3;4;5;6;7~b\x1b[?1;2cc", &[Unknown, Character('a'), Unknown, Character('b'), Unknown, Character('c')]),
+            (
+                b"\x1b[[Aa\x1b[1;2;3;4;5;6;7~b\x1b[?1;2cc",
+                &[Unknown, Character('a'), Unknown, Character('b'), Unknown, Character('c')],
+            ),
             (b"\r\n\n\r\0\r", &[Enter; 4]),
             // A key in the middle of a sequence is that key.
             (b"\x1b[1\x03\x1b\x03\x1bO\x03", &[Interrupt; 3]),

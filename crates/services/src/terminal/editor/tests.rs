@@ -134,7 +134,10 @@ impl Desk {
         let text = &self.line()[self.editor.line.cursor()..];
         let wide_next = text.chars().next().is_some_and(|c| plain::columns(c) == 2);
         let at = (row - from as u16, column);
-        assert!(at == cursor || (wide_next && cursor.1 == 0 && at.0 + 1 == cursor.0), "{at:?} and not {cursor:?}\n{shown:#?}");
+        assert!(
+            at == cursor || (wide_next && cursor.1 == 0 && at.0 + 1 == cursor.0),
+            "{at:?} and not {cursor:?}\n{shown:#?}"
+        );
     }
 }
 
@@ -186,7 +189,11 @@ fn tab_completes_and_lists_on_the_second() {
     assert_eq!(desk.line(), "show kw");
     assert!(desk.sent.ends_with(&[BELL]));
     desk.type_in(b"\t");
-    assert!(desk.terminal.screen().contents().contains("kW tot     kW tot mx  kWh del\n8650> show kw"), "{}", desk.terminal.screen().contents());
+    assert!(
+        desk.terminal.screen().contents().contains("kW tot     kW tot mx  kWh del\n8650> show kw"),
+        "{}",
+        desk.terminal.screen().contents()
+    );
     desk.check();
     desk.type_in(b" \t");
     assert_eq!(desk.line(), "show kW tot");
