@@ -48,7 +48,7 @@ impl Line {
             return false;
         }
         self.text.replace_range(start..self.cursor, text);
-        self.cursor = start + text.len();
+        self.go(start + text.len());
         true
     }
 
@@ -69,33 +69,40 @@ impl Line {
     }
 
     pub fn left(&mut self) {
-        self.cursor = self.before(self.cursor);
+        self.go(self.before(self.cursor));
     }
 
     pub fn right(&mut self) {
-        self.cursor = self.after(self.cursor);
+        self.go(self.after(self.cursor));
     }
 
     pub fn home(&mut self) {
-        self.cursor = 0;
+        self.go(0);
     }
 
     pub fn end(&mut self) {
-        self.cursor = self.text.len();
+        self.go(self.text.len());
     }
 
     pub fn word_left(&mut self) {
-        self.cursor = self.start_of_word();
+        self.go(self.start_of_word());
     }
 
     pub fn word_right(&mut self) {
-        self.cursor = self.end_of_word();
+        self.go(self.end_of_word());
     }
 
-    /// Deletes backwards to a place; gives what was there.
+    /// Goes to a place, or behind the accents that stand there on what is before it.
+    fn go(&mut self, place: usize) {
+        let accents = self.text[place..].chars().take_while(|c| plain::columns(*c) == 0);
+        self.cursor = place + accents.map(char::len_utf8).sum::<usize>();
+    }
+
+    /// Takes a part out and goes to where it was; gives what was there.
     fn cut(&mut self, from: usize, to: usize) -> String {
-        self.cursor = from;
-        self.text.drain(from..to).collect()
+        let cut = self.text.drain(from..to).collect();
+        self.go(from);
+        cut
     }
 
     pub fn backspace(&mut self) -> String {
@@ -164,6 +171,18 @@ mod tests {
         assert_eq!(line.text(), "a漢");
         line.home();
         assert!(!line.insert('\u{301}'), "an accent on nothing");
+    }
+
+    #[test]
+    fn an_accent_that_loses_its_letter_stands_on_what_is_before_it() {
+        let mut line = Line::new(64);
+        line.set("a b\u{301}c");
+        line.left();
+        line.kill_word_left();
+        assert_eq!((line.text(), line.cursor()), ("a c", 2));
+        line.set("a \u{301}c");
+        line.word_left();
+        assert_eq!(line.cursor(), 4, "behind the accent on the blank");
     }
 
     #[test]
