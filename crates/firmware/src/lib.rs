@@ -7,6 +7,7 @@ pub mod access;
 pub mod bundle;
 pub mod consequence;
 pub mod digest;
+pub mod fold;
 pub mod hashlist;
 pub mod migrate;
 pub mod package;

@@ -14,6 +14,7 @@ use security::{AccountId, Credential, DeviceKey, SessionTable};
 use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
 
 use crate::chain::{self, Newest, Sealer};
+use crate::clock::Ahead;
 use crate::ended::Waiting;
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
@@ -118,7 +119,8 @@ pub fn boot(
         Opened::Existing(store) => (*store, false),
     };
     let first_event = if born { 1 } else { store.next_event(MeterId::ONLY)? };
-    let (mut state, remarks) = resume(store, Some(birth.source), shipped, now, newest)?;
+    let (mut state, ahead, remarks) = resume(store, Some(birth.source), shipped, now, newest)?;
+    let now = ahead.now(now);
     if let Some(expected) = birth.release.filter(|expected| *expected != state.carried.release.release) {
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
@@ -132,7 +134,7 @@ pub fn boot(
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
-    Ok(Booted { gate: Gate::new(state, surroundings), born, remarks, first_event })
+    Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks, first_event })
 }
 
 /// A key in its text form.
@@ -204,11 +206,13 @@ pub(crate) fn resume(
     shipped: Arc<Vec<Shipped>>,
     now: Now,
     newest: Newest,
-) -> Result<(State, Vec<String>), BootError> {
+) -> Result<(State, Ahead, Vec<String>), BootError> {
     let id = MeterId::ONLY;
     let chain_key = chain::key(store.dir())?;
     let mut remarks: Vec<String> = chain::attach(&mut store, id, &chain_key, &newest, now)?.into_iter().collect();
     let mut stored = store.load(id)?;
+    let ahead = Ahead::of(&stored)?;
+    let now = ahead.now(now);
     if stored.trial.is_some() {
         let tried = &stored.active.release;
         let old = stored.trial.as_ref().map_or("the release it had", |trial| trial.previous.release.as_str());
@@ -292,7 +296,7 @@ pub(crate) fn resume(
         waiting: Waiting::default(),
         store,
     };
-    Ok((state, remarks))
+    Ok((state, ahead, remarks))
 }
 
 /// The release of a slot: from its package, whose name is its digest and which was verified before

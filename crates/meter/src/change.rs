@@ -12,7 +12,7 @@ use firmware::report::{Facts, Line, Outcome, Report, compare};
 use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
-use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Right};
+use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
 use store::{NewSlot, PackageId};
 
 use crate::ended::{self, Ended, Why};
@@ -104,6 +104,7 @@ impl Ticket {
 impl Gate {
     /// The plan of a change, as it would be carried out now.
     pub fn plan(&self, now: Now, caller: &Caller, request: &Request) -> Result<Plan, GateError> {
+        on_its_road(caller, Step::Beyond)?;
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         Ok(planned(&state, request)?.0.plan)
@@ -112,6 +113,7 @@ impl Gate {
     /// Accepts the plan with this digest. From here on settings stand still until the change is
     /// confirmed, taken back or abandoned.
     pub fn accept(&self, now: Now, caller: &Caller, request: Request, digest: &str) -> Result<Ticket, GateError> {
+        on_its_road(caller, Step::Beyond)?;
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         if state.under_way.is_some() {
@@ -222,6 +224,22 @@ impl Gate {
         state.log(now, &ticket.caller, vec![draft])?;
         self.show(&state);
         Ok(())
+    }
+}
+
+/// How far a change of release goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Stage,
+    Beyond,
+}
+
+/// B31: the roads of a change of release are Setup and the SSH terminal; over SFTP packages are only staged.
+pub(crate) fn on_its_road(caller: &Caller, step: Step) -> Result<(), GateError> {
+    match caller.path {
+        None | Some(Path::Setup | Path::Ssh) => Ok(()),
+        Some(Path::Sftp) if step == Step::Stage => Ok(()),
+        Some(path) => Err(GateError::OtherRoad(path)),
     }
 }
 

@@ -3,7 +3,7 @@
 use firmware::package::PackageError;
 use firmware::{CarriedError, Plan, SettingsError, Version};
 use framework::TemplateError;
-use security::{AccountId, PasswordError, Refusal, UserId};
+use security::{AccountId, PasswordError, Path, Refusal, UserId};
 use store::{DocumentError, StoreError};
 
 /// What kind of failure it is: what a face needs to answer with the right status of its protocol.
@@ -75,6 +75,9 @@ pub enum GateError {
     /// A verified package that can't be used.
     #[error(transparent)]
     Carried(#[from] CarriedError),
+    /// B31.
+    #[error("a release can't be changed over {0}: use Setup, or the SSH terminal where there is one")]
+    OtherRoad(Path),
     /// The release that runs already.
     #[error("the meter already has release {0}")]
     SameRelease(Version),
@@ -99,6 +102,9 @@ pub enum GateError {
     /// A service can't listen where the settings want it.
     #[error("{0}")]
     NoRoom(String),
+    /// A time that nobody means.
+    #[error("a meter's clock is set to a time from 2000 to 2099: check the year")]
+    ClockRange,
     /// A key that is no key, or isn't there.
     #[error("{0}")]
     Key(String),
@@ -125,7 +131,7 @@ impl GateError {
     /// What kind of failure it is.
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Refused(_) => Failure::Denied,
+            Self::Refused(_) | Self::OtherRoad(_) => Failure::Denied,
             Self::Package(_) => Failure::Untrusted,
             Self::PlanChanged(_) | Self::SecurityChanged => Failure::PlanChanged,
             Self::SameRelease(_) => Failure::Usage,

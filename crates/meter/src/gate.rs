@@ -11,6 +11,7 @@ use security::{Ask, DeviceKey, Path, Refusal, Right, Session, Token, Who};
 use store::{Documents, PackageInbox, StoreError};
 
 use crate::chain::Newest;
+use crate::clock::Ahead;
 use crate::ended::{self, Ended};
 use crate::events::{Draft, EventEntry, priority};
 use crate::refusals::{Kind, unlogged_text};
@@ -68,6 +69,7 @@ pub trait Surroundings: Send + Sync {
 pub struct Gate {
     state: Mutex<State>,
     view: ArcSwap<View>,
+    pub(crate) ahead: Ahead,
     surroundings: Arc<dyn Surroundings>,
     pub(crate) newest: Newest,
     /// What is transferred goes here, beside the state and its lock.
@@ -76,12 +78,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(state: State, surroundings: Arc<dyn Surroundings>) -> Self {
+    pub(crate) fn new(state: State, ahead: Ahead, surroundings: Arc<dyn Surroundings>) -> Self {
         let view = ArcSwap::from_pointee(state.view());
         surroundings.show(&view.load());
         let newest = state.newest.clone();
         let (documents, inbox) = (state.store.documents(state.id), state.store.package_inbox());
-        Self { state: Mutex::new(state), view, surroundings, newest, documents, inbox }
+        Self { state: Mutex::new(state), view, ahead, surroundings, newest, documents, inbox }
     }
 
     /// The meter as of now.
@@ -272,7 +274,7 @@ fn commit_trust(
 }
 
 /// While a change of release is under way, nothing else changes.
-fn stands_still(state: &State) -> Result<(), GateError> {
+pub(crate) fn stands_still(state: &State) -> Result<(), GateError> {
     if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(()) }
 }
 

@@ -8,6 +8,7 @@ mod access;
 mod boot;
 mod chain;
 mod change;
+mod clock;
 mod documents;
 mod edit;
 mod ended;
@@ -36,7 +37,7 @@ pub use events::EventEntry;
 pub use gate::{Caller, Gate, Surroundings};
 pub use locks::LockOut;
 pub use login::{Challenge, Denied};
-pub use packages::{PackageUpload, Staged, Waiting};
+pub use packages::{PackageUpload, Staged, StagedRelease, Waiting};
 pub use reset::{SecurityReset, reset_security};
 pub use security_file::SecurityChange;
 pub use store::{

@@ -3,13 +3,15 @@
 //! are written or are verified. What is staged does nothing until a plan is accepted.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firmware::package::TrustedBy;
-use firmware::{Carried, Version};
+use firmware::{Carried, Shipped, Version};
 use security::{Ask, Right};
 use serde::{Deserialize, Serialize};
 use store::{IncomingPackage, PackageId, StoreError, StoredFile};
 
+use crate::change::{Step, on_its_road};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::state::State;
@@ -47,6 +49,17 @@ pub struct Waiting {
     pub utc_ms: i64,
 }
 
+/// A package that waits, with what it would bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedRelease {
+    /// Its SHA-256.
+    pub package: String,
+    /// Its size.
+    pub bytes: u64,
+    /// The release it carries, or why the meter no longer believes it.
+    pub release: Result<Version, String>,
+}
+
 /// What is remembered of a staged package.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Label {
@@ -74,6 +87,7 @@ impl PackageUpload {
 impl Gate {
     /// Begins to receive a package. There is one at a time, on whatever face.
     pub fn receive_package(&self, now: Now, caller: &Caller) -> Result<PackageUpload, GateError> {
+        on_its_road(caller, Step::Stage)?;
         self.ask(now, caller, Ask::Do(Right::SecurityConfig))?;
         Ok(PackageUpload(self.inbox().receive()?))
     }
@@ -148,6 +162,34 @@ impl Gate {
         let state = self.state();
         read_security(&state, caller)?;
         waiting(&state)
+    }
+
+    /// The releases that the program was built with, oldest first.
+    pub fn shipped(&self) -> Arc<Vec<Shipped>> {
+        Arc::clone(&self.state().shipped)
+    }
+
+    /// The packages that wait, each looked at with the keys as they are now.
+    pub fn staged_releases(&self, now: Now, caller: &Caller) -> Result<Vec<StagedRelease>, GateError> {
+        on_its_road(caller, Step::Stage)?;
+        let (believed, files) = {
+            let mut state = self.state();
+            decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+            let open = |staged: store::StagedPackage| Ok((state.store.open_package(&staged.id)?, staged));
+            let files: Vec<_> =
+                state.store.staged_packages(state.id)?.into_iter().map(open).collect::<Result<_, GateError>>()?;
+            (state.believed(), files)
+        };
+        let look = |(file, staged): (StoredFile, store::StagedPackage)| {
+            let bytes = file.read_at(0, usize::try_from(staged.bytes).unwrap_or(usize::MAX))?;
+            let carried = believed.verify(&bytes).and_then(|verified| Ok(Carried::read(&verified)?));
+            Ok(StagedRelease {
+                package: staged.id.to_string(),
+                bytes: staged.bytes,
+                release: carried.map(|carried| carried.release.release).map_err(|error| error.to_string()),
+            })
+        };
+        files.into_iter().map(look).collect()
     }
 
     /// Opens a package that waits, by its name.

@@ -45,7 +45,8 @@ pub fn reset_security(opened: Opened, shipped: Arc<Vec<Shipped>>, now: Now) -> R
         Opened::Existing(store) => *store,
         Opened::New(_) => return Err(BootError::Unborn),
     };
-    let (mut state, remarks) = resume(store, None, shipped, now, Newest::default())?;
+    let (mut state, ahead, remarks) = resume(store, None, shipped, now, Newest::default())?;
+    let now = ahead.now(now);
     let mut after = factory_security(&state)?;
     after.check(&state.carried.release)?;
     let registers: Vec<_> = edit::differences(&state.settings, &after);

@@ -42,8 +42,13 @@ impl Site {
         self.gate.view()
     }
 
-    /// Now.
+    /// Now, by the meter's own clock.
     pub fn now(&self) -> Now {
+        self.gate.meter_time(self.clock.now())
+    }
+
+    /// Now, by the clock of the machine, which the meter's may have been set to differ from.
+    pub fn machine_time(&self) -> Now {
         self.clock.now()
     }
 

@@ -1,8 +1,8 @@
 //! The rules about security setup that go beyond a single access.
 
 use crate::bench::*;
-use meter::{Caller, ChangeSet, Edit, GateError};
-use security::{Account, Right, Rights, UserId};
+use meter::{Caller, ChangeSet, Edit, GateError, Now};
+use security::{Account, Path, Right, Rights, UserId, Who};
 
 fn user(number: u8) -> UserId {
     UserId::new(number).unwrap()
@@ -162,4 +162,36 @@ fn b25_no_plan_is_shown_that_could_not_be_carried_out() {
     let request = request(&gate, "4.40.1", firmware::Choices::default());
     let refused = gate.plan(NOW, &Caller::meter(), &request).unwrap_err().to_string();
     assert_eq!(refused, "SFTP and Modbus can't share port 22");
+}
+
+#[test]
+fn the_clock_is_set_within_reason_by_whoever_may_and_stays_set_when_the_power_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = "127.0.0.1:9".parse().unwrap();
+    let standard = Caller::on(Path::Ssh, Who::Standard, peer);
+    let later = |ms| Now { utc_ms: NOW.utc_ms + ms, up_ms: NOW.up_ms + ms };
+    {
+        let gate = open(dir.path(), Some("4.40.1"));
+        assert_eq!(gate.meter_time(NOW), NOW);
+        for utc_ms in [0, i64::MIN, i64::MAX, 4_102_444_800_000] {
+            let refused = gate.set_clock(NOW, &standard, utc_ms);
+            assert!(matches!(refused, Err(GateError::ClockRange)), "{utc_ms}: {refused:?}");
+        }
+        let nobody = Caller::on(Path::Ssh, Who::Nobody, peer);
+        assert!(matches!(gate.set_clock(NOW, &nobody, NOW.utc_ms), Err(GateError::Refused(_))));
+        gate.set_clock(NOW, &standard, NOW.utc_ms + 90_000).unwrap();
+        gate.set_clock(later(10), &standard, NOW.utc_ms + 60_000).unwrap();
+        assert_eq!(gate.meter_time(later(10)), Now { utc_ms: NOW.utc_ms + 60_000, up_ms: 10 });
+        let events = gate.events(&Caller::meter(), 0, 100).unwrap();
+        let last = events.last().unwrap();
+        assert_eq!(
+            (last.cause.as_str(), last.effect.as_str()),
+            ("Clock 1/UNIX Time = 1767225690.010", "1767225660.000")
+        );
+        assert_eq!((last.user.as_str(), last.priority, last.utc_ms), ("8650", 10, NOW.utc_ms + 90_010));
+    }
+    let gate = open(dir.path(), None);
+    assert_eq!(gate.ahead_ms(), 59_990);
+    let power_up = gate.events(&Caller::meter(), 0, 100).unwrap().pop().unwrap();
+    assert_eq!((power_up.cause.as_str(), power_up.utc_ms), ("power", NOW.utc_ms + 59_990));
 }

@@ -9,7 +9,7 @@ use security::{Mode, Who};
 use crate::info::in_clear;
 
 /// The remarks on a change.
-pub(super) fn after(before: &View, after: &View, edited: &Edited) -> Vec<String> {
+pub(crate) fn after(before: &View, after: &View, edited: &Edited) -> Vec<String> {
     let mut remarks = Vec::new();
     if before.settings.mode() != after.settings.mode() {
         if after.settings.mode() == Mode::Advanced {

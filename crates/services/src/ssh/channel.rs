@@ -15,11 +15,10 @@ const PIPE: usize = 4 << 20;
 /// Output is sent in pieces of at most this much.
 const PIECE: usize = 64 << 10;
 /// Extended data of this kind is standard error (RFC 4254, 5.2).
-const STDERR: u32 = 1;
+pub(super) const STDERR: u32 = 1;
 
 /// What a channel says before it is closed.
 pub(super) struct Last {
-    pub(super) stdout: String,
     pub(super) stderr: String,
     pub(super) exit_status: u32,
 }
@@ -50,7 +49,6 @@ pub(super) async fn say(channel: Channel<Msg>, last: Last) {
     let (near, _far) = duplex(1);
     let (_, input) = split(near);
     let speak = async {
-        let _ = out.data_bytes(last.stdout.into_bytes()).await;
         let _ = out.extended_data_bytes(STDERR, last.stderr.into_bytes()).await;
         finish(&out, last.exit_status).await;
     };
@@ -94,7 +92,7 @@ async fn send(mut output: ReadHalf<DuplexStream>, out: &ChannelWriteHalf<Msg>) {
 }
 
 /// Exit status, end of data, close. Errors say that the connection is gone, and so is whoever would hear.
-async fn finish(out: &ChannelWriteHalf<Msg>, exit_status: u32) {
+pub(super) async fn finish(out: &ChannelWriteHalf<Msg>, exit_status: u32) {
     let _ = out.exit_status(exit_status).await;
     let _ = out.eof().await;
     let _ = out.close().await;

@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 
 use super::channel::{self, Last};
 use super::login::{ENDED, Login, login_path};
+use super::shell::{self, Work};
+use super::window::Window;
 use super::{CHANNELS, CHANNELS_EVER, methods, sftp};
 use crate::connections::Entry;
 use crate::files::Files;
-use crate::terminal::{self, COMMANDS, Outcome, Output};
 
 type Done = Result<(), russh::Error>;
 
@@ -45,8 +46,8 @@ pub(super) struct Conversation {
 
 struct Waiting {
     channel: Channel<Msg>,
-    /// Whether the client shows its output on a raw terminal, where a line feed alone makes stairs.
-    terminal: bool,
+    /// The client's window, where it has one.
+    window: Option<Window>,
 }
 
 impl Conversation {
@@ -113,21 +114,24 @@ impl Conversation {
                 Ok(Some((waiting, login)))
             }
             Err(sentence) => {
-                self.say(waiting, Output::failed(sentence));
+                self.refuse(waiting, &sentence);
                 Ok(None)
             }
         }
     }
 
-    /// What has been done on standard output, what has been refused on standard error.
-    fn say(&mut self, waiting: Waiting, output: Output) {
-        let text = if waiting.terminal { output.text.replace('\n', "\r\n") } else { output.text };
-        let (stdout, stderr) = match output.outcome {
-            Outcome::Done => (text, String::new()),
-            Outcome::Failed => (String::new(), text),
-        };
-        let last = Last { stdout, stderr, exit_status: output.outcome.exit_status() };
+    /// Says why not on standard error. On a raw terminal a line feed alone would make stairs.
+    fn refuse(&mut self, waiting: Waiting, sentence: &str) {
+        let end = if waiting.window.is_some() { "\r\n" } else { "\n" };
+        let last = Last { stderr: format!("{sentence}{end}"), exit_status: shell::FAILED };
         self.at_work.spawn(channel::say(waiting.channel, last));
+    }
+
+    fn work(&mut self, id: ChannelId, work: Work, session: &mut Session) -> Done {
+        if let Some((waiting, login)) = self.begin(id, Service::Ssh, session)? {
+            self.at_work.spawn(shell::run(waiting.channel, login, waiting.window, work));
+        }
+        Ok(())
     }
 }
 
@@ -221,7 +225,7 @@ impl Handler for Conversation {
             return Ok(());
         }
         self.opened += 1;
-        self.waiting.insert(u32::from(channel.id()), Waiting { channel, terminal: false });
+        self.waiting.insert(u32::from(channel.id()), Waiting { channel, window: None });
         reply.accept().await;
         Ok(())
     }
@@ -234,9 +238,9 @@ impl Handler for Conversation {
     async fn pty_request(
         &mut self,
         id: ChannelId,
-        _: &str,
-        _: u32,
-        _: u32,
+        term: &str,
+        columns: u32,
+        rows: u32,
         _: u32,
         _: u32,
         _: &[(Pty, u32)],
@@ -244,7 +248,7 @@ impl Handler for Conversation {
     ) -> Done {
         match self.waiting.get_mut(&u32::from(id)) {
             Some(waiting) => {
-                waiting.terminal = true;
+                waiting.window = Some(Window::new(term, columns, rows));
                 session.channel_success(id)
             }
             None => session.channel_failure(id),
@@ -260,25 +264,15 @@ impl Handler for Conversation {
     }
 
     async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Done {
-        if let Some((waiting, _)) = self.begin(id, Service::Ssh, session)? {
-            self.say(
-                waiting,
-                Output::failed(format!(
-                    "the interactive terminal is not part of this version; commands given with ssh work: {COMMANDS}"
-                )),
-            );
-        }
-        Ok(())
+        self.work(id, Work::Shell, session)
     }
 
     async fn exec_request(&mut self, id: ChannelId, command: &[u8], session: &mut Session) -> Done {
-        if let Some((waiting, login)) = self.begin(id, Service::Ssh, session)? {
-            let output = match std::str::from_utf8(command) {
-                Ok(line) if line.starts_with("scp ") => Output::failed(OLD_SCP),
-                Ok(line) => terminal::run(&login.site, Path::Ssh, login.who, line),
-                Err(_) => Output::failed("a command is text in UTF-8"),
-            };
-            self.say(waiting, output);
+        if !command.starts_with(b"scp ") {
+            return self.work(id, Work::Command(command.to_vec()), session);
+        }
+        if let Some((waiting, _)) = self.begin(id, Service::Ssh, session)? {
+            self.refuse(waiting, OLD_SCP);
         }
         Ok(())
     }

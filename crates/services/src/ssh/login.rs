@@ -11,6 +11,7 @@ use meter::Caller;
 use security::{Path, Refusal, Token, Who};
 
 use crate::Site;
+use crate::terminal::Desk;
 
 /// Reading a file uses the session, but asks for it only this often: a transfer is thousands of reads.
 const USED_MS: i64 = 1_000;
@@ -24,7 +25,7 @@ pub(super) struct Login {
     pub(super) who: Who,
     peer: SocketAddr,
     token: Token,
-    /// The number that its session is listed under.
+    /// The number that its session is listed under; none if it was over before it began.
     pub(super) number: Option<u64>,
     used_ms: AtomicI64,
 }
@@ -41,6 +42,13 @@ impl Login {
     /// The caller, by what a channel does.
     pub(super) fn caller(&self, path: Path) -> Caller {
         Caller::on(path, self.who, self.peer)
+    }
+
+    /// Where commands are carried out. The session's number goes along: what is asked when it is over is
+    /// refused.
+    pub(super) fn desk(&self) -> Desk {
+        let caller = Caller { session: self.number, ..Caller::on(Path::Ssh, self.who, self.peer) };
+        Desk::new(Arc::clone(&self.site), Path::Ssh, caller)
     }
 
     /// Uses the session for a service, or says why not.

@@ -4,17 +4,23 @@
 //! behind it.
 //!
 //! Somebody logs in with a password, which the vault checks, or with a key, whose signature the library
-//! checks and which the gate knows or doesn't. `connection` bounds a connection in time, `handler` answers its requests, `channel` moves a channel's
-//! bytes, `sftp` speaks the file protocol, `login` is what a login is worth.
+//! checks and which the gate knows or doesn't. `connection` bounds a connection in time, `handler` answers
+//! its requests, `channel` moves a channel's bytes, `sftp` speaks the file protocol, `shell` runs commands,
+//! with a window (`window`) or without (`plain`), `inbox` is what a client has typed ahead, `login` is what
+//! a login is worth.
 
 mod channel;
 mod connection;
 mod handler;
+mod inbox;
 mod login;
+mod plain;
 mod sever;
 mod sftp;
+mod shell;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -17,13 +17,14 @@ Main menu
   1  Network settings and connections
   2  Meter information
   3  Latest readings
+  4  Command line
   x  Exit
 
 ";
 /// What asks for a choice.
 pub(super) const PROMPT: &str = "choice: ";
 /// The answer to anything that isn't in the menu.
-pub(super) const NO_CHOICE: &str = "type 1, 2, 3 or x\n";
+pub(super) const NO_CHOICE: &str = "type 1, 2, 3, 4 or x\n";
 
 /// What is read most, by register name.
 const READINGS: [&str; 16] = [

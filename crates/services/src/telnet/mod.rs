@@ -2,9 +2,10 @@
 //! clear, which Setup says; from 4.40.1 on there is no Telnet.
 //!
 //! `filter` takes the protocol out of the bytes and `line` makes lines of them, both without I/O;
-//! `terminal` owns the stream, `session` the conversation, `menu` what is shown. Nothing can be
-//! changed here.
+//! `terminal` owns the stream, `session` the conversation, `menu` what is shown, and `commands` is the way
+//! to the engine that the SSH terminal uses too.
 
+mod commands;
 mod filter;
 mod line;
 mod menu;

@@ -14,10 +14,11 @@ use tokio::time::{error::Elapsed, timeout};
 use zeroize::Zeroizing;
 
 use super::line::{Line, MAX_LINE};
-use super::menu;
 use super::terminal::{Gone, Terminal};
+use super::{commands, menu};
 use crate::Site;
 use crate::connections::Entry;
+use crate::terminal::{Desk, Outcome, prompt};
 
 /// Tries on one connection, as terminals of the trade allow them; lock-outs count across connections.
 const TRIES: usize = 3;
@@ -76,7 +77,7 @@ impl Drop for Session<'_> {
 /// Talks with one client until either has had enough.
 pub(super) async fn converse(
     site: Arc<Site>,
-    stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     peer: SocketAddr,
     entry: Entry,
     limits: Limits,
@@ -88,8 +89,8 @@ pub(super) async fn converse(
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-    site: &Site,
+async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    site: &Arc<Site>,
     terminal: &mut Terminal<S>,
     peer: SocketAddr,
     entry: &Entry,
@@ -105,11 +106,16 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     entry.logged_in(who);
-    let session = Session { site, token: site.open_session(&Caller::on(Path::Telnet, who, peer)) };
-    entry.in_session(site.session_number(&session.token));
+    let caller = Caller::on(Path::Telnet, who, peer);
+    let session = Session { site, token: site.open_session(&caller) };
+    let number = site.session_number(&session.token);
+    entry.in_session(number);
+    let desk = Desk::new(Arc::clone(site), Path::Telnet, Caller { session: number, ..caller });
+    let mut commanding = false;
     terminal.say(menu::MENU).await?;
     loop {
-        terminal.say(menu::PROMPT).await?;
+        let prompt = if commanding { prompt(&desk) } else { menu::PROMPT.to_owned() };
+        terminal.say(&prompt).await?;
         let Ok(line) = timeout((limits.idle)(&site.view()), terminal.line()).await else {
             terminal.say("\nnothing was typed for too long: the session is over\n").await?;
             return Ok(End::Over);
@@ -128,6 +134,16 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             Line::Leave => return Ok(End::Goodbye),
         };
         match typed.trim_ascii() {
+            line if commanding => {
+                if commands::run(&desk, terminal, line).await? == Outcome::Exit {
+                    commanding = false;
+                    terminal.say(menu::MENU).await?;
+                }
+            }
+            b"4" => {
+                commanding = true;
+                terminal.say(commands::HINT).await?;
+            }
             b"x" | b"X" => {
                 terminal.say("goodbye\n").await?;
                 return Ok(End::Goodbye);

@@ -104,7 +104,7 @@ async fn banner_login_and_menu_as_the_manual_has_them() {
     ] {
         assert!(readings.contains(line), "{line} in {readings}");
     }
-    assert!(client.ask("4", CHOICE).await.contains("type 1, 2, 3 or x"));
+    assert!(client.ask("5", CHOICE).await.contains("type 1, 2, 3, 4 or x"));
     let all = [network, meter, readings].concat();
     assert!(all.bytes().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')), "{all:?}");
     assert_eq!(all.matches('\n').count(), all.matches("\r\n").count());
@@ -302,4 +302,22 @@ async fn the_session_time_out_of_the_register_holds() {
     client.ask("3", CHOICE).await;
     bench.clock.advance_ms(120_000);
     client.ask("3", "the session is over: connect and log in again\r\n").await;
+}
+
+#[tokio::test]
+async fn the_command_line_is_the_engine_of_the_ssh_terminal() {
+    const READY: &str = "8650@MW-2611A001-01> ";
+    let bench = Bench::new("4.0.9");
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    client.log_in("8650", "0", CHOICE).await;
+    assert!(client.ask("4", READY).await.contains("type help for the commands, exit for the menu"));
+    assert!(client.ask("show CT Prim", READY).await.contains("Power Meter 1/CT Prim  5  A\r\n"));
+    assert!(client.ask("set CT Prim 800", READY).await.contains("5 -> 800"));
+    assert!(client.ask("nonsense", READY).await.contains("there is no command"));
+    client.ask("passwd USER3", "New password of USER3: ").await;
+    client.ask("kF3$xy", "The same again: ").await;
+    let done = client.ask("kF3$xy", READY).await;
+    assert!(done.contains("USER3 has a new password") && !done.contains("kF3"), "{done}");
+    assert!(client.ask("upgrade plan 4.40.1", READY).await.contains("can't be changed over telnet"));
+    assert!(client.ask("exit", CHOICE).await.contains("Main menu"));
 }

@@ -1,169 +1,148 @@
-//! The command engine of the terminals: one line in, text and an outcome out, the same over SSH and
-//! Telnet. It knows nothing of channels, prompts or screens, and holds no rule about rights: what a
-//! caller may see is asked of the meter.
+//! The command engine of the terminals: a line in, text and an outcome out, the same over SSH and Telnet.
+//! It knows nothing of channels, and holds no rule about rights: what a caller may do is asked of the gate.
+//!
+//! `table` has every command, `commands` does them, `desk` is where, `peer` is who is talked to, `editor`
+//! is the line that people type on, `complete` what Tab finds, `plain` what may reach a terminal at all.
 
-mod info;
-mod show;
+mod commands;
+mod complete;
+mod desk;
+pub mod editor;
+mod greeting;
+mod peer;
+pub mod plain;
+mod registers;
+mod table;
+#[cfg(test)]
+mod tests;
 mod words;
 
-use security::{Path, Who};
+pub use complete::Completer;
+pub use desk::Desk;
+pub use greeting::{greeting, prompt};
+pub use peer::Gone;
+pub(crate) use peer::Peer;
+
+use meter::GateError;
+use security::Refusal;
 
 use crate::Site;
+use crate::change::ChangeError;
+use crate::vault::MakeError;
 
 /// A command line is at most this long.
 pub const LONGEST_LINE: usize = 1024;
+/// The columns for which sentences are folded where there is no window.
+const USUAL_COLUMNS: usize = 80;
+/// A sentence repeats at most this much of what was typed.
+const REPEATED: usize = 60;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// As asked.
     Done,
-    /// Refused, or not understood; the text is the sentence that says why.
+    /// Refused, or not understood, or given up.
     Failed,
+    /// No more commands are wanted.
+    Exit,
 }
 
-impl Outcome {
-    /// The exit status, where there is such a thing.
-    pub fn exit_status(self) -> u32 {
-        match self {
-            Self::Done => 0,
-            Self::Failed => 1,
-        }
-    }
+/// Why a command wasn't done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    /// The sentence that says why and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// There is nobody to tell.
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }
 
-/// What a command says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// Lines, each ended with a line feed.
-    pub text: String,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-impl Output {
-    /// A command done.
-    fn done(text: String) -> Self {
-        Self { text, outcome: Outcome::Done }
-    }
-
-    /// A command refused, in one sentence.
-    pub fn failed(sentence: impl std::fmt::Display) -> Self {
-        Self { text: format!("{sentence}\n"), outcome: Outcome::Failed }
-    }
-}
-
-/// What there is to type; every refusal of a command ends with it.
-pub const COMMANDS: &str = "\"info\" tells about this meter, \"show\" lists its registers, \"show REGISTER\" shows one";
-
-/// Runs one command line for whoever has logged in on a path.
-pub fn run(site: &Site, path: Path, who: Who, line: &str) -> Output {
-    if line.len() > LONGEST_LINE {
-        return Output::failed(format!("a command has at most {LONGEST_LINE} bytes"));
-    }
-    let words = match words::split(line) {
-        Ok(words) => words,
-        Err(error) => return Output::failed(error),
+macro_rules! refused_by {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Failed {
+            fn from(error: $error) -> Self {
+                Self::Refused(error.to_string())
+            }
+        })*
     };
+}
+refused_by!(GateError, Refusal, MakeError, ChangeError, words::OpenQuote);
+
+impl From<String> for Failed {
+    fn from(sentence: String) -> Self {
+        Self::Refused(sentence)
+    }
+}
+
+impl From<&str> for Failed {
+    fn from(sentence: &str) -> Self {
+        Self::Refused(sentence.to_owned())
+    }
+}
+
+/// Runs one command line and says what comes of it.
+///
+/// # Errors
+/// If there is nobody to say it to.
+pub(crate) async fn run<P: Peer + Send>(desk: &Desk, peer: &mut P, line: &str) -> Result<Outcome, Gone> {
+    match carry_out(desk, peer, line).await {
+        Ok(outcome) => Ok(outcome),
+        Err(Failed::Refused(sentence)) => {
+            peer.refuse(&plain::hanging("", &sentence, peer.columns().unwrap_or(usize::MAX))).await?;
+            Ok(Outcome::Failed)
+        }
+        Err(Failed::Gone(gone)) => Err(gone),
+    }
+}
+
+async fn carry_out<P: Peer + Send>(desk: &Desk, peer: &mut P, line: &str) -> Result<Outcome, Failed> {
+    if line.len() > LONGEST_LINE {
+        return Err(too_long().into());
+    }
+    let words = words::split(line)?;
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let view = site.view();
-    match words.as_slice() {
-        ["info"] => info::info(&view, &site.faces.borrow(), path, who),
-        ["info", ..] => Output::failed("\"info\" takes nothing after it"),
-        ["show", names @ ..] => show::show(&view, path, who, names),
-        ["help"] => Output::done(format!("{COMMANDS}\n")),
-        [] => Output::failed(format!("no command was given: {COMMANDS}")),
-        [unknown, ..] => {
-            let unknown: String = unknown.chars().filter(|c| !c.is_control()).take(40).collect();
-            Output::failed(format!("there is no command \"{unknown}\": {COMMANDS}"))
-        }
-    }
+    let Some((name, rest)) = words.split_first() else {
+        return Err(format!("no command was given: {}", table::usage("")).into());
+    };
+    let name = name.to_ascii_lowercase();
+    let prose = peer.columns().unwrap_or(USUAL_COLUMNS);
+    let text = match (name.as_str(), rest) {
+        ("exit" | "quit" | "logout", []) => return Ok(Outcome::Exit),
+        ("help" | "?", []) => table::help(prose),
+        ("help" | "?", [command, ..]) => match table::find(command) {
+            Some(command) => table::help_on(command, prose),
+            None => return Err(unknown(command).into()),
+        },
+        ("info", []) => commands::info::info(desk, peer.columns())?,
+        ("show", names) => commands::show::show(desk, names, peer.columns())?,
+        ("set", words) => commands::set::set(desk, words).await?,
+        ("users", words) => commands::users::users(desk, words, peer.columns()).await?,
+        ("rights", words) => commands::users::rights(desk, words).await?,
+        ("passwd", words) => commands::passwd::passwd(desk, peer, words).await?,
+        ("events", ["--follow" | "-f"]) => commands::log::follow(desk, peer).await?,
+        ("events", words) => commands::log::events(desk, words, peer.columns()).await?,
+        ("connections", []) => commands::log::connections(desk, peer.columns())?,
+        ("clock", words) => commands::clock::clock(desk, words, peer.columns()).await?,
+        ("upgrade", words) => commands::upgrade::upgrade(desk, peer, words).await?,
+        (known, _) if table::find(known).is_some() => return Err(table::usage(known).into()),
+        _ => return Err(unknown(&name).into()),
+    };
+    peer.say(&text).await?;
+    Ok(Outcome::Done)
 }
 
-/// Rows of cells under one another; the last cell of a row is not padded.
-fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+fn unknown(name: &str) -> String {
+    format!("there is no command \"{}\": {}", repeated(name), table::usage(""))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testbed::Bench;
+/// What is said of a line that there is no room for.
+pub fn too_long() -> String {
+    format!("a command has at most {LONGEST_LINE} bytes: this one was not run")
+}
 
-    fn run_as(bench: &Bench, who: Who, line: &str) -> Output {
-        run(&bench.site, Path::Ssh, who, line)
-    }
-
-    #[test]
-    fn what_is_not_a_command_gets_a_sentence_with_those_that_are() {
-        let bench = Bench::new("4.40.1");
-        for line in ["", "  ", "rm -rf /", "infos", "info now", "show \"kW", "\u{1b}[2J", &"x".repeat(5000)] {
-            let output = run_as(&bench, Who::Standard, line);
-            assert_eq!(output.outcome, Outcome::Failed, "{line:?}");
-            assert_eq!(output.text.lines().count(), 1, "{line:?}: {}", output.text);
-            assert!(!output.text.contains('\u{1b}'));
-        }
-        assert!(run_as(&bench, Who::Standard, "reboot").text.contains("\"show\" lists its registers"));
-    }
-
-    #[test]
-    fn info_tells_what_the_meter_is_and_security_only_to_whoever_may_read_it() {
-        let bench = Bench::new("4.40.1");
-        let all = run_as(&bench, Who::Standard, "info");
-        assert_eq!(all.outcome, Outcome::Done);
-        for line in ["Serial number     MW-2611A001-01", "Release           4.40.1", "  USER1", "Factory password  yes"]
-        {
-            assert!(all.text.contains(line), "{line}\n{}", all.text);
-        }
-        let nobody = run_as(&bench, Who::Nobody, "info");
-        assert_eq!(nobody.text, "this takes the front-panel password: log in with it (over the network as 8650)\n");
-        assert_eq!(nobody.outcome, Outcome::Failed);
-    }
-
-    #[test]
-    fn show_finds_registers_with_blanks_in_their_names_quoted_or_not() {
-        let bench = Bench::new("4.40.1");
-        bench.tick(123_456_000);
-        bench.set(&[("CT Prim", "800")]);
-        let cases = [
-            ("show kWh del", "kWh del  123456"),
-            ("show 'kWh del'", "kWh del  123456"),
-            ("show KWH DEL \"ct prim\"", "CT Prim"),
-            ("show kWh del CT Prim kWh rec", "kWh rec"),
-            ("show Power Meter 1/CT Prim", "Power Meter 1/CT Prim  800"),
-        ];
-        for (line, expected) in cases {
-            let output = run_as(&bench, Who::Standard, line);
-            assert_eq!(output.outcome, Outcome::Done, "{line}: {}", output.text);
-            assert!(output.text.contains(expected), "{line}: {}", output.text);
-        }
-        let list = run_as(&bench, Who::Standard, "show").text;
-        assert!(list.contains("Security Options 1/Mode"), "{list}");
-        assert!(list.lines().count() > 100, "{list}");
-        let missing = run_as(&bench, Who::Standard, "show kWh foo");
-        assert_eq!(missing.text, "there is no register \"kWh foo\": \"show\" without a name lists them all\n");
-        assert_eq!(missing.outcome, Outcome::Failed);
-    }
-
-    #[tokio::test]
-    async fn b9_show_gives_each_what_they_may_read() {
-        let bench = Bench::new("4.40.1");
-        bench.set_password("USER1", "abc").await;
-        bench.set(&[("Mode", "advanced")]);
-        let reader = Who::User(security::UserId::new(2).unwrap());
-        assert_eq!(run_as(&bench, reader, "show CT Prim").outcome, Outcome::Done);
-        let refused = run_as(&bench, reader, "show Invalid Attempts");
-        assert_eq!(refused.outcome, Outcome::Failed);
-        assert!(refused.text.starts_with("this takes the right \"Security Config\""), "{}", refused.text);
-        assert!(!run_as(&bench, reader, "show").text.contains("Security Options"));
-        assert!(run_as(&bench, Who::Standard, "show").text.starts_with("this login is not valid"));
-    }
+/// What was typed, as a sentence repeats it.
+fn repeated(typed: &str) -> String {
+    typed.chars().map(plain::printable).take(REPEATED).collect()
 }

@@ -4,17 +4,15 @@
 //! repeats it. What stays as it is folds into one list. The plan isn't judged or cut here:
 //! [`Detail::Everything`] shows each line by itself.
 
-mod fold;
-
-pub(crate) use self::fold::narrow;
+pub(crate) use firmware::fold::narrow;
 
 use std::io::{self, Write};
 
+use firmware::fold::{self, Row};
 use firmware::migrate::Direction;
 use firmware::{Consequence, Kind, Plan, Severity, Version};
 use owo_colors::OwoColorize;
 
-use self::fold::Row;
 use super::style;
 use super::text::{counted, hanging, heading, paragraph, width, wrap};
 

@@ -264,17 +264,148 @@ async fn a_connection_whose_session_has_ended_is_closed_though_nobody_asks_anyth
     assert!(files.read("/logs/events.csv").await.is_err());
 }
 
+/// A channel with a window, and what has come on it.
+struct Window {
+    channel: russh::Channel<client::Msg>,
+    heard: String,
+}
+
+impl Window {
+    async fn open(connection: &Handle<Anything>, columns: u32, rows: u32) -> Self {
+        let channel = connection.channel_open_session().await.unwrap();
+        channel.request_pty(true, "xterm", columns, rows, 0, 0, &[]).await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        let mut window = Self { channel, heard: String::new() };
+        window.until("> ").await;
+        window
+    }
+
+    async fn send(&self, typed: &str) {
+        self.channel.data_bytes(typed.as_bytes().to_vec()).await.unwrap();
+    }
+
+    /// What comes up to `end`.
+    async fn until(&mut self, end: &str) -> String {
+        loop {
+            if let Some(at) = self.heard.find(end) {
+                return self.heard.drain(..at + end.len()).collect();
+            }
+            match self.channel.wait().await {
+                Some(ChannelMsg::Data { data }) => self.heard.push_str(std::str::from_utf8(&data).unwrap()),
+                Some(_) => {}
+                None => panic!("closed; before that: {:?}", self.heard),
+            }
+        }
+    }
+
+    async fn ask(&mut self, line: &str) -> String {
+        self.send(&format!("{line}\r")).await;
+        self.until("MW-2611A001-01> ").await
+    }
+}
+
 #[tokio::test]
-async fn a_shell_says_what_there_is_instead_on_a_terminal_with_line_ends_of_its_own() {
+async fn a_window_gets_a_banner_a_prompt_and_lines_that_can_be_edited() {
     let (_bench, address) = meter(&[("SSH", "yes")]).await;
     let connection = login(address, "8650", "0").await;
     let channel = connection.channel_open_session().await.unwrap();
     channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.unwrap();
     channel.request_shell(true).await.unwrap();
+    let mut window = Window { channel, heard: String::new() };
+    let banner = window.until("8650@MW-2611A001-01> ").await;
+    assert!(banner.starts_with("wattkeep 8650 MW-2611A001-01, release 4.40.1, standard security\r\n"), "{banner}");
+    assert!(banner.contains("WARNING: The front-panel password is still 0"), "{banner}");
+    let shown = window.ask("show CT Prin\x7fm").await;
+    assert!(shown.contains("CT Prim  5  A\r\n"), "{shown:?}");
+    // Typed together, done one after the other.
+    window.send("set CT Prim 7\rshow CT Prim\r").await;
+    assert!(window.until("CT Prim  7").await.contains("5 -> 7"));
+    window.send("\x1b[A\x1b[A\x17\x1b[200~8\x1b[201~\r").await;
+    window.until("7 -> 8").await;
+    window.send("nonsense\x03exit\r").await;
+    let (rest, _, status) = said(window.channel).await;
+    assert!(rest.contains("nonsense^C"), "{rest}");
+    assert_eq!(status, 130, "the last command was given up");
+}
+
+#[tokio::test]
+async fn passwords_are_asked_for_unseen_and_a_session_ends_with_its_password() {
+    let (bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let mut window = Window::open(&connection, 80, 24).await;
+    window.send("passwd\r").await;
+    window.until("New password of 8650: ").await;
+    window.send("94758316\r").await;
+    let heard = window.until("The same again: ").await;
+    window.send("94758316\r").await;
+    let (rest, _, status) = said(window.channel).await;
+    assert!(rest.contains("8650 has a new password. Strength: fair"), "{rest}");
+    assert!(rest.ends_with("this session has ended: log in again\r\n"), "{rest}");
+    assert!(!heard.contains("9475") && !rest.contains("9475"));
+    assert_eq!(status, 0);
+    assert!(try_login(address, "8650", "94758316").await.is_some());
+    assert!(
+        bench.site.gate.events(&Caller::meter(), 0, 100).unwrap().iter().any(|event| event.effect == "new password")
+    );
+}
+
+#[tokio::test]
+async fn a_window_may_change_and_a_command_that_goes_on_is_stopped_with_ctrl_c() {
+    let (bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let mut window = Window::open(&connection, 80, 24).await;
+    window.channel.window_change(40, 24, 0, 0).await.unwrap();
+    let narrow = window.ask("help").await;
+    assert!(narrow.split("\r\n").skip(1).all(|line| line.chars().count() <= 42), "{narrow}");
+    window.send("events --follow\r").await;
+    window.until("--follow\x1b[?2004l\r\n").await;
+    bench.set(&[("CT Prim", "9")]);
+    window.until("-> 9").await;
+    window.send("lost\x03").await;
+    window.until("> ").await;
+    window.send("\x04").await;
+    let (rest, _, status) = said(window.channel).await;
+    assert_eq!((rest.as_str(), status), ("\x1b[?2004l\r\n", 0));
+}
+
+#[tokio::test]
+async fn without_a_window_lines_are_read_plainly_and_the_last_one_says_how_it_ended() {
+    let (bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let script = |lines: &'static str| async {
+        let channel = connection.channel_open_session().await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        channel.data_bytes(lines.as_bytes().to_vec()).await.unwrap();
+        channel.eof().await.unwrap();
+        said(channel).await
+    };
+    let (out, err, status) = script("# a script\n\nset CT Prim 8\r\nnonsense\nshow CT Prim").await;
+    assert_eq!(out, "Power Meter 1/CT Prim: 5 -> 8\nPower Meter 1/CT Prim  8  A\n");
+    assert!(err.starts_with("there is no command \"nonsense\""), "{err}");
+    assert_eq!(status, 0);
+    assert_eq!(script("show CT Prim\nnonsense\n").await.2, 1);
+    assert_eq!(script("nonsense\nexit\nshow\n").await.2, 1);
+    assert_eq!(script("").await, (String::new(), String::new(), 0));
+    let (_, err, status) = script("passwd USER3\nkF3$xy\nusers USER3 active\n").await;
+    assert_eq!((err.as_str(), status), ("", 0));
+    assert!(bench.site.view().settings.user(security::UserId::new(3).unwrap()).active);
+}
+
+#[tokio::test]
+async fn ten_megabytes_without_a_line_end_are_one_line_too_long() {
+    let (_bench, address) = meter(&[("SSH", "yes")]).await;
+    let connection = login(address, "8650", "0").await;
+    let channel = connection.channel_open_session().await.unwrap();
+    channel.request_shell(true).await.unwrap();
+    let piece = vec![b'x'; 32 << 10];
+    for _ in 0..320 {
+        channel.data_bytes(piece.clone()).await.unwrap();
+    }
+    channel.data_bytes(b"\nshow CT Prim\n".to_vec()).await.unwrap();
+    channel.eof().await.unwrap();
     let (out, err, status) = said(channel).await;
-    assert_eq!((out.as_str(), status), ("", 1));
-    assert!(err.starts_with("the interactive terminal is not part of this version"), "{err}");
-    assert!(err.ends_with("shows one\r\n"), "{err:?}");
+    assert_eq!(err, "a command has at most 1024 bytes: this one was not run\n");
+    assert_eq!((out.as_str(), status), ("Power Meter 1/CT Prim  5  A\n", 0));
 }
 
 #[tokio::test]

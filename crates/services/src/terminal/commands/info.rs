@@ -1,18 +1,17 @@
 //! `info`: what a meter is, in lines for people.
 
 use jiff::Timestamp;
-use meter::View;
-use security::{Ask, Path, Rights, Who};
+use security::{Ask, Rights};
 
-use super::{Output, aligned};
-use crate::faces::Faces;
+use crate::terminal::plain::{hanging, table};
+use crate::terminal::{Desk, Failed};
 
 /// What the meter is; security only for whoever may read it.
-pub(super) fn info(view: &View, faces: &Faces, path: Path, who: Who) -> Output {
-    if let Err(refusal) = view.may(path, who, Ask::Read) {
-        return Output::failed(refusal);
-    }
-    let info = crate::info::info(view, faces, path, who);
+pub(in crate::terminal) fn info(desk: &Desk, columns: Option<usize>) -> Result<String, Failed> {
+    let view = desk.view();
+    desk.may(&view, Ask::Read)?;
+    let room = columns.unwrap_or(usize::MAX);
+    let info = crate::info::info(&view, &desk.site.faces.borrow(), desk.path, desk.who());
     let time = Timestamp::from_millisecond(info.utc_ms).map_or_else(|_| "-".to_owned(), |time| format!("{time:.0}"));
     let mut rows = vec![
         row("Serial number", &info.serial),
@@ -23,23 +22,25 @@ pub(super) fn info(view: &View, faces: &Faces, path: Path, who: Who) -> Output {
         row("Time (UTC)", &time),
     ];
     rows.extend(info.factory_password.map(|factory| row("Factory password", yes_no(factory))));
-    let mut text = aligned(&rows);
+    let mut text = table(&rows, room);
     text.push_str("\nServices\n");
     let services = info.services.iter().filter(|(_, service)| service.available);
-    text.push_str(&aligned(&services.map(|(name, service)| service_row(name, service)).collect::<Vec<_>>()));
+    text.push_str(&table(&services.map(|(name, service)| service_row(name, service)).collect::<Vec<_>>(), room));
     if let Some(users) = &info.users {
         text.push_str("\nUsers\n");
         let user = |user: &api::User| {
             let rights: Rights = user.rights.iter().copied().collect();
             [format!("  {}", user.user), active(user.active).to_owned(), rights.to_string()]
         };
-        text.push_str(&aligned(&users.iter().map(user).collect::<Vec<_>>()));
+        text.push_str(&table(&users.iter().map(user).collect::<Vec<_>>(), room));
     }
     for remark in &info.remarks {
-        text.push_str(&format!("\n{remark}\n"));
+        text.push('\n');
+        text.push_str(&hanging("", remark, room));
     }
-    text.push_str(&format!("\nNot built: {}.\n", info.not_built.join(", ")));
-    Output::done(text)
+    text.push('\n');
+    text.push_str(&hanging("", &format!("Not built: {}.", info.not_built.join(", ")), room));
+    Ok(text)
 }
 
 fn row(name: &str, value: &str) -> [String; 2] {

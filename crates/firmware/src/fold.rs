@@ -1,8 +1,10 @@
 //! Lines that say the same of several accounts, as one: rows of the access table share a line, and a
-//! sentence that differs only in a name is written once, about `USERn`.
+//! sentence that differs only in a name is written once, about `USERn`. Every face that shows a plan to
+//! people folds it here, so that they show the same plan.
 
-use firmware::{Consequence, Kind, Severity};
 use security::UserId;
+
+use crate::consequence::{Consequence, Kind, Severity};
 
 /// What plans say of something that a release doesn't have, and the word for it in a narrow column.
 const NOT_PART: (&str, &str) = ("not part of the release", "absent");
@@ -12,19 +14,26 @@ const WHAT_THEY_HAD: &str = "what they had";
 const ANY_USER: &str = "USERn";
 
 /// A state as it stands in a narrow column.
-pub(crate) fn narrow(state: &str) -> &str {
+pub fn narrow(state: &str) -> &str {
     if state == NOT_PART.0 { NOT_PART.1 } else { state }
 }
 
 /// A line as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Row {
+pub struct Row {
+    /// What it is about.
     pub kind: Kind,
+    /// How much it matters.
     pub severity: Severity,
+    /// Whether the Setup in use shows it (B6).
     pub told: bool,
+    /// The clause it follows from.
     pub clause: String,
+    /// Which one, or which ones.
     pub subject: String,
+    /// How it is.
     pub before: String,
+    /// How it will be.
     pub after: String,
     /// None where the row says all of it, or the next row's sentence is also this one's.
     pub sentence: Option<String>,
@@ -32,7 +41,7 @@ pub(super) struct Row {
 
 impl Row {
     /// A line by itself.
-    pub(super) fn of(line: &Consequence) -> Self {
+    pub fn of(line: &Consequence) -> Self {
         Self {
             kind: line.kind,
             severity: line.severity,
@@ -45,13 +54,14 @@ impl Row {
         }
     }
 
-    pub(super) fn changes(&self) -> bool {
+    /// Whether anything is different afterwards.
+    pub fn changes(&self) -> bool {
         self.before != self.after
     }
 }
 
 /// The rows of lines of one kind.
-pub(super) fn rows(lines: &[&Consequence]) -> Vec<Row> {
+pub fn rows(lines: &[&Consequence]) -> Vec<Row> {
     let rows = lines.iter().map(|line| Row::of(line));
     match lines.first().map(|line| line.kind) {
         Some(Kind::Right) => rights(rows),

@@ -1,0 +1,94 @@
+//! `events` and `connections`: what happened, and who is there.
+
+use std::time::Duration;
+
+use meter::EventEntry;
+use security::Ask;
+
+use crate::info::utc_text;
+use crate::terminal::plain::{hanging, table};
+use crate::terminal::{Desk, Failed, Peer, table as commands};
+
+/// Events shown, unless another number is asked for.
+const EVENTS: usize = 20;
+/// Events shown at most: some hundred kilobytes.
+const MOST_EVENTS: usize = 500;
+/// How often `--follow` looks for new ones.
+const LOOK: Duration = Duration::from_secs(1);
+/// Texts of an event stand beside its head only where there is so much room for them.
+const BESIDE: usize = 48;
+
+pub(in crate::terminal) async fn events(desk: &Desk, words: &[&str], columns: Option<usize>) -> Result<String, Failed> {
+    let wrong = || Failed::from(format!("{}; N is at most {MOST_EVENTS}", commands::usage("events")));
+    let wanted = match words {
+        [] => EVENTS,
+        [number] => number.parse().ok().filter(|number| (1..=MOST_EVENTS).contains(number)).ok_or_else(wrong)?,
+        _ => return Err(wrong()),
+    };
+    let last = desk
+        .gate(move |gate, _, caller| {
+            // Those that the caller may not see are left out, so it is looked further back until there are
+            // enough, or no more.
+            let next = gate.next_event()?;
+            let mut back = wanted as u64;
+            loop {
+                let from = next.saturating_sub(back);
+                let mut found = gate.events(caller, from, MOST_BACK)?;
+                if found.len() >= wanted || from == 0 || back >= MOST_BACK as u64 {
+                    return Ok(found.split_off(found.len().saturating_sub(wanted)));
+                }
+                back *= 4;
+            }
+        })
+        .await?;
+    if last.is_empty() {
+        return Ok("no events\n".to_owned());
+    }
+    Ok(last.iter().map(|event| entry(event, columns)).collect())
+}
+
+/// How far back it is looked for events that somebody may see: the log's usual depth.
+const MOST_BACK: usize = 5_000;
+
+/// Shows events as they come, until it is interrupted.
+pub(in crate::terminal) async fn follow<P: Peer>(desk: &Desk, peer: &mut P) -> Result<String, Failed> {
+    let mut next = desk.gate(|gate, _, _| gate.next_event()).await?;
+    loop {
+        let new = desk.gate(move |gate, _, caller| gate.events(caller, next, MOST_EVENTS)).await?;
+        if let Some(last) = new.last() {
+            next = last.number + 1;
+            let columns = peer.columns();
+            let text: String = new.iter().map(|event| entry(event, columns)).collect();
+            peer.say(&text).await?;
+        }
+        tokio::select! {
+            interrupted = peer.interrupted() => {
+                interrupted?;
+                return Ok(String::new());
+            }
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+fn entry(event: &EventEntry, columns: Option<usize>) -> String {
+    let EventEntry { number, utc_ms, priority, user, path, cause, effect } = event;
+    let time = utc_text(*utc_ms).unwrap_or_else(|| "-".to_owned());
+    let head = format!("{number:>5}  {time}  {priority:>3}  {user:<6}  {path:<11}");
+    let text = format!("{cause} -> {effect}");
+    match columns {
+        None => format!("{head}  {text}\n"),
+        Some(columns) if columns >= head.len() + 2 + BESIDE => hanging(&format!("{head}  "), &text, columns),
+        Some(columns) => format!("{}\n{}", head.trim_end(), hanging("       ", &text, columns)),
+    }
+}
+
+pub(in crate::terminal) fn connections(desk: &Desk, columns: Option<usize>) -> Result<String, Failed> {
+    desk.may(&desk.view(), Ask::Read)?;
+    let mut rows = vec![["service", "user", "since (UTC)", "from"].map(str::to_owned)];
+    rows.extend(desk.site.connections.list().into_iter().map(|one| {
+        let since = utc_text(one.since_utc_ms).unwrap_or_default();
+        [one.service.title().to_owned(), one.who.to_string(), since, one.peer.to_string()]
+    }));
+    Ok(table(&rows, columns.unwrap_or(usize::MAX)))
+}
