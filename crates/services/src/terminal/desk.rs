@@ -47,7 +47,16 @@ impl Desk {
         F: FnOnce(&Gate, Now, &Caller) -> Result<T, GateError> + Send + 'static,
     {
         let (site, caller) = (Arc::clone(&self.site), self.caller);
-        let asked = tokio::task::spawn_blocking(move || ask(&site.gate, site.now(), &caller)).await;
+        self.off_the_network(move || ask(&site.gate, site.now(), &caller)).await
+    }
+
+    /// Does what may wait for the disk, off the network's threads.
+    pub(super) async fn off_the_network<T, F>(&self, ask: F) -> Result<T, Failed>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, GateError> + Send + 'static,
+    {
+        let asked = tokio::task::spawn_blocking(ask).await;
         Ok(asked.map_err(|_| Failed::Refused(BROKEN.to_owned()))??)
     }
 }

@@ -123,7 +123,7 @@ async fn carry_out<P: Peer + Send>(desk: &Desk, peer: &mut P, line: &str) -> Res
         ("passwd", words) => commands::passwd::passwd(desk, peer, words).await?,
         ("events", ["--follow" | "-f"]) => commands::log::follow(desk, peer).await?,
         ("events", words) => commands::log::events(desk, words, peer.columns()).await?,
-        ("connections", []) => commands::log::connections(desk, peer.columns())?,
+        ("connections", words) => commands::connections::connections(desk, words, peer.columns()).await?,
         ("clock", words) => commands::clock::clock(desk, words, peer.columns()).await?,
         ("upgrade", words) => commands::upgrade::upgrade(desk, peer, words).await?,
         (known, _) if table::find(known).is_some() => return Err(table::usage(known).into()),

@@ -75,10 +75,11 @@ pub(super) static COMMANDS: &[Command] = &[
     },
     Command {
         name: "connections",
-        usage: &["connections"],
-        help: "who is connected, from where and since when",
-        right: "Read",
-        more: "",
+        usage: &["connections", "connections end NUMBER", "connections lift LOGIN [SOURCE]"],
+        help: "who is connected or locked out; end one, lift one",
+        right: "Read; lock-outs, and to end or lift one, Security Config",
+        more: "NUMBER is a session's. LOGIN is 8650, USER1 to USER16, or unknown; without SOURCE, an address, it is \
+               lifted wherever it holds.",
     },
     Command {
         name: "clock",

@@ -265,7 +265,10 @@ async fn events_show_what_was_done_and_by_whom() {
     let desk = desk(&bench, Who::Standard);
     said(at(&desk, "set CT Prim 800").await);
     let text = said(at(&desk, "events 1").await);
-    assert!(text.contains("2026-01-01 00:00:00   10  8650    ssh          Power Meter 1/CT Prim = 5 -> 800"), "{text}");
+    assert!(
+        text.contains("2026-01-01 00:00:00   10  8650    ssh          Power Meter 1/CT Prim = 5 from 127.0.0.1 -> 800"),
+        "{text}"
+    );
     assert_eq!(text.lines().count(), 1);
     assert!(said(at(&desk, "events").await).contains("power up"));
     let narrow = said(with(&desk, "events 5", Some(50), &[]).await);
@@ -287,7 +290,7 @@ async fn the_clock_is_shown_and_set_with_the_right_for_it() {
     assert!(shown.contains("2026-01-01 00:01:31"), "{shown}");
     assert!(shown.contains("set by hand: 90.000 s ahead of the machine's clock"), "{shown}");
     let events = said(at(&standard, "events 1").await);
-    assert!(events.contains("Clock 1/UNIX Time = 1767225600.000 -> 1767225690.000"), "{events}");
+    assert!(events.contains("Clock 1/UNIX Time = 1767225600.000 from 127.0.0.1 -> 1767225690.000"), "{events}");
     for line in [
         "clock set yesterday",
         "clock set 1970-01-01T00:00:00Z",
@@ -426,5 +429,39 @@ proptest! {
             let _ = Completer::new(&desk).candidates(&line);
             Ok(())
         })?;
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_listed_and_ended_and_lock_outs_lifted_by_whoever_may() {
+    let bench = Bench::new("4.40.1");
+    bench.set_password("8650", "123456").await;
+    let peer = "192.0.2.7:5000".parse().unwrap();
+    for _ in 0..5 {
+        let wrong = security::Password::new("654321").unwrap();
+        bench.clock.advance_ms(60_000);
+        assert!(bench.site.login(Path::Ssh, "8650", wrong, peer).await.is_err());
+    }
+    let token = bench.site.open_session(&Caller::on(Path::Sftp, Who::Standard, peer));
+    let number = bench.site.session_number(&token).unwrap();
+    let desk = desk(&bench, Who::Standard);
+    let list = said(at(&desk, "connections").await);
+    assert!(list.contains("8650        ssh   15            192.0.2.7"), "{list}");
+    let nobody = self::desk(&bench, Who::Nobody);
+    for line in ["connections lift 8650".to_owned(), format!("connections end {number}")] {
+        assert!(refused(at(&nobody, &line).await).starts_with("this takes the front-panel password"));
+    }
+    assert_eq!(said(at(&desk, "connections lift 8650 192.0.2.7").await), "1 lock-out is lifted\n");
+    assert_eq!(
+        refused(at(&desk, "connections lift 8650").await),
+        "8650 is not locked out: `connections` shows the lock-outs there are\n"
+    );
+    assert!(said(at(&desk, "connections").await).contains("nobody is locked out"));
+    let ended = said(at(&desk, &format!("connections end {number}")).await);
+    assert_eq!(ended, format!("session {number} of 8650, sftp, is ended\n"));
+    assert!(!bench.site.gate.holds_session(bench.site.now(), &token));
+    assert!(refused(at(&desk, &format!("connections end {number}")).await).contains("session"));
+    for line in ["connections end", "connections end x", "connections lift root", "connections lift 8650 nowhere"] {
+        assert_eq!(refused(at(&desk, line).await).lines().count(), 1, "{line}");
     }
 }

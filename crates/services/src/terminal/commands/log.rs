@@ -1,12 +1,11 @@
-//! `events` and `connections`: what happened, and who is there.
+//! `events`: what happened.
 
 use std::time::Duration;
 
 use meter::EventEntry;
-use security::Ask;
 
 use crate::info::utc_text;
-use crate::terminal::plain::{hanging, table};
+use crate::terminal::plain::hanging;
 use crate::terminal::{Desk, Failed, Peer, table as commands};
 
 /// Events shown, unless another number is asked for.
@@ -81,14 +80,4 @@ fn entry(event: &EventEntry, columns: Option<usize>) -> String {
         Some(columns) if columns >= head.len() + 2 + BESIDE => hanging(&format!("{head}  "), &text, columns),
         Some(columns) => format!("{}\n{}", head.trim_end(), hanging("       ", &text, columns)),
     }
-}
-
-pub(in crate::terminal) fn connections(desk: &Desk, columns: Option<usize>) -> Result<String, Failed> {
-    desk.may(&desk.view(), Ask::Read)?;
-    let mut rows = vec![["service", "user", "since (UTC)", "from"].map(str::to_owned)];
-    rows.extend(desk.site.connections.list().into_iter().map(|one| {
-        let since = utc_text(one.since_utc_ms).unwrap_or_default();
-        [one.service.title().to_owned(), one.who.to_string(), since, one.peer.to_string()]
-    }));
-    Ok(table(&rows, columns.unwrap_or(usize::MAX)))
 }

@@ -1,6 +1,7 @@
 //! What each command does: words into a question to the gate, the gate's answer into text.
 
 pub(super) mod clock;
+pub(super) mod connections;
 pub(super) mod info;
 pub(super) mod log;
 pub(super) mod passwd;
