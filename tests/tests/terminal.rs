@@ -85,7 +85,13 @@ fn openssh_pastes_two_hundred_lines_into_a_terminal_and_each_is_run() {
 const KEYS: &str = r#"
 set timeout 20
 log_user 1
-proc must {what} { expect { -ex $what {} timeout { puts "NOT SEEN: $what"; exit 9 } eof { puts "ENDED BEFORE: $what"; exit 8 } } }
+proc must {what} {
+    expect {
+        -ex $what {}
+        timeout { puts "NOT SEEN: $what"; exit 9 }
+        eof { puts "ENDED BEFORE: $what"; exit 8 }
+    }
+}
 set stty_init "rows 24 columns 80"
 eval spawn $argv
 must "8650@MW-"
@@ -108,7 +114,10 @@ after 500
 send "\003"
 must "> "
 send "\004"
-expect { eof {} timeout { puts "STILL THERE"; exit 7 } }
+expect {
+    eof {}
+    timeout { puts "STILL THERE"; exit 7 }
+}
 catch wait result
 exit [lindex $result 3]
 "#;

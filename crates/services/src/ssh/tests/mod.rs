@@ -358,7 +358,7 @@ async fn a_window_may_change_and_a_command_that_goes_on_is_stopped_with_ctrl_c()
     let narrow = window.ask("help").await;
     assert!(narrow.split("\r\n").skip(1).all(|line| line.chars().count() <= 42), "{narrow}");
     window.send("events --follow\r").await;
-    window.until("--follow\x1b[?2004l\r\n").await;
+    window.until("Events follow as they come.\r\n").await;
     bench.set(&[("CT Prim", "9")]);
     window.until("-> 9").await;
     window.send("lost\x03").await;

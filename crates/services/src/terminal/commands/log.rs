@@ -51,7 +51,14 @@ const MOST_BACK: usize = 5_000;
 
 /// Shows events as they come, until it is interrupted.
 pub(in crate::terminal) async fn follow<P: Peer>(desk: &Desk, peer: &mut P) -> Result<String, Failed> {
-    let mut next = desk.gate(|gate, _, _| gate.next_event()).await?;
+    let mut next = desk
+        .gate(|gate, _, caller| {
+            let next = gate.next_event()?;
+            // Whoever may not see any is told so, rather than left waiting.
+            gate.events(caller, next, 1).map(|_| next)
+        })
+        .await?;
+    peer.say("Events follow as they come.\n").await?;
     loop {
         let new = desk.gate(move |gate, _, caller| gate.events(caller, next, MOST_EVENTS)).await?;
         if let Some(last) = new.last() {

@@ -5,6 +5,7 @@ use meter::{ChangeSet, Edit};
 use security::{AccountId, Ask, Password, Right, Who, password};
 use subtle::ConstantTimeEq;
 
+use crate::terminal::plain::hanging;
 use crate::terminal::{Desk, Failed, Peer, repeated, table};
 
 pub(in crate::terminal) async fn passwd<P: Peer>(desk: &Desk, peer: &mut P, words: &[&str]) -> Result<String, Failed> {
@@ -38,7 +39,9 @@ pub(in crate::terminal) async fn passwd<P: Peer>(desk: &Desk, peer: &mut P, word
     let made = desk.site.vault.make(password, storage, desk.site.gate.device_key()).await?;
     let change = ChangeSet { edits: vec![Edit::Password(account, made)], force: false };
     desk.gate(move |gate, now, caller| gate.apply(now, caller, change)).await?;
-    Ok(format!("{name} has a new password. Strength: {strength}.\nEvery session of {name} has ended.\n"))
+    let done = format!("{name} has a new password. Strength: {strength}.");
+    let columns = peer.columns().unwrap_or(usize::MAX);
+    Ok(hanging("", &done, columns) + &format!("Every session of {name} has ended.\n"))
 }
 
 /// The gate's word on it, before a hash is paid for it.
