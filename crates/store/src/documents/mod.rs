@@ -215,10 +215,10 @@ impl Documents {
         if from.is_root() || to.is_root() || (to.0.len() > from.0.len() && to.0.starts_with(&from.0)) {
             return Err(DocumentError::Misplaced(from.to_string()));
         }
-        if let Some(there) = self.look(to)? {
-            if !replace || moved.directory || there.is_dir() {
-                return Err(DocumentError::Exists(to.to_string()));
-            }
+        if let Some(there) = self.look(to)?
+            && (!replace || moved.directory || there.is_dir())
+        {
+            return Err(DocumentError::Exists(to.to_string()));
         }
         let height = if moved.directory { self.used(&self.at(from), from.0.len())?.height } else { 0 };
         if to.0.len() + height > MAX_DOCUMENT_DEPTH {
