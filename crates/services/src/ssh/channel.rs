@@ -5,15 +5,22 @@
 //! channels in a bounded queue: if whoever takes them also waits for the client to make room for output,
 //! the session waits for it, never reads that there is room, and all stands still.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, duplex, split};
+use tokio::io::{
+    AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, SimplexStream, duplex, simplex, split,
+};
+use tokio::sync::mpsc;
 
 /// How much of a client's data waits to be worked on: over a hundred thousand read requests.
 const PIPE: usize = 4 << 20;
 /// Output is sent in pieces of at most this much.
 const PIECE: usize = 64 << 10;
+/// Answers that wait to be sent: with the longest there are, 4 MiB.
+const ANSWERS: usize = 16;
+/// An answer shorter than this is sent with its neighbours.
+const SMALL: usize = 4 << 10;
 /// Extended data of this kind is standard error (RFC 4254, 5.2).
 pub(super) const STDERR: u32 = 1;
 
@@ -25,6 +32,7 @@ pub(super) struct Last {
 
 /// Runs `work` on a channel's data until it ends, or until the client closes the channel. `work` gives
 /// the exit status.
+#[expect(dead_code, reason = "what a shell will run on: a stream of bytes, not packets")]
 pub(super) async fn run<W, F>(channel: Channel<Msg>, work: W)
 where
     W: FnOnce(DuplexStream) -> F,
@@ -35,6 +43,25 @@ where
     let (output, input) = split(near);
     let work = async {
         let (exit_status, ()) = tokio::join!(work(far), send(output, &out));
+        finish(&out, exit_status).await;
+    };
+    tokio::select! {
+        () = drain(messages, input) => {}
+        () = work => {}
+    }
+}
+
+/// The same for work that answers packet by packet: a packet is sent as it is, without being copied into a pipe.
+pub(super) async fn run_packets<W, F>(channel: Channel<Msg>, work: W)
+where
+    W: FnOnce(ReadHalf<SimplexStream>, mpsc::Sender<Bytes>) -> F,
+    F: Future<Output = u32>,
+{
+    let (messages, out) = channel.split();
+    let (requests, input) = simplex(PIPE);
+    let (answers, waiting) = mpsc::channel(ANSWERS);
+    let work = async {
+        let (exit_status, ()) = tokio::join!(work(requests, answers), send_packets(waiting, &out));
         finish(&out, exit_status).await;
     };
     tokio::select! {
@@ -59,7 +86,7 @@ pub(super) async fn say(channel: Channel<Msg>, last: Last) {
 }
 
 /// Takes every message until the client closes the channel. Data nobody takes any more is dropped.
-async fn drain(mut messages: ChannelReadHalf, mut input: WriteHalf<DuplexStream>) {
+async fn drain(mut messages: ChannelReadHalf, mut input: impl AsyncWrite + Unpin) {
     while let Some(message) = messages.wait().await {
         match message {
             ChannelMsg::Data { data } => {
@@ -87,6 +114,24 @@ async fn send(mut output: ReadHalf<DuplexStream>, out: &ChannelWriteHalf<Msg>) {
                     return;
                 }
             }
+        }
+    }
+}
+
+/// Sends packets until there are no more, or nobody to take them. Small ones that wait together go together.
+async fn send_packets(mut waiting: mpsc::Receiver<Bytes>, out: &ChannelWriteHalf<Msg>) {
+    while let Some(mut packet) = waiting.recv().await {
+        if packet.len() < SMALL && !waiting.is_empty() {
+            let mut together = BytesMut::from(packet);
+            while together.len() < PIECE
+                && let Ok(next) = waiting.try_recv()
+            {
+                together.extend_from_slice(&next);
+            }
+            packet = together.freeze();
+        }
+        if out.data_bytes(packet).await.is_err() {
+            return;
         }
     }
 }

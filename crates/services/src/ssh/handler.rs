@@ -283,7 +283,8 @@ impl Handler for Conversation {
         }
         if let Some((waiting, login)) = self.begin(id, Service::Sftp, session)? {
             let tree = self.files.tree(login.caller(Path::Sftp));
-            self.at_work.spawn(channel::run(waiting.channel, |stream| sftp::serve(stream, login, tree)));
+            let serve = |requests, answers| sftp::serve(requests, answers, login, tree);
+            self.at_work.spawn(channel::run_packets(waiting.channel, serve));
         }
         Ok(())
     }

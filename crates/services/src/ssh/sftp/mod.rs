@@ -2,8 +2,10 @@
 //! means for the meter's files is [`crate::files`]'s to say; here it becomes an answer with the right code and the
 //! meter's own sentence.
 //!
-//! `session` answers requests, `extended` those that OpenSSH has added, `answer` writes answers down.
+//! `session` answers requests, `extended` those that OpenSSH has added, `answer` writes answers down, `ahead` reads
+//! files before they are asked for.
 
+mod ahead;
 mod answer;
 mod extended;
 mod session;
@@ -14,7 +16,8 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
 
 use super::login::Login;
 use crate::files::Tree;
@@ -30,8 +33,13 @@ const MAX_HANDLES: usize = 64;
 const MAX_NAMES: usize = 100;
 
 /// Serves files until the client ends or breaks the protocol. Gives the exit status.
-pub(super) async fn serve(mut stream: DuplexStream, login: Arc<Login>, tree: Tree) -> u32 {
-    match converse(&mut stream, &mut Session::new(login, tree)).await {
+pub(super) async fn serve(
+    mut requests: impl AsyncRead + Unpin,
+    answers: mpsc::Sender<Bytes>,
+    login: Arc<Login>,
+    tree: Tree,
+) -> u32 {
+    match converse(&mut requests, &answers, &mut Session::new(login, tree)).await {
         Ok(()) => 0,
         Err(error) => {
             tracing::debug!(%error, "SFTP channel ended");
@@ -40,9 +48,13 @@ pub(super) async fn serve(mut stream: DuplexStream, login: Arc<Login>, tree: Tre
     }
 }
 
-async fn converse(stream: &mut DuplexStream, session: &mut Session) -> io::Result<()> {
+async fn converse(
+    requests: &mut (impl AsyncRead + Unpin),
+    answers: &mpsc::Sender<Bytes>,
+    session: &mut Session,
+) -> io::Result<()> {
     loop {
-        let length = match stream.read_u32().await {
+        let length = match requests.read_u32().await {
             Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             length => length?,
         };
@@ -50,9 +62,8 @@ async fn converse(stream: &mut DuplexStream, session: &mut Session) -> io::Resul
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a packet of {length} bytes")));
         }
         let mut packet = vec![0; length as usize];
-        stream.read_exact(&mut packet).await?;
-        let answer = session.answer(packet.into()).await;
-        let answer = Bytes::try_from(answer).map_err(io::Error::other)?;
-        stream.write_all(&answer).await?;
+        requests.read_exact(&mut packet).await?;
+        let answer = session.answer(packet.into()).await?;
+        answers.send(answer).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
     }
 }

@@ -2,14 +2,16 @@
 //! may wait for the disk is done off the network's threads.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use framework::modules::security_options::Service;
 use russh_sftp::protocol::{
-    Attrs, Data, File, FileAttributes, Handle, Name, Open, OpenFlags, Packet, StatusCode, Version,
+    Attrs, Data, File, FileAttributes, Handle, Name, Open, OpenFlags, Packet, Read, StatusCode, Version,
 };
 
+use super::ahead::Ahead;
 use super::answer::{No, attributes, done, end, entry, status};
 use super::extended::OFFERED;
 use super::{MAX_DATA, MAX_HANDLES, MAX_NAMES};
@@ -28,11 +30,12 @@ pub(super) struct Session {
     tree: Arc<Tree>,
     held: BTreeMap<u32, Held>,
     next: u32,
+    ahead: Ahead,
 }
 
 impl Session {
     pub(super) fn new(login: Arc<Login>, tree: Tree) -> Self {
-        Self { login, tree: Arc::new(tree), held: BTreeMap::new(), next: 0 }
+        Self { login, tree: Arc::new(tree), held: BTreeMap::new(), next: 0, ahead: Ahead::default() }
     }
 
     /// How many handles are open.
@@ -41,22 +44,26 @@ impl Session {
         self.held.len()
     }
 
-    /// The answer to a packet, whatever it is.
-    pub(super) async fn answer(&mut self, mut packet: Bytes) -> Packet {
+    /// The answer to a packet, whatever it is, as a packet.
+    pub(super) async fn answer(&mut self, mut packet: Bytes) -> io::Result<Bytes> {
         // Type and request number stand at the beginning, even of a packet that makes no sense further on.
         let id = packet.get(1..5).and_then(|id| id.try_into().ok()).map_or(0, u32::from_be_bytes);
-        let Ok(request) = Packet::try_from(&mut packet) else {
-            return status(id, StatusCode::BadMessage, "this packet can't be read");
+        let answer = match Packet::try_from(&mut packet) {
+            Ok(Packet::Read(read)) => match self.read(id, &read).await {
+                Ok(Some(data)) => return Ok(data),
+                Ok(None) => Ok(end(id)),
+                Err(no) => Err(no),
+            },
+            Ok(request) => self.do_it(id, request).await,
+            Err(_) => Err(No(StatusCode::BadMessage, "this packet can't be read".to_owned())),
         };
-        match self.do_it(id, request).await {
-            Ok(packet) => packet,
-            Err(No(code, sentence)) => status(id, code, &sentence),
-        }
+        let answer = answer.unwrap_or_else(|No(code, sentence)| status(id, code, &sentence));
+        Bytes::try_from(answer).map_err(io::Error::other)
     }
 
     async fn do_it(&mut self, id: u32, request: Packet) -> Result<Packet, No> {
         let allowed = match request {
-            Packet::Read(_) | Packet::Write(_) => self.login.goes_on(Service::Sftp),
+            Packet::Write(_) => self.login.goes_on(Service::Sftp),
             _ => self.login.uses(Service::Sftp),
         };
         allowed.map_err(|sentence| No(StatusCode::PermissionDenied, sentence))?;
@@ -71,7 +78,6 @@ impl Session {
                 let entries = self.ask(move |tree| listing(tree, &open.path)).await?;
                 Ok(self.hold(id, Held::Directory(entries)))
             }
-            Packet::Read(read) => self.read(id, &read.handle, read.offset, read.len.min(MAX_DATA) as usize).await,
             Packet::Write(write) => {
                 let Held::Writing(writing) = self.held(&write.handle)? else {
                     return Err(No::failure("this file isn't open for writing"));
@@ -90,7 +96,9 @@ impl Session {
             },
             Packet::Close(close) => {
                 self.held(&close.handle)?;
-                let held = number(&close.handle).and_then(|number| self.held.remove(&number));
+                let number = number(&close.handle);
+                number.into_iter().for_each(|number| self.ahead.closed(number));
+                let held = number.and_then(|number| self.held.remove(&number));
                 if let Some(Held::Writing(writing)) = held {
                     self.ask(move |tree| tree.close(&writing)).await?;
                 }
@@ -150,22 +158,24 @@ impl Session {
         Ok(self.hold(id, held))
     }
 
-    async fn read(&mut self, id: u32, handle: &str, offset: u64, length: usize) -> Result<Packet, No> {
-        let data = match self.held(handle)? {
-            Held::File(file) => match &**file {
-                Content::Made { .. } => file.read(offset, length)?,
-                Content::Log(_) | Content::Stored(_) => {
-                    let file = Arc::clone(file);
-                    self.ask(move |_| file.read(offset, length)).await?
-                }
-            },
-            Held::Writing(writing) => {
-                let writing = Arc::clone(writing);
-                self.ask(move |_| writing.read_at(offset, length)).await?.into()
+    /// The answer to a read as a packet; none at the end of the file.
+    async fn read(&mut self, id: u32, read: &Read) -> Result<Option<Bytes>, No> {
+        self.login.goes_on(Service::Sftp).map_err(|sentence| No(StatusCode::PermissionDenied, sentence))?;
+        let length = read.len.min(MAX_DATA) as usize;
+        let writing = match (self.held(&read.handle)?, number(&read.handle)) {
+            (Held::File(file), Some(number)) => {
+                let file = Arc::clone(file);
+                return self.ahead.answer(id, (number, &file), read.offset, length).await;
             }
-            Held::Directory(_) => return Err(No::failure("this is an open directory")),
+            (Held::Writing(writing), _) => Arc::clone(writing),
+            _ => return Err(No::failure("this is an open directory")),
         };
-        if data.is_empty() && length > 0 { Ok(end(id)) } else { Ok(Data { id, data: data.into() }.into()) }
+        let offset = read.offset;
+        let data = self.ask(move |_| writing.read_at(offset, length)).await?;
+        if data.is_empty() && length > 0 {
+            return Ok(None);
+        }
+        Bytes::try_from(Packet::from(Data { id, data })).map(Some).map_err(|error| No::failure(error.to_string()))
     }
 
     async fn stat(&self, id: u32, path: String) -> Result<Packet, No> {
