@@ -250,7 +250,7 @@ impl Gate {
         }
         state.lockouts.lift(now.up_ms, account, from);
         let draft = |held: &LockOut| {
-            let cause = format!("lock-out of {} on {} from {}", LockOut::name(held.account), held.path, held.source);
+            let cause = format!("lock-out of {}, {}, {}", LockOut::name(held.account), held.path, held.source);
             Draft::kept(priority::WARNING, cause, "lifted")
         };
         let drafts = lifted.iter().map(draft).collect();

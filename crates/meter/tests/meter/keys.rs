@@ -99,7 +99,7 @@ fn keys_take_security_config_are_events_and_stay_over_a_restart() {
     assert!(gone.starts_with("USER1 has no SSH key SHA256:"), "{gone}");
     let events = gate.events(&Caller::meter(), 0, 100).unwrap();
     for (line, effect) in [(TWO, "added: USER1"), (ONE, "removed: USER1")] {
-        let cause = format!("SSH key {} (ssh-ed25519)", print(line));
+        let cause = format!("SSH key {} (ssh-ed25519) from 127.0.0.1", print(line));
         let found = events.iter().any(|event| event.cause == cause && event.effect == effect && event.user == "USER3");
         assert!(found, "{effect}: {events:#?}");
     }

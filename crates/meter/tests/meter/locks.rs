@@ -165,7 +165,7 @@ fn lock_outs_are_seen_and_lifted_with_security_config_only_and_that_is_an_event(
     let newest = gate.events(&owner, gate.next_event().unwrap() - 1, 1).unwrap().remove(0);
     assert_eq!(
         (newest.user.as_str(), newest.cause.as_str(), newest.effect.as_str()),
-        ("USER1", "lock-out of unknown user on ssh from 192.0.2.9", "lifted")
+        ("USER1", "lock-out of unknown user, ssh, 192.0.2.9 from 192.0.2.200", "lifted")
     );
     drop(gate);
     let gate = open(dir.path(), None);

@@ -186,7 +186,7 @@ fn the_clock_is_set_within_reason_by_whoever_may_and_stays_set_when_the_power_go
         let last = events.last().unwrap();
         assert_eq!(
             (last.cause.as_str(), last.effect.as_str()),
-            ("Clock 1/UNIX Time = 1767225690.010", "1767225660.000")
+            ("Clock 1/UNIX Time = 1767225690.010 from 127.0.0.1", "1767225660.000")
         );
         assert_eq!((last.user.as_str(), last.priority, last.utc_ms), ("8650", 10, NOW.utc_ms + 90_010));
     }

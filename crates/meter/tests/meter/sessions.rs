@@ -38,7 +38,7 @@ fn a_session_is_ended_by_its_own_or_by_security_config_and_nothing_goes_on_under
     let newest = gate.events(&owner, gate.next_event().unwrap() - 1, 1).unwrap().remove(0);
     assert_eq!(
         (newest.user.as_str(), newest.path.as_str(), newest.cause.as_str(), newest.effect.as_str()),
-        ("USER1", "setup", "session 2 of USER2 on ssh from 192.0.2.7", "ended")
+        ("USER1", "setup", "session 2 of USER2, ssh from 192.0.2.7", "ended")
     );
     let nobody = Caller::on(Path::Ssh, Who::Nobody, "192.0.2.7:1".parse().unwrap());
     assert!(matches!(gate.sessions(NOW, &nobody), Err(GateError::Refused(_))));
