@@ -7,20 +7,28 @@
 
 #![expect(clippy::panic, reason = "a finding is a panic")]
 
+mod doors;
 mod files;
 mod strangers;
 
+pub use doors::{setup, ssh, telnet, tls, web};
 pub use files::{comtrade, hashlist, package, template};
-pub use strangers::{documents, login, modbus};
+pub use strangers::{documents, editor, login, modbus};
 
 /// A target, by its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 13] = [
     ("modbus", modbus),
     ("login", login),
     ("documents", documents),
+    ("setup", setup),
+    ("ssh", ssh),
+    ("telnet", telnet),
+    ("web", web),
+    ("tls", tls),
+    ("editor", editor),
     ("package", package),
     ("hashlist", hashlist),
     ("template", template),

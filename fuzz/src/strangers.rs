@@ -100,3 +100,9 @@ pub fn documents(bytes: &[u8]) {
     there_and_back::<api::PlanRequest>(bytes);
     there_and_back::<api::ChangeRequest>(bytes);
 }
+
+/// The line editor of the terminals: behind the login over SSH, but it hears whatever a client types.
+pub fn editor(bytes: &[u8]) {
+    let entered = services::terminal::editor::fuzz(bytes);
+    assert!(entered <= bytes.len());
+}

@@ -18,6 +18,8 @@ pub mod security_file;
 pub mod setup;
 pub mod site;
 pub mod ssh;
+#[cfg(any(test, feature = "testbed"))]
+pub mod strangers;
 pub mod syslog;
 pub mod telnet;
 pub mod terminal;

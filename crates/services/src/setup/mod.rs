@@ -29,6 +29,7 @@ use meter::{Caller, GateError};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use security::{Ask, Path};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -87,7 +88,7 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
 }
 
 /// TLS 1.3 with the meter's own certificate; the provider is named, never the process's default.
-fn tls(keys: &Keys) -> Result<ServerConfig, rustls::Error> {
+pub fn tls(keys: &Keys) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let certificate = CertificateDer::from(keys.tls_certificate.clone());
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(keys.tls_key.to_vec()));
@@ -106,6 +107,15 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, connection: Connection)
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "Setup: no TLS 1.3 handshake"),
         Err(_) => return tracing::debug!(%peer, "Setup: the TLS handshake took too long"),
     };
+    converse(stream, connection).await;
+}
+
+/// One conversation inside TLS, over any stream.
+async fn converse<S>(stream: S, connection: Connection)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = connection.peer;
     let service = TowerToHyperService::new(router(Arc::new(connection)));
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(LONGEST_HEAD).max_headers(HEADERS);
@@ -120,6 +130,15 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, connection: Connection)
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "Setup connection ended");
     }
+}
+
+/// What a stranger says inside TLS, without a socket and without TLS: for fuzzers.
+#[cfg(any(test, feature = "testbed"))]
+pub(crate) async fn hear<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry: Entry)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    converse(stream, Connection { site, peer, entry }).await;
 }
 
 /// One client's connection.

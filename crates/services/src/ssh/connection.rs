@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use russh::Disconnect;
 use russh::server::Config;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -23,7 +23,10 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How long a client has to take the last message.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-pub(super) async fn serve(files: Arc<Files>, config: Arc<Config>, stream: TcpStream, peer: SocketAddr, entry: Entry) {
+pub(super) async fn serve<S>(files: Arc<Files>, config: Arc<Config>, stream: S, peer: SocketAddr, entry: Entry)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     entry.serves(login_path(files.site()).1);
     let (stream, _knife) = Severable::new(stream);
     let (report, logged_in) = oneshot::channel();

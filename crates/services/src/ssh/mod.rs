@@ -95,6 +95,17 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
     .await;
 }
 
+/// What a stranger says, without a socket: for fuzzers.
+#[cfg(any(test, feature = "testbed"))]
+pub(crate) async fn hear<S>(site: Arc<Site>, stream: S, peer: std::net::SocketAddr, entry: crate::connections::Entry)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let files = Arc::new(Files::new(site));
+    let config = config(&files.site().keys.ssh_host).expect("the bench has made the key");
+    connection::serve(files, Arc::new(config), stream, peer, entry).await;
+}
+
 /// A new Ed25519 host key, in OpenSSH's text form.
 ///
 /// # Errors

@@ -18,7 +18,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use framework::modules::security_options::Service;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 
 use crate::accept::{Door, Greeting, Keeps, accept};
 use crate::connections::Entry;
@@ -40,7 +41,11 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
     accept(listener, door, stop, |stream, peer, entry| serve(Arc::clone(&site), stream, peer, entry)).await;
 }
 
-async fn serve(site: Arc<Site>, stream: TcpStream, peer: SocketAddr, entry: Entry) {
+/// One conversation, over any stream.
+pub(crate) async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry: Entry)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let end = session::converse(site, stream, peer, entry, session::Limits::METER).await;
     tracing::debug!(%peer, %end, "Telnet connection ended");
 }

@@ -27,9 +27,9 @@ struct Client<S> {
     input: Vec<u8>,
 }
 
-impl Client<TcpStream> {
+impl Client<tokio::net::TcpStream> {
     async fn connect(address: SocketAddr) -> Self {
-        Client { stream: TcpStream::connect(address).await.unwrap(), input: Vec::new() }
+        Client { stream: tokio::net::TcpStream::connect(address).await.unwrap(), input: Vec::new() }
     }
 }
 

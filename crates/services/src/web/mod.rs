@@ -79,6 +79,7 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
         .await;
 }
 
+/// One conversation, over any stream.
 async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry: Entry, limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -98,6 +99,15 @@ where
         },
         () = silence(requests, limits.request) => tracing::debug!(%peer, "web connection closed: no further request"),
     }
+}
+
+/// What a stranger says, without a socket: for fuzzers.
+#[cfg(any(test, feature = "testbed"))]
+pub(crate) async fn hear<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry: Entry)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    serve(site, stream, peer, entry, Limits::METER).await;
 }
 
 /// Returns when no request has come for so long.

@@ -1,0 +1,101 @@
+//! Whole faces, each with a real meter behind it, as a stranger meets them: a connection's bytes, from the first
+//! to the hanging up. Time stands still but for what the face itself waits for, which passes at once.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use framework::modules::security_options::Service;
+use rustls::ServerConfig;
+use services::strangers;
+use services::testbed::Bench;
+use tokio::runtime::{Builder, Runtime};
+
+/// More than any page, template or list of a meter.
+const LARGEST_ANSWER: usize = 4 << 20;
+
+/// A meter, and the runtime that its faces live in.
+struct House {
+    bench: Bench,
+    runtime: Runtime,
+}
+
+impl House {
+    fn new(release: &str) -> Self {
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+        let bench = Bench::new(release);
+        if release == "4.40.1" {
+            bench.set(&[("SSH", "yes"), ("Web Server", "yes")]);
+        }
+        Self { bench, runtime }
+    }
+
+    fn hear(&self, service: Service, bytes: &[u8]) {
+        let answers = self.runtime.block_on(strangers::say(&self.bench.site, service, bytes));
+        assert!(answers.len() <= LARGEST_ANSWER, "{} bytes of answers", answers.len());
+        assert!(self.bench.site.connections.list().is_empty(), "who has hung up is off the list");
+    }
+}
+
+thread_local! {
+    static LEGACY: OnceCell<House> = const { OnceCell::new() };
+    static NEWEST: OnceCell<House> = const { OnceCell::new() };
+}
+
+fn newest(service: Service, bytes: &[u8]) {
+    NEWEST.with(|house| house.get_or_init(|| House::new("4.40.1")).hear(service, bytes));
+}
+
+fn legacy(service: Service, bytes: &[u8]) {
+    LEGACY.with(|house| house.get_or_init(|| House::new("4.0.9")).hear(service, bytes));
+}
+
+/// Setup's protocol inside TLS.
+pub fn setup(bytes: &[u8]) {
+    newest(Service::Setup, bytes);
+}
+
+/// SSH up to the key exchange, which a fuzzer can't pass.
+pub fn ssh(bytes: &[u8]) {
+    newest(Service::Ssh, bytes);
+}
+
+/// Telnet: the protocol, the banner and the login.
+pub fn telnet(bytes: &[u8]) {
+    legacy(Service::Telnet, bytes);
+}
+
+/// The web pages of both releases: the first byte says which.
+pub fn web(bytes: &[u8]) {
+    match bytes.split_first() {
+        Some((first, bytes)) if first % 2 == 0 => newest(Service::Web, bytes),
+        Some((_, bytes)) => legacy(Service::Web, bytes),
+        None => {}
+    }
+}
+
+/// The TLS handshake, with the library and the configuration that Setup has.
+pub fn tls(bytes: &[u8]) {
+    thread_local! {
+        static CONFIG: OnceCell<Arc<ServerConfig>> = const { OnceCell::new() };
+    }
+    let config = CONFIG.with(|config| Arc::clone(config.get_or_init(|| Arc::new(tls_config()))));
+    let Ok(mut server) = rustls::ServerConnection::new(config) else { panic!("a connection without bytes") };
+    let mut bytes = bytes;
+    while !bytes.is_empty() {
+        match server.read_tls(&mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(_) if server.process_new_packets().is_err() => return,
+            Ok(_) => {}
+        }
+    }
+    assert!(server.is_handshaking(), "nobody gets through without the other half of a handshake");
+}
+
+fn tls_config() -> ServerConfig {
+    let Ok(keys) = services::Keys::new("MW-2611A001-01") else { panic!("no keys") };
+    match services::setup::tls(&keys) {
+        Ok(config) => config,
+        Err(error) => panic!("{error}"),
+    }
+}
