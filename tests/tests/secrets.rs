@@ -60,7 +60,7 @@ fn b29_no_password_reaches_a_log() {
     let events = meter.setup(Some(("8650", OWN)), &["events", "--limit", "500", "--json"]).ok().out;
     assert_eq!(meter.stop(), 0);
     let said = std::fs::read_to_string(log).unwrap();
-    assert!(said.lines().count() > 20, "the log is verbose: {said}");
+    assert!(said.lines().count() > 10, "the log is verbose: {said}");
     assert!(!grep(&dir.path().join("state"), WRONG), "what was tried is kept nowhere");
     for secret in [OWN, WRONG] {
         let numbers = format!("{:?}", secret.as_bytes());

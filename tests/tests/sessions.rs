@@ -59,7 +59,7 @@ fn a_session_is_seen_and_ended_and_its_client_notices() {
     assert_ne!(client.wait().unwrap().code(), Some(0), "the client is cut off");
     assert_eq!(meter.setup(OWNER, &["connections", "end", &number]).status, 1, "it is over");
     let events = meter.setup(OWNER, &["events", "--json"]).ok().out;
-    assert!(events.contains(&format!("session {number} of 8650 on ssh from 127.0.0.1")), "{events}");
+    assert!(events.contains(&format!("session {number} of 8650, ssh from 127.0.0.1")), "{events}");
 }
 
 #[test]
