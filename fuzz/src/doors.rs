@@ -50,27 +50,16 @@ fn legacy(service: Service, bytes: &[u8]) {
     LEGACY.with(|house| house.get_or_init(|| House::new("4.0.9")).hear(service, bytes));
 }
 
-/// Setup's protocol inside TLS.
-pub fn setup(bytes: &[u8]) {
-    newest(Service::Setup, bytes);
-}
-
-/// SSH up to the key exchange, which a fuzzer can't pass.
-pub fn ssh(bytes: &[u8]) {
-    newest(Service::Ssh, bytes);
-}
-
-/// Telnet: the protocol, the banner and the login.
-pub fn telnet(bytes: &[u8]) {
-    legacy(Service::Telnet, bytes);
-}
-
-/// The web pages of both releases: the first byte says which.
-pub fn web(bytes: &[u8]) {
-    match bytes.split_first() {
-        Some((first, bytes)) if first % 2 == 0 => newest(Service::Web, bytes),
-        Some((_, bytes)) => legacy(Service::Web, bytes),
-        None => {}
+/// A face, which the first byte picks: Setup's protocol inside TLS, SSH up to the key exchange (which a fuzzer
+/// can't pass), the web pages of either release, Telnet with its banner and login.
+pub fn faces(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    match first % 5 {
+        0 => newest(Service::Setup, bytes),
+        1 => newest(Service::Ssh, bytes),
+        2 => newest(Service::Web, bytes),
+        3 => legacy(Service::Web, bytes),
+        _ => legacy(Service::Telnet, bytes),
     }
 }
 

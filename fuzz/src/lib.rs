@@ -11,23 +11,21 @@ mod doors;
 mod files;
 mod strangers;
 
-pub use doors::{setup, ssh, telnet, tls, web};
+pub use doors::{faces, tls};
 pub use files::{comtrade, hashlist, package, template};
-pub use strangers::{documents, editor, login, modbus};
+pub use strangers::{documents, editor, login, modbus, telnet};
 
 /// A target, by its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 11] = [
     ("modbus", modbus),
     ("login", login),
     ("documents", documents),
-    ("setup", setup),
-    ("ssh", ssh),
     ("telnet", telnet),
-    ("web", web),
     ("tls", tls),
+    ("faces", faces),
     ("editor", editor),
     ("package", package),
     ("hashlist", hashlist),

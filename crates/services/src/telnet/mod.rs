@@ -49,3 +49,25 @@ where
     let end = session::converse(site, stream, peer, entry, session::Limits::METER).await;
     tracing::debug!(%peer, %end, "Telnet connection ended");
 }
+
+/// What a client's bytes come to, without I/O: for fuzzers.
+#[cfg(any(test, feature = "testbed"))]
+#[derive(Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Lines entered, those too long among them.
+    pub lines: usize,
+    /// Bytes of answers to the protocol's own requests.
+    pub replied: usize,
+    /// Whether the connection was ended.
+    pub ended: bool,
+}
+
+/// Takes a client's bytes in pieces.
+#[cfg(any(test, feature = "testbed"))]
+pub fn hear(pieces: &[&[u8]]) -> Heard {
+    let (mut filter, mut editor) = (filter::Filter::default(), line::Editor::default());
+    let (mut data, mut reply) = (Vec::new(), Vec::new());
+    let ended = pieces.iter().any(|piece| filter.take(piece, &mut data, &mut reply).is_err());
+    let lines = data.iter().filter_map(|byte| editor.take(*byte)).count();
+    Heard { lines, replied: reply.len(), ended }
+}
