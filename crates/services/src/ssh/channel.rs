@@ -8,9 +8,7 @@
 use bytes::{Bytes, BytesMut};
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
-use tokio::io::{
-    AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, SimplexStream, duplex, simplex, split,
-};
+use tokio::io::{AsyncWrite, AsyncWriteExt, ReadHalf, SimplexStream, duplex, simplex, split};
 use tokio::sync::mpsc;
 
 /// How much of a client's data waits to be worked on: over a hundred thousand read requests.
@@ -30,29 +28,9 @@ pub(super) struct Last {
     pub(super) exit_status: u32,
 }
 
-/// Runs `work` on a channel's data until it ends, or until the client closes the channel. `work` gives
-/// the exit status.
-#[expect(dead_code, reason = "what a shell will run on: a stream of bytes, not packets")]
+/// Runs `work` on a channel's data until it ends, or until the client closes the channel. What it answers goes packet
+/// by packet, each as it is, without being copied into a pipe. `work` gives the exit status.
 pub(super) async fn run<W, F>(channel: Channel<Msg>, work: W)
-where
-    W: FnOnce(DuplexStream) -> F,
-    F: Future<Output = u32>,
-{
-    let (messages, out) = channel.split();
-    let (near, far) = duplex(PIPE);
-    let (output, input) = split(near);
-    let work = async {
-        let (exit_status, ()) = tokio::join!(work(far), send(output, &out));
-        finish(&out, exit_status).await;
-    };
-    tokio::select! {
-        () = drain(messages, input) => {}
-        () = work => {}
-    }
-}
-
-/// The same for work that answers packet by packet: a packet is sent as it is, without being copied into a pipe.
-pub(super) async fn run_packets<W, F>(channel: Channel<Msg>, work: W)
 where
     W: FnOnce(ReadHalf<SimplexStream>, mpsc::Sender<Bytes>) -> F,
     F: Future<Output = u32>,
@@ -97,23 +75,6 @@ async fn drain(mut messages: ChannelReadHalf, mut input: impl AsyncWrite + Unpin
             }
             ChannelMsg::Close => return,
             _ => {}
-        }
-    }
-}
-
-/// Sends output until there is no more, or nobody to take it.
-async fn send(mut output: ReadHalf<DuplexStream>, out: &ChannelWriteHalf<Msg>) {
-    let mut piece = bytes::BytesMut::new();
-    loop {
-        piece.reserve(PIECE);
-        match output.read_buf(&mut piece).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
-                let piece: Bytes = piece.split().freeze();
-                if out.data_bytes(piece).await.is_err() {
-                    return;
-                }
-            }
         }
     }
 }
