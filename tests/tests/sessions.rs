@@ -95,5 +95,5 @@ fn a_lock_out_is_seen_survives_a_restart_and_is_lifted() {
     assert!(lifted.contains("1 lock-out lifted"), "{lifted}");
     sftp(port, "8650", OWN, "ls\n").ok();
     let events = meter.setup(OWNER, &["events", "--json"]).ok().out;
-    assert!(events.contains("lock-out of 8650 on sftp from 127.0.0.1") && events.contains("lifted"), "{events}");
+    assert!(events.contains("lock-out of 8650, sftp, 127.0.0.1") && events.contains("lifted"), "{events}");
 }
