@@ -219,3 +219,95 @@ impl Module for Running {
         complete.drain(..complete.len().saturating_sub(self.count));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use metrology::EnergyRegisters;
+
+    use super::*;
+    use crate::register::Value;
+
+    /// A module with sub-intervals of so many seconds, and what it shows after readings at these times, in
+    /// milliseconds: SWinDemand, PredDemand, Time Left, Interval End.
+    fn shown(length_s: u32, count: u32, readings: &[(i64, Option<f64>)]) -> Vec<[f64; 4]> {
+        let setup = [(LENGTH, length_s), (COUNT, count)];
+        let setup = setup.map(|(name, value)| (name.to_owned(), Value::Number(f64::from(value))));
+        let mut module = SlidingWindowDemand.start(&ModuleSetup { setup: setup.into(), ..ModuleSetup::default() });
+        let energy = EnergyRegisters::default();
+        let show = |(utc_ms, reading): &(i64, Option<f64>)| {
+            let tick = Tick { utc_ms: *utc_ms, quantities: None, energy: &energy };
+            let mut outputs = [f64::NAN; 4];
+            module.advance(&tick, &[*reading]);
+            module.evaluate(&tick, &[*reading], &mut outputs);
+            // "Not available" as a number that none of these readings makes.
+            outputs.map(|output| if output.is_nan() { -1.0 } else { output })
+        };
+        readings.iter().map(show).collect()
+    }
+
+    #[track_caller]
+    fn ends_with(length_s: u32, count: u32, readings: &[(i64, Option<f64>)], expected: [f64; 4]) {
+        assert_eq!(shown(length_s, count, readings).last(), Some(&expected), "{readings:?}");
+    }
+
+    const NONE: f64 = -1.0;
+
+    #[test]
+    fn sub_intervals_lie_on_multiples_of_their_length_whenever_the_meter_starts() {
+        // Started in the middle of 0 to 4 s: a short one of two seconds, then a whole one.
+        let readings: Vec<_> = [3.0, 5.0, 8.0, 8.0, 6.0, 6.0, 1.0].into_iter().zip(3..).collect();
+        let readings: Vec<_> = readings.into_iter().map(|(reading, second)| (second * 1000, Some(reading))).collect();
+        assert_eq!(
+            shown(4, 1, &readings),
+            [
+                [NONE, 3.0, 1.0, 0.0],
+                [4.0, NONE, 4.0, 1.0],
+                [4.0, 8.0, 3.0, 0.0],
+                [4.0, 8.0, 2.0, 0.0],
+                [4.0, 22.0 / 3.0, 1.0, 0.0],
+                [7.0, NONE, 4.0, 1.0],
+                [7.0, 1.0, 3.0, 0.0],
+            ]
+        );
+    }
+
+    #[test]
+    fn a_window_slides_over_its_sub_intervals_and_is_predicted_as_documented() {
+        let readings: Vec<_> = (1..=9).map(|second| (second * 1000, Some(second as f64))).collect();
+        // 1 2 | 3 4 | 5 6 | 7 8 | 9: the last three are 3 to 8; 5 to 8 stay, and 9 is taken to hold for two seconds.
+        ends_with(2, 3, &readings, [33.0 / 6.0, (26.0 + 18.0) / 6.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn gaps_make_short_and_are_never_filled() {
+        let at = |seconds: &[(i64, f64)]| -> Vec<_> { seconds.iter().map(|(s, v)| (s * 1000, Some(*v))).collect() };
+        // The source is lost for a second.
+        ends_with(
+            4,
+            1,
+            &[(1000, Some(2.0)), (2000, None), (3000, Some(4.0)), (4000, Some(6.0))],
+            [4.0, NONE, 4.0, 1.0],
+        );
+        // One whole sub-interval without power counts for nothing in the window, and two push all else out of it.
+        ends_with(2, 2, &at(&[(1, 5.0), (2, 5.0), (5, 1.0)]), [5.0, (1.0 + 1.0) / 2.0, 1.0, 1.0]);
+        ends_with(2, 2, &at(&[(1, 5.0), (2, 5.0), (7, 1.0)]), [NONE, 1.0, 1.0, 1.0]);
+        // The clock is set back: what ran ends.
+        ends_with(4, 1, &at(&[(9, 5.0), (10, 7.0), (1, 1.0)]), [6.0, 1.0, 3.0, 1.0]);
+    }
+
+    #[test]
+    fn a_second_belongs_to_the_sub_interval_that_most_of_it_lies_in() {
+        let late = [(1300, Some(1.0)), (2300, Some(3.0)), (3300, Some(5.0))];
+        ends_with(2, 1, &late[..2], [2.0, NONE, 1.7, 1.0]);
+        ends_with(2, 1, &late, [2.0, 5.0, 0.7, 0.0]);
+        let early = [(1800, Some(1.0)), (2800, Some(3.0))];
+        ends_with(2, 1, &early, [1.0, 3.0, 1.2, 1.0]);
+    }
+
+    #[test]
+    fn no_time_is_out_of_range() {
+        for utc_ms in [i64::MIN, -1, 0, i64::MAX] {
+            shown(5940, 15, &[(utc_ms, Some(1.0)), (0, Some(1.0)), (utc_ms, None)]);
+        }
+    }
+}
