@@ -328,7 +328,7 @@ async fn demand_is_shown_and_reset_with_the_right_for_it() {
     let ended = said(at(&standard, "demand reset").await);
     assert!(ended.starts_with("demand is reset; the maxima were\n") && ended.contains("15.000"), "{ended}");
     let shown = said(at(&standard, "demand").await);
-    assert!(shown.contains("kW sd mx    -       kW    -\n"), "{shown}");
+    assert!(shown.contains("kW sd mx    -      kW    -\n"), "{shown}");
     assert!(shown.ends_with("reset 1 times, last 2026-01-01 00:00:03 UTC\n"), "{shown}");
     let events = said(at(&standard, "events 1").await);
     assert!(events.contains("demand reset from 127.0.0.1 -> kW sd mx was 15.000 kW at 1767225602; kVAR"), "{events}");
