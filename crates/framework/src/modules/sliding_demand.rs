@@ -115,8 +115,10 @@ impl Sum {
         (self.seconds > 0).then(|| self.total / f64::from(self.seconds))
     }
 
+    /// With one more reading. One that makes no number of the sum is a gap: a memory holds finite numbers alone.
     fn with(self, reading: f64) -> Self {
-        Self { total: self.total + reading, seconds: self.seconds.saturating_add(1) }
+        let total = self.total + reading;
+        if total.is_finite() { Self { total, seconds: self.seconds.saturating_add(1) } } else { self }
     }
 }
 
@@ -302,6 +304,12 @@ mod tests {
         ends_with(2, 1, &late, [2.0, 5.0, 0.7, 0.0]);
         let early = [(1800, Some(1.0)), (2800, Some(3.0))];
         ends_with(2, 1, &early, [1.0, 3.0, 1.2, 1.0]);
+    }
+
+    #[test]
+    fn a_reading_that_makes_no_number_of_the_sum_is_a_gap() {
+        let readings = [(1000, Some(f64::MAX)), (2000, Some(f64::MAX)), (3000, Some(f64::INFINITY))];
+        ends_with(3, 1, &readings, [f64::MAX, NONE, 3.0, 1.0]);
     }
 
     #[test]
