@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub listening: &'a BTreeMap<Service, bool>,
     /// Whether every energy counter is at least where it was.
     pub energy_kept: bool,
+    /// Whether no maximum of the demand has fallen and no reset was counted.
+    pub demand_kept: bool,
     /// Whether the event log goes on from where it was.
     pub events_kept: bool,
 }
@@ -113,7 +115,11 @@ fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String
             lines::CLOCK => lines::KEPT.to_owned(),
             register => lines::shown(facts.after.option(register)),
         },
-        Kind::Log => kept(if line.subject == lines::ENERGY { facts.energy_kept } else { facts.events_kept }),
+        Kind::Log => kept(match line.subject.as_str() {
+            lines::ENERGY => facts.energy_kept,
+            lines::DEMAND => facts.demand_kept,
+            _ => facts.events_kept,
+        }),
         Kind::Template => kept(modules(facts.before).eq(modules(facts.after))),
         Kind::Notice => line.after.clone(),
     }
@@ -169,8 +175,15 @@ mod tests {
         let before = factory(&legacy());
         let migration = migrate(&before, &legacy(), &current(), &Choices::default());
         let release = current();
-        let facts =
-            Facts { before: &before, after, release: &release, listening, energy_kept: true, events_kept: true };
+        let facts = Facts {
+            before: &before,
+            after,
+            release: &release,
+            listening,
+            energy_kept: true,
+            demand_kept: true,
+            events_kept: true,
+        };
         let lines = compare(&migration.consequences, &facts);
         lines.into_iter().filter(|line| !line.same).map(|line| format!("{}: {}", line.subject, line.found)).collect()
     }

@@ -3,6 +3,7 @@
 
 use metrology::{EnergyRegisters, Quantities};
 
+use crate::memory::Kept;
 use crate::register::SetupRegister;
 use crate::template::ModuleSetup;
 
@@ -17,12 +18,15 @@ pub struct Tick<'a> {
     pub energy: &'a EnergyRegisters,
 }
 
+/// Stands for the unit of whatever a module's first input is linked to.
+pub const SAME_AS_SOURCE: &str = "=";
+
 /// An output register of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputRegister {
     /// The factory name.
     pub name: String,
-    /// The unit, or nothing.
+    /// The unit, nothing, or [`SAME_AS_SOURCE`].
     pub unit: &'static str,
     /// How many decimals people are shown.
     pub decimals: u8,
@@ -62,16 +66,35 @@ pub trait Kind: Sync {
 
 /// A running module.
 pub trait Module: Send {
-    /// One second's work: `inputs` in the order of [`Kind::inputs`] (none where unlinked or not
+    /// Takes one second in, for modules that remember anything. `inputs` as below.
+    fn advance(&mut self, _tick: &Tick<'_>, _inputs: &[Option<f64>]) {}
+
+    /// What the module shows; changes nothing. `inputs` in the order of [`Kind::inputs`] (none where unlinked or not
     /// available), `outputs` in the order of [`Kind::outputs`]; NaN says "not available".
-    fn evaluate(&mut self, tick: &Tick<'_>, inputs: &[Option<f64>], outputs: &mut [f64]);
+    fn evaluate(&self, tick: &Tick<'_>, inputs: &[Option<f64>], outputs: &mut [f64]);
+
+    /// Whether what it shows is what it remembers.
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// What outlives a restart, if there is anything.
+    fn keep(&self) -> Option<Kept> {
+        None
+    }
+
+    /// Goes on from what it kept; from nothing if it kept nothing.
+    fn resume(&mut self, _kept: Option<&Kept>) {}
+
+    /// The demand is reset at this time, UTC in milliseconds since 1970.
+    fn reset_demand(&mut self, _utc_ms: i64) {}
 }
 
 /// A module that only holds set-up.
 struct Idle;
 
 impl Module for Idle {
-    fn evaluate(&mut self, _: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
+    fn evaluate(&self, _: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
         outputs.fill(f64::NAN);
     }
 }

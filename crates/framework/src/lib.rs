@@ -8,6 +8,7 @@
 
 pub mod dcf;
 pub mod kind;
+pub mod memory;
 pub mod modules;
 pub mod network;
 pub mod register;
@@ -16,6 +17,7 @@ pub mod template;
 
 pub use dcf::{Dcf, DcfError};
 pub use kind::{Kind, OutputRegister, Tick};
+pub use memory::Memory;
 pub use network::{Directory, Framework, Readings};
 pub use register::{Range, SetupRegister, Value, ValueError};
 pub use scf::{Scf, ScfError};

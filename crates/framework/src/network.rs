@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::kind::{Module, Tick};
+use crate::kind::{Module, SAME_AS_SOURCE, Tick};
+use crate::memory::{self, Memory};
 use crate::template::{LONGEST_CHAIN, ModuleName, RegisterName, Template, TemplateError, shown};
 
 /// An output register of a meter, as people find it.
@@ -93,6 +94,9 @@ pub struct Framework {
 }
 
 struct Node {
+    name: ModuleName,
+    /// Where its values come from, for what it remembers.
+    origin: String,
     module: Box<dyn Module>,
     /// Positions of the linked outputs, in the order of the kind's inputs.
     inputs: Vec<Option<usize>>,
@@ -110,6 +114,8 @@ impl Framework {
                 let setup = &template.modules[&name];
                 let linked = |input: &&str| setup.inputs.get(*input).and_then(|target| directory.position(target));
                 Node {
+                    name,
+                    origin: memory::origin(template, name),
                     module: name.kind().start(setup),
                     inputs: name.kind().inputs().iter().map(linked).collect(),
                     outputs: ranges[&name].clone(),
@@ -124,18 +130,66 @@ impl Framework {
         &self.directory
     }
 
-    /// One second's readings.
+    /// One second passes: its readings.
     pub fn evaluate(&mut self, tick: &Tick<'_>) -> Readings {
         let mut values = vec![f64::NAN; self.directory.outputs.len()];
-        let mut inputs = Vec::with_capacity(16);
         for node in &mut self.nodes {
-            inputs.clear();
-            inputs.extend(
-                node.inputs.iter().map(|at| at.and_then(|at| Some(values[at]).filter(|value| value.is_finite()))),
-            );
+            let inputs = node.inputs(&values);
+            node.module.advance(tick, &inputs);
             node.module.evaluate(tick, &inputs, &mut values[node.outputs.clone()]);
         }
         Readings { directory: Arc::clone(&self.directory), values, utc_ms: tick.utc_ms }
+    }
+
+    /// The readings without a second passing: what modules remember is shown and stays as it is.
+    pub fn show(&self, tick: &Tick<'_>) -> Readings {
+        let mut values = vec![f64::NAN; self.directory.outputs.len()];
+        for node in &self.nodes {
+            node.module.evaluate(tick, &node.inputs(&values), &mut values[node.outputs.clone()]);
+        }
+        Readings { directory: Arc::clone(&self.directory), values, utc_ms: tick.utc_ms }
+    }
+
+    /// The same, for what modules remember alone: all other readings stay as they were.
+    pub fn show_remembered(&self, tick: &Tick<'_>, before: &Readings) -> Readings {
+        if !Arc::ptr_eq(&self.directory, &before.directory) {
+            return self.show(tick);
+        }
+        let mut readings = before.clone();
+        for node in self.nodes.iter().filter(|node| node.module.remembers()) {
+            let inputs = node.inputs(&readings.values);
+            node.module.evaluate(tick, &inputs, &mut readings.values[node.outputs.clone()]);
+        }
+        readings
+    }
+
+    /// What the modules remember.
+    pub fn memory(&self) -> Memory {
+        let mut memory = Memory::default();
+        for node in &self.nodes {
+            if let Some(kept) = node.module.keep() {
+                memory.insert(node.name, &node.origin, kept);
+            }
+        }
+        memory
+    }
+
+    /// Goes on from a memory. What a module of today has nothing to do with is left out.
+    pub fn resume(&mut self, memory: &Memory) {
+        for node in &mut self.nodes {
+            node.module.resume(memory.of(node.name, &node.origin));
+        }
+    }
+
+    /// Resets the demand: maxima begin anew, and the reset is counted.
+    pub fn reset_demand(&mut self, utc_ms: i64) {
+        self.nodes.iter_mut().for_each(|node| node.module.reset_demand(utc_ms));
+    }
+}
+
+impl Node {
+    fn inputs(&self, values: &[f64]) -> Vec<Option<f64>> {
+        self.inputs.iter().map(|at| at.and_then(|at| Some(values[at]).filter(|value| value.is_finite()))).collect()
     }
 }
 
@@ -154,7 +208,28 @@ fn list_outputs(template: &Template) -> (Directory, Ranges) {
         }
         ranges.insert(*module, first..directory.outputs.len());
     }
+    for at in 0..directory.outputs.len() {
+        directory.outputs[at].unit = unit(template, &directory, at);
+    }
     (directory, ranges)
+}
+
+/// An output's unit, along the links to where it comes from.
+fn unit(template: &Template, directory: &Directory, output: usize) -> &'static str {
+    let mut at = output;
+    for _ in 0..LONGEST_CHAIN {
+        let Output { name, unit, .. } = &directory.outputs[at];
+        if *unit != SAME_AS_SOURCE {
+            return unit;
+        }
+        let input = name.module.kind().inputs().first();
+        let linked = input.and_then(|input| template.modules.get(&name.module)?.inputs.get(*input));
+        match linked.and_then(|target| directory.position(target)) {
+            Some(source) => at = source,
+            None => return "",
+        }
+    }
+    ""
 }
 
 /// How far the walk along a module's links has come: not listed, on the way, or its chain's length.

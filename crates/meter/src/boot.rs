@@ -15,6 +15,7 @@ use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, S
 
 use crate::chain::{self, Newest, Sealer};
 use crate::clock::Ahead;
+use crate::demand;
 use crate::ended::Waiting;
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
@@ -263,7 +264,9 @@ pub(crate) fn resume(
     let settings = settings(&stored.active, &credentials, &carried)?;
     let energy = energy(&stored)?;
     let mut framework = Framework::build(&settings.template)?;
-    let readings = framework.evaluate(&Tick { utc_ms: 0, quantities: None, energy: &energy });
+    let memory = demand::stored(&stored)?;
+    framework.resume(&memory);
+    let readings = framework.show(&Tick { utc_ms: 0, quantities: None, energy: &energy });
     let ports = match stored.records.get(PORTS) {
         Some(ports) => serde_json::from_str(ports).map_err(|error| GateError::Unreadable(error.to_string()))?,
         None => BTreeMap::new(),
@@ -285,6 +288,7 @@ pub(crate) fn resume(
         settings: Arc::new(settings),
         credentials,
         framework,
+        memory,
         energy,
         readings,
         generation: 1,

@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use firmware::report::{Facts, Line, Outcome, Report, compare};
 use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
+use framework::Memory;
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
 use store::{NewSlot, PackageId};
 
+use crate::demand;
 use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
@@ -61,6 +63,7 @@ struct Before {
     settings: Arc<Settings>,
     credentials: Credentials,
     energy: EnergyRegisters,
+    memory: Memory,
     next_event: u64,
 }
 
@@ -131,6 +134,7 @@ impl Gate {
             settings: Arc::clone(&state.settings),
             credentials: state.credentials.clone(),
             energy: state.energy,
+            memory: state.memory.clone(),
             next_event: state.store.next_event(state.id)?,
         };
         let number = state.generation;
@@ -317,6 +321,7 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
         release: &ticket.to.release,
         listening: &facing.listening,
         energy_kept: EnergyRegister::ALL.iter().all(kept),
+        demand_kept: demand::stored(&stored)?.goes_on_from(&ticket.before.memory),
         events_kept: stored.events.next_number >= ticket.before.next_event,
     };
     let lines = compare(&ticket.plan.consequences, &facts);

@@ -105,6 +105,9 @@ pub enum GateError {
     /// A time that nobody means.
     #[error("a meter's clock is set to a time from 2000 to 2099: check the year")]
     ClockRange,
+    /// No maximum to reset.
+    #[error("this meter's template has no Maximum module, so there is no demand to reset: load a template that has")]
+    NoDemand,
     /// A key that is no key, or isn't there.
     #[error("{0}")]
     Key(String),

@@ -9,6 +9,7 @@ mod boot;
 mod chain;
 mod change;
 mod clock;
+mod demand;
 mod documents;
 mod edit;
 mod ended;
@@ -30,6 +31,7 @@ mod wiring;
 
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};
+pub use demand::{Demand, DemandMaximum, Demands};
 pub use documents::DocumentChange;
 pub use edit::{ChangeSet, Edit, Edited};
 pub use error::{Failure, GateError};

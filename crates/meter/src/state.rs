@@ -8,7 +8,7 @@ use firmware::digest::Sha256Digest;
 use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage, VerifiedPackage};
 use firmware::{Carried, Settings, Shipped};
 use framework::modules::security_options as options;
-use framework::{Framework, Readings, Tick};
+use framework::{Framework, Memory, Readings, Tick};
 use metrology::{EnergyIncrement, EnergyRegister, EnergyRegisters, Quantities};
 use security::chain::ChainKey;
 use security::{AccountId, Credential, DeviceKey, Limits, Lockouts, Policy, SessionTable};
@@ -16,6 +16,7 @@ use store::{MeterId, PackageId, Secret, Store, StoreError};
 
 use crate::chain::Newest;
 use crate::change::UnderWay;
+use crate::demand;
 use crate::ended::{self, Ended, Waiting};
 use crate::events::{Draft, LogSetup, priority};
 use crate::locks::{self, LockKeeping};
@@ -41,6 +42,8 @@ pub(crate) struct State {
     pub policy: Arc<Policy>,
     pub credentials: Credentials,
     pub framework: Framework,
+    /// What its modules remember, as committed.
+    pub memory: Memory,
     pub energy: EnergyRegisters,
     pub readings: Readings,
     pub generation: u64,
@@ -103,7 +106,7 @@ impl State {
         }
     }
 
-    /// One second: energies are committed, then the readings are there to be shown.
+    /// One second: energies and demand are committed, then the readings are there to be shown.
     pub fn tick(
         &mut self,
         now: Now,
@@ -127,30 +130,38 @@ impl State {
         }
         let energies = stored_energies(&energy);
         let locks = locks::records(&self.lockouts, &self.lock_keeping, now);
-        let tick =
-            store::Tick { meter: self.id, energies: &energies, records: &locks.borrowed(), events: log.batch(&events) };
+        let readings = self.framework.evaluate(&Tick { utc_ms: now.utc_ms, quantities: measured, energy: &energy });
+        let memory = self.framework.memory();
+        let demand = demand::record(&self.memory, &memory);
+        let mut records = locks.borrowed();
+        records.extend(demand.iter().map(|record| (demand::RECORD, record.as_str())));
+        let tick = store::Tick { meter: self.id, energies: &energies, records: &records, events: log.batch(&events) };
         if let Err(error) = self.store.tick(&[tick]) {
             events.truncate(waited);
             self.waiting.put_back(events);
+            // What isn't on the disk has not been measured: this second is missing from the demand.
+            self.framework.resume(&self.memory);
             return Err(error);
         }
+        drop(records);
         self.lock_keeping.stored(locks);
         self.energy = energy;
-        let tick = Tick { utc_ms: now.utc_ms, quantities: measured, energy: &self.energy };
-        self.readings = self.framework.evaluate(&tick);
+        self.memory = memory;
+        self.readings = readings;
         Ok(())
     }
 
     /// Puts settings to work that have been committed: modules, policy, limits.
     pub fn adopt(&mut self, settings: Settings) -> Result<(), GateError> {
         self.framework = Framework::build(&settings.template)?;
+        self.framework.resume(&self.memory);
         self.policy = Arc::new(settings.policy(&self.carried.release));
         self.lockouts.set_limits(limits(&settings));
         self.sessions.set_timeout(settings.option_number(options::SESSION_TIMEOUT) as u16);
         let tick = Tick { utc_ms: self.readings.utc_ms, quantities: None, energy: &self.energy };
         // The next second measures again; until then, what is measured reads as not available rather
         // than under a label or a link that is no more.
-        let fresh = self.framework.evaluate(&tick);
+        let fresh = self.framework.show(&tick);
         self.readings = carry_over(&self.readings, fresh);
         self.settings = Arc::new(settings);
         self.generation += 1;

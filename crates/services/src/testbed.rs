@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use firmware::Settings;
 use framework::modules::security_options::Service;
 use meter::{Birth, Caller, ChangeSet, Edit, Now, Surroundings, View, boot};
-use metrology::{EnergyIncrement, EnergyRegister};
+use metrology::{EnergyIncrement, EnergyRegister, Power, Quantities};
 use security::{AccountId, Password};
 use store::{OpenOptions, Store};
 use tokio::net::TcpListener;
@@ -131,6 +131,14 @@ impl Bench {
         let made = self.site.vault.make(Password::new(password).unwrap(), storage, key).await.unwrap();
         let change = ChangeSet { edits: vec![Edit::Password(account, made)], force: false };
         self.site.gate.apply(self.clock.now(), &Caller::meter(), change).unwrap();
+    }
+
+    /// One second passes, in which these kilowatts are drawn.
+    pub fn draw(&self, kilowatts: f64) {
+        self.clock.advance_ms(1000);
+        let power_total = Power { active: kilowatts * 1000.0, ..Power::default() };
+        let quantities = Quantities { power_total, ..Quantities::default() };
+        self.site.gate.tick(self.clock.now(), Some(&quantities), &EnergyIncrement::default()).unwrap();
     }
 
     /// One second passes, in which so many watt-hours are delivered.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use framework::modules::security_options::{self as options, Service};
-use framework::modules::{integrator, power_meter};
+use framework::modules::{integrator, maximum, power_meter, sliding_demand};
 use framework::{RegisterName, Value};
 use security::{AccountId, CredentialKind, Mode, Path};
 
@@ -34,6 +34,7 @@ const DELETED: &str = "deleted";
 /// What stands behind an account's name where a line is about its SSH keys.
 const KEYS: &str = " SSH keys";
 pub(crate) const ENERGY: &str = "energy";
+pub(crate) const DEMAND: &str = "demand";
 pub(crate) const CLOCK: &str = "clock";
 pub(crate) const RATIOS: &str = "PT/CT";
 pub(crate) const LOCK_OUT: &str = "lock-out";
@@ -311,6 +312,10 @@ fn kept(change: &Change<'_>) -> Vec<Consequence> {
     let mut lines = Vec::new();
     if has(integrator::NAME) {
         lines.push(line(Kind::Log, ENERGY, "Every energy counter goes on from where it is."));
+    }
+    if has(sliding_demand::NAME) || has(maximum::NAME) {
+        let text = "Demand, its maxima with their times and the count of resets go on from where they are.";
+        lines.push(line(Kind::Log, DEMAND, text));
     }
     lines.push(line(Kind::Log, "event log", "The event log is kept, and the change is logged in it."));
     lines.push(line(Kind::Setting, CLOCK, "The clock and its set-up are kept."));

@@ -41,7 +41,7 @@ impl Kind for Clock {
 struct Running;
 
 impl Module for Running {
-    fn evaluate(&mut self, tick: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
+    fn evaluate(&self, tick: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
         outputs.fill(tick.utc_ms.div_euclid(1000) as f64);
     }
 }

@@ -71,7 +71,7 @@ impl Kind for Integrator {
 struct Running(&'static Energy);
 
 impl Module for Running {
-    fn evaluate(&mut self, tick: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
+    fn evaluate(&self, tick: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
         outputs.fill(self.0.of(tick.energy));
     }
 }

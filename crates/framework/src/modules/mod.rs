@@ -3,22 +3,28 @@
 use crate::kind::Kind;
 
 pub mod clock;
+pub mod demand_reset;
 pub mod ethernet;
 pub mod event_log;
 pub mod factory;
 pub mod integrator;
+pub mod maximum;
 pub mod modbus_slave;
 pub mod power_meter;
 pub mod security_options;
 pub mod security_user;
+pub mod sliding_demand;
 
 /// Every kind, in the order in which people are shown modules. State stores modules by name, so the
 /// order may change.
-pub static KINDS: [&dyn Kind; 9] = [
+pub static KINDS: [&dyn Kind; 12] = [
     &factory::Factory,
     &clock::Clock,
     &power_meter::PowerMeter,
     &integrator::Integrator,
+    &sliding_demand::SlidingWindowDemand,
+    &maximum::Maximum,
+    &demand_reset::DemandReset,
     &modbus_slave::ModbusSlave,
     &ethernet::Ethernet,
     &event_log::EventLogController,

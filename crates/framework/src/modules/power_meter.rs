@@ -83,7 +83,7 @@ impl Kind for PowerMeter {
 struct Running;
 
 impl Module for Running {
-    fn evaluate(&mut self, tick: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
+    fn evaluate(&self, tick: &Tick<'_>, _: &[Option<f64>], outputs: &mut [f64]) {
         match tick.quantities {
             Some(quantities) => {
                 for (output, quantity) in outputs.iter_mut().zip(QUANTITIES) {

@@ -34,6 +34,8 @@ pub const VALID_LOGIN_PRIORITY: &str = "Valid Login Priority";
 pub const INVALID_LOGIN_PRIORITY: &str = "Invalid Login Priority";
 /// Priority of a lock-out's event.
 pub const LOCKOUT_PRIORITY: &str = "Lock-out Priority";
+/// Of the event that tells of a demand reset.
+pub const DEMAND_RESET_PRIORITY: &str = "Demand Reset Priority";
 
 /// The Security Options module.
 pub struct SecurityOptions;
@@ -84,7 +86,7 @@ static SETUP: [SetupRegister; 27] = [
     priority(VALID_LOGIN_PRIORITY, 20),
     priority(INVALID_LOGIN_PRIORITY, 128),
     priority(LOCKOUT_PRIORITY, 255),
-    priority("Demand Reset Priority", 25),
+    priority(DEMAND_RESET_PRIORITY, 25),
 ];
 
 impl Kind for SecurityOptions {

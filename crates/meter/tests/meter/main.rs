@@ -4,6 +4,7 @@
 
 mod bench;
 mod change;
+mod demand;
 mod files;
 mod keys;
 mod laws;

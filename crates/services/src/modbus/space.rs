@@ -192,6 +192,23 @@ mod tests {
     }
 
     #[test]
+    fn demand_and_its_maximum_are_read_where_head_ends_look_for_them() {
+        let bench = Bench::new("4.40.1");
+        bench.set(&[("Sliding Window Demand 1/Sub Intvl", "2")]);
+        let mut registers = connection(&bench);
+        // From 40077: kW sd, kVA sd, kVAR sd, and the maxima of each, in tenths.
+        assert_eq!(
+            read(&mut *registers, 40_077, 12),
+            Ok(vec![0xFFFF; 12]),
+            "nothing before a sub-interval is complete"
+        );
+        [20.0, 10.0, 10.0, 10.0].into_iter().for_each(|kilowatts| bench.draw(kilowatts));
+        let nothing = [0xFFFF; 4];
+        let expected = [&[0, 100][..], &nothing, &[0, 150], &nothing].concat();
+        assert_eq!(read(&mut *registers, 40_077, 12), Ok(expected));
+    }
+
+    #[test]
     fn b17_modbus_writes_are_refused_with_02_until_programming_is_allowed_and_logged() {
         let bench = Bench::new("4.40.1");
         let mut registers = connection(&bench);

@@ -146,6 +146,7 @@ impl Complete for Completer {
             }
             ("passwd", 0) => one_of(users().chain(["8650".to_owned()]).collect()),
             ("events", 0) if last.starts_with('-') => one_of(given(&["--follow"])),
+            ("demand", 0) => one_of(given(&["reset"])),
             ("clock", 0) => one_of(given(&["set"])),
             ("upgrade", 0) => one_of(given(&["list", "stage", "plan", "accept"])),
             _ => Candidates { start, ..Candidates::default() },

@@ -125,6 +125,7 @@ async fn carry_out<P: Peer + Send>(desk: &Desk, peer: &mut P, line: &str) -> Res
         ("events", words) => commands::log::events(desk, words, peer.columns()).await?,
         ("connections", words) => commands::connections::connections(desk, words, peer.columns()).await?,
         ("clock", words) => commands::clock::clock(desk, words, peer.columns()).await?,
+        ("demand", words) => commands::demand::demand(desk, words, peer.columns()).await?,
         ("upgrade", words) => commands::upgrade::upgrade(desk, peer, words).await?,
         (known, _) if table::find(known).is_some() => return Err(table::usage(known).into()),
         _ => return Err(unknown(&name).into()),

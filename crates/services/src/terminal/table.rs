@@ -90,6 +90,14 @@ pub(super) static COMMANDS: &[Command] = &[
                \"machine\" goes back to the clock of the machine that the meter runs on.",
     },
     Command {
+        name: "demand",
+        usage: &["demand", "demand reset"],
+        help: "demand, its maxima and when they were; reset it",
+        right: "Read; to reset it, Peak Demand Reset",
+        more: "A demand is the average over complete sub-intervals, of the seconds that were measured. A reset begins the \
+               maxima anew and is counted; the log keeps what they were.",
+    },
+    Command {
         name: "upgrade",
         usage: &["upgrade list", "upgrade stage VERSION", "upgrade plan VERSION", "upgrade accept DIGEST [--yes]"],
         help: "change the release: list, stage, plan, accept",

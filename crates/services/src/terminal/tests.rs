@@ -309,6 +309,37 @@ async fn the_clock_is_shown_and_set_with_the_right_for_it() {
 }
 
 #[tokio::test]
+async fn demand_is_shown_and_reset_with_the_right_for_it() {
+    let bench = Bench::new("4.40.1");
+    let standard = desk(&bench, Who::Standard);
+    bench.set(&[("Sliding Window Demand 1/Sub Intvl", "2")]);
+    for kilowatts in [10.0, 20.0, 5.0] {
+        bench.draw(kilowatts);
+    }
+    let shown = said(at(&standard, "demand").await);
+    assert!(shown.contains("kW sd    15.000  5.000      kW    1 s\n"), "{shown}");
+    assert!(shown.contains("kW sd mx    15.000  kW    2026-01-01 00:00:02\n"), "{shown}");
+    assert!(shown.contains("kVAR sd mx  -       kVAR  -\n") && shown.ends_with("reset 0 times\n"), "{shown}");
+    for line in ["demand now", "demand reset kW"] {
+        assert_eq!(refused(at(&standard, line).await), "type demand or demand reset\n");
+    }
+    let nobody = refused(at(&desk(&bench, Who::Nobody), "demand reset").await);
+    assert!(nobody.starts_with("this takes the front-panel password"), "{nobody}");
+    let ended = said(at(&standard, "demand reset").await);
+    assert!(ended.starts_with("demand is reset; the maxima were\n") && ended.contains("15.000"), "{ended}");
+    let shown = said(at(&standard, "demand").await);
+    assert!(shown.contains("kW sd mx    -      kW    -\n"), "{shown}");
+    assert!(shown.ends_with("reset 1 times, last 2026-01-01 00:00:03 UTC\n"), "{shown}");
+    let events = said(at(&standard, "events 1").await);
+    assert!(events.contains("demand reset from 127.0.0.1 -> kW sd mx was 15.000 kW at 1767225602; kVAR"), "{events}");
+    bench.set_password("USER1", "abc").await;
+    bench.set(&[("Mode", "advanced")]);
+    let user2 = desk(&bench, user(2));
+    assert!(said(at(&user2, "demand").await).contains("reset 1 times"));
+    assert!(refused(at(&user2, "demand reset").await).contains("Peak Demand Reset"));
+}
+
+#[tokio::test]
 async fn b31_a_change_of_release_is_staged_planned_and_accepted_by_its_digest() {
     let bench = Bench::new("4.40.1");
     let desk = desk(&bench, Who::Standard);

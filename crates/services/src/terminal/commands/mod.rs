@@ -2,6 +2,7 @@
 
 pub(super) mod clock;
 pub(super) mod connections;
+pub(super) mod demand;
 pub(super) mod info;
 pub(super) mod log;
 pub(super) mod passwd;
