@@ -245,13 +245,6 @@ try:
     files("USER2"); print("let in!")
 except paramiko.AuthenticationException as error:
     print("refused:", error)
-# An unknown key first, then the password. Paramiko's plain transport asks for the login service anew before
-# each try, which the meter's SSH library leaves unanswered; this one of its transports asks once.
-client = paramiko.SSHClient()
-client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
-client.connect("127.0.0.1", int(sys.argv[1]), "USER3", "abc", pkey=paramiko.ECDSAKey.generate(),
-               look_for_keys=False, allow_agent=False, transport_factory=paramiko.ServiceRequestingTransport)
-print("then", sorted(client.open_sftp().listdir("/")))
 "##;
     for kind in ["ed25519", "ecdsa"] {
         let file = key_pair(dir.path(), kind, &["-t", kind]);
@@ -264,6 +257,5 @@ print("then", sorted(client.open_sftp().listdir("/")))
         }
         let said = said.ok();
         assert!(said.out.starts_with("['COMTRADE', 'config'") && said.out.contains("refused:"), "{kind}: {said:?}");
-        assert!(said.out.contains("then ['COMTRADE', 'config'"), "{kind}: {said:?}");
     }
 }
