@@ -137,23 +137,16 @@ impl Gate {
         decide(&mut state, now, caller, ask)
     }
 
-    /// The events from a number on, at most `limit`. Those of security only for whoever may read it.
+    /// The events from a number on, at most `limit`: fewer only where the log ends, or where there are more than one
+    /// read of the store gives. Those that are always kept, which security and changes of release have logged,
+    /// only for whoever may read security.
     pub fn events(&self, caller: &Caller, from: u64, limit: usize) -> Result<Vec<EventEntry>, GateError> {
         let state = self.state();
-        let may = |ask| caller.path.map_or(Ok(()), |path| security::decide(&state.policy, path, caller.who, ask));
-        may(Ask::Read)?;
-        let security = may(Ask::ReadSecurity).is_ok();
-        // What is always kept is what security and changes of release have logged. It is left out page by
-        // page, so that a page is short only where the log ends.
-        let mut entries = Vec::new();
-        let mut next = from;
-        while entries.len() < limit {
-            let page = state.store.events(state.id, next, limit)?;
-            let Some(last) = page.last() else { break };
-            next = last.number + 1;
-            let seen = page.into_iter().filter(|entry| security || entry.event.keep == store::Keep::Ring);
-            entries.extend(seen.take(limit - entries.len()));
-        }
+        may_read(&state, caller, Ask::Read)?;
+        let entries = match may_read(&state, caller, Ask::ReadSecurity) {
+            Ok(()) => state.store.events(state.id, from, limit)?,
+            Err(_) => state.store.ring_events(state.id, from, limit)?,
+        };
         Ok(entries
             .into_iter()
             .map(|store::Event { number, event }| EventEntry {
@@ -276,6 +269,16 @@ fn commit_trust(
 /// While a change of release is under way, nothing else changes.
 pub(crate) fn stands_still(state: &State) -> Result<(), GateError> {
     if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(()) }
+}
+
+/// Decides about a read that faces make at every turn, and that is no event when it is refused. A session that has
+/// timed out counts as over once a second has passed.
+pub(crate) fn may_read(state: &State, caller: &Caller, ask: Ask) -> Result<(), GateError> {
+    let Some(path) = caller.path else { return Ok(()) };
+    if caller.session.is_some_and(|session| !state.sessions.is_kept(session)) {
+        return Err(Refusal::SessionOver.into());
+    }
+    Ok(security::decide(&state.policy, path, caller.who, ask)?)
 }
 
 /// Decides for a caller; the meter itself may do anything. A refused write is an event, and so is a refused read of

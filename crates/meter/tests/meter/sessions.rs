@@ -1,7 +1,7 @@
 //! Sessions: seen by whoever may read the meter, ended by their own or by Security Config.
 
 use meter::{Caller, Gate, GateError, Now};
-use security::{AccountId, Path, Token, Who};
+use security::{AccountId, Path, Refusal, Token, Who};
 
 use crate::bench::{NOW, account, open, set, set_password};
 
@@ -42,4 +42,31 @@ fn a_session_is_ended_by_its_own_or_by_security_config_and_nothing_goes_on_under
     );
     let nobody = Caller::on(Path::Ssh, Who::Nobody, "192.0.2.7:1".parse().unwrap());
     assert!(matches!(gate.sessions(NOW, &nobody), Err(GateError::Refused(_))));
+}
+
+#[test]
+fn nothing_is_read_under_a_session_that_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    set_password(&gate, "USER1", "abc");
+    set(&gate, "Mode", "advanced");
+    let (token, closed) = session(&gate, "USER1", Path::Sftp, 1);
+    gate.close_session(NOW, &token);
+    let (_, timed_out) = session(&gate, "USER1", Path::Sftp, 2);
+    let later = Now { up_ms: NOW.up_ms + 24 * 3_600_000, ..NOW };
+    gate.tick(later, None, &metrology::EnergyIncrement::default()).unwrap();
+    let (_, open) = session(&gate, "USER1", Path::Sftp, 3);
+    for (caller, over) in [(closed, true), (timed_out, true), (open, false)] {
+        let reads = [
+            ("events", gate.events(&caller, 0, 10).err()),
+            ("staged", gate.staged(&caller).err()),
+            ("documents", gate.documents(&caller).err()),
+        ];
+        for (what, refused) in reads {
+            let is_over = matches!(refused, Some(GateError::Refused(Refusal::SessionOver)));
+            assert_eq!((is_over, refused.is_some()), (over, over), "{what}: {refused:?}");
+        }
+        let staged = gate.read_staged(&caller, "none.upg").err();
+        assert_eq!(matches!(staged, Some(GateError::Refused(Refusal::SessionOver))), over, "{staged:?}");
+    }
 }
