@@ -129,6 +129,14 @@ impl Dcf {
         )
     }
 
+    /// Whether it has a register that only security may read or change, outside the `[security]` section.
+    pub fn names_security_registers(&self) -> bool {
+        let mut named = self.modules.iter().flat_map(|(name, module)| {
+            name.kind().setup().iter().filter(|register| module.setup.contains_key(register.name))
+        });
+        named.any(|register| register.right == Right::SecurityConfig)
+    }
+
     /// The modules as a template.
     pub fn template(&self) -> Template {
         Template { modules: self.modules.clone() }
