@@ -82,10 +82,7 @@ impl Gate {
             }
         };
         let live = claimed.filter(|account| is_live(&state, *account));
-        let who = live.map(|account| match account {
-            AccountId::FrontPanel => Who::Standard,
-            AccountId::User(user) => Who::User(user),
-        });
+        let who = live.map(who_is);
         Ok(Challenge {
             attempt,
             peer,
@@ -166,6 +163,14 @@ pub(crate) fn is_live(state: &State, account: AccountId) -> bool {
         (Mode::Standard | Mode::None, AccountId::FrontPanel) => true,
         (Mode::Advanced, AccountId::User(user)) => state.settings.user(user).active,
         _ => false,
+    }
+}
+
+/// Who has logged in to an account.
+pub(crate) fn who_is(account: AccountId) -> Who {
+    match account {
+        AccountId::FrontPanel => Who::Standard,
+        AccountId::User(user) => Who::User(user),
     }
 }
 

@@ -1,6 +1,7 @@
 //! SSH keys: who may give them, whom they let in, and what stops them.
 
 use meter::{Caller, ChangeSet, Denied, Edit, Gate, GateError, Now};
+use security::lockout::Queue;
 use security::{Fingerprint, Path, PublicKey, UserId, Verdict, Who};
 
 use crate::bench::*;
@@ -62,8 +63,11 @@ fn a_key_opens_its_own_account_in_every_spelling_and_no_other() {
         assert_eq!(logs_in(&gate, name, line), opens, "{name}");
     }
     let valid: Vec<_> = gate.events(&Caller::meter(), 0, 100).unwrap();
-    let expected = format!("valid, SSH key {}", print(ONE));
-    assert!(valid.iter().any(|event| event.user == "USER1" && event.path == "ssh" && event.effect == expected));
+    let by_key: Vec<_> = valid.iter().filter(|event| event.effect == "valid, by SSH key").collect();
+    assert!(by_key.iter().any(|event| event.user == "USER1" && event.path == "ssh" && event.cause == "login"));
+    let reader = Caller::on(Path::Setup, Who::User(user(2)), "127.0.0.1:9".parse().unwrap());
+    let seen = gate.events(&reader, 0, 100).unwrap();
+    assert!(!seen.is_empty() && !seen.iter().any(|event| event.effect.contains("SHA256:")), "{seen:#?}");
 }
 
 #[test]
@@ -139,6 +143,27 @@ fn a_lock_out_of_passwords_refuses_no_key_and_is_not_lifted_by_one() {
     assert!(matches!(wrong(), Err(Denied::Locked(_))));
     assert!(gate.login_with_key(NOW, Path::Ssh, "USER1", peer, &print(ONE)).is_ok());
     assert!(matches!(wrong(), Err(Denied::Locked(_))), "the key gives a guesser no new tries");
+}
+
+#[test]
+fn where_a_key_has_opened_an_account_is_remembered_over_a_restart_and_undoes_no_bad_try() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = advanced(dir.path());
+    let peer = Some("192.0.2.7:1".parse().unwrap());
+    let queue = |gate: &Gate| gate.begin_login(NOW, Path::Ssh, "USER1", peer).unwrap().delay.queue;
+    for _ in 0..4 {
+        let challenge = gate.begin_login(NOW, Path::Ssh, "USER1", peer).unwrap();
+        gate.finish_login(NOW, &challenge, Verdict::Wrong).unwrap_err();
+    }
+    assert_eq!(queue(&gate), Queue::Strangers);
+    gate.login_with_key(NOW, Path::Ssh, "USER1", peer, &print(ONE)).unwrap();
+    assert_eq!(queue(&gate), Queue::Known);
+    drop(gate);
+    let gate = open(dir.path(), None);
+    assert_eq!(queue(&gate), Queue::Known);
+    let challenge = gate.begin_login(NOW, Path::Ssh, "USER1", peer).unwrap();
+    gate.finish_login(NOW, &challenge, Verdict::Wrong).unwrap_err();
+    assert!(gate.begin_login(NOW, Path::Ssh, "USER1", peer).is_err(), "the fifth bad try is still the fifth");
 }
 
 #[test]
