@@ -27,7 +27,8 @@ pub enum Edit {
     Register(String, String),
     /// A set-up register, already found, to a value.
     Value(RegisterName, framework::Value),
-    /// A user to be active or not.
+    /// A user to be active or not. A user that is deactivated loses its SSH keys, each with an event, whatever
+    /// deactivates it (a security file and a template do as well); a change of mode takes none away.
     Active(UserId, bool),
     /// A user's rights: the whole set. Security Config brings Full Meter Config with it.
     Rights(UserId, Rights),
@@ -121,6 +122,12 @@ pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: Chan
     let mut credentials = Vec::new();
     for edit in change.edits {
         wish(&mut after, &mut credentials, edit)?;
+    }
+    // However a user is deactivated, its keys go: they must not open the account to whoever gets it next.
+    for user in UserId::all() {
+        if before.user(user).active && !after.user(user).active {
+            after.keys.remove(&AccountId::User(user));
+        }
     }
     allowed(state, now, caller, changed(&before, &after))?;
     // A password that was made for the release before: a change of release was faster.

@@ -145,6 +145,43 @@ fn a_lock_out_of_passwords_refuses_no_key_and_is_not_lifted_by_one() {
     assert!(matches!(wrong(), Err(Denied::Locked(_))), "the key gives a guesser no new tries");
 }
 
+/// Whoever gets the account next is not the one who had the key.
+#[test]
+fn a_user_that_is_deactivated_in_whatever_way_loses_its_keys_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = advanced(dir.path());
+    let without_user3 = || {
+        let file = gate.template(NOW, &Caller::meter(), firmware::WithSecurity::Yes).unwrap();
+        let mut section = file.security.clone().unwrap();
+        section.users.get_mut(&user(3)).unwrap().active = false;
+        (file, section)
+    };
+    let ways: [&dyn Fn() -> Edit; 3] =
+        [&|| Edit::Active(user(3), false), &|| Edit::Security(Box::new(without_user3().1)), &|| {
+            let (mut file, section) = without_user3();
+            file.security = Some(section);
+            Edit::Template(Box::new(file))
+        }];
+    let token = security::Token::new(&[3; 32]);
+    for way in ways {
+        let before = gate.next_event().unwrap();
+        gate.open_session(NOW, &token, &Caller::on(Path::Ssh, Who::User(user(3)), "127.0.0.1:9".parse().unwrap()));
+        assert!(logs_in(&gate, "USER3", TWO));
+        edit(&gate, vec![way()]).unwrap();
+        let events: Vec<_> =
+            gate.events(&Caller::meter(), before, 99).unwrap().into_iter().map(|event| event.effect).collect();
+        assert!(events.contains(&"removed: USER3".to_owned()), "{events:#?}");
+        assert!(events.contains(&"ended: the user was deactivated by -, meter".to_owned()), "{events:#?}");
+        edit(&gate, vec![Edit::Active(user(3), true)]).unwrap();
+        assert!(gate.view().settings.keys_of(account("USER3")).is_empty() && !logs_in(&gate, "USER3", TWO));
+        edit(&gate, vec![Edit::AddKey(account("USER3"), key(TWO))]).unwrap();
+    }
+    set_password(&gate, "8650", "4711");
+    set(&gate, "Mode", "standard");
+    set(&gate, "Mode", "advanced");
+    assert!(logs_in(&gate, "USER3", TWO), "a change of mode takes no key away");
+}
+
 #[test]
 fn where_a_key_has_opened_an_account_is_remembered_over_a_restart_and_undoes_no_bad_try() {
     let dir = tempfile::tempdir().unwrap();
