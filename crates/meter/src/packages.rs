@@ -121,7 +121,8 @@ impl Gate {
             TrustedBy::Key(id) => format!("key {id}"),
         };
         let release = carried.release.release;
-        let mut state = self.state();
+        // Receiving and verifying may have taken long: what was allowed then is asked again.
+        let mut state = self.may_stage(now, caller)?;
         let id = state.id;
         match state.store.room_for_package(id, &received) {
             // What waits was never applied: it gives way to what is wanted now.
