@@ -125,7 +125,7 @@ impl Tries {
 }
 
 /// All that a meter knows about bad tries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lockouts {
     limits: Limits,
     room: usize,
