@@ -14,6 +14,7 @@ use crate::chain::Newest;
 use crate::clock::Ahead;
 use crate::ended::{self, Ended};
 use crate::events::{Draft, EventEntry, priority};
+use crate::login::Proved;
 use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::view::View;
@@ -184,14 +185,30 @@ impl Gate {
     }
 
     /// Opens a session for whoever has logged in. `token` is random and new.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionOver`] if settings have changed since the login: it is to be proved again.
+    pub fn begin_session(
+        &self,
+        now: Now,
+        token: &Token,
+        path: Path,
+        peer: SocketAddr,
+        proved: Proved,
+    ) -> Result<(), GateError> {
+        let mut state = self.state();
+        if !proved.holds(&state) {
+            return Err(Refusal::SessionOver.into());
+        }
+        begin(&mut state, now, token, path, &Caller::on(path, proved.who, peer));
+        Ok(())
+    }
+
+    /// Opens a session for somebody who needn't prove anything at this moment. After a login it is
+    /// [`begin_session`](Self::begin_session) that opens one.
     pub fn open_session(&self, now: Now, token: &Token, caller: &Caller) {
         let Some(path) = caller.path else { return };
-        let mut state = self.state();
-        state.reap(now);
-        if let (_, Some(gave_way)) = state.sessions.open(token, caller.who, path, caller.peer, now.up_ms) {
-            let event = ended::event(state.log_setup(), now, &gave_way, Ended::GaveWay);
-            state.waiting.push(event);
-        }
+        begin(&mut self.state(), now, token, path, caller);
     }
 
     /// The session of a token, used now.
@@ -251,6 +268,14 @@ impl Gate {
         commit_trust(&mut state, now, caller, &store::DeviceChange::Revoke(id.to_owned()), format!("revoked {id}"))?;
         state.trust.retain(|key| key.id().to_string() != id);
         Ok(())
+    }
+}
+
+fn begin(state: &mut State, now: Now, token: &Token, path: Path, caller: &Caller) {
+    state.reap(now);
+    if let (_, Some(gave_way)) = state.sessions.open(token, caller.who, path, caller.peer, now.up_ms) {
+        let event = ended::event(state.log_setup(), now, &gave_way, Ended::GaveWay);
+        state.waiting.push(event);
     }
 }
 

@@ -16,7 +16,7 @@ use security::{AccountId, Fingerprint, Path, Source, Who};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
 use crate::locks::News;
-use crate::login::{is_live, level, who_is};
+use crate::login::{Proved, is_live, level, who_is};
 use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::{Denied, GateError, Now};
@@ -37,7 +37,7 @@ impl Gate {
         name: &str,
         peer: Option<SocketAddr>,
         key: &Fingerprint,
-    ) -> Result<Who, Denied> {
+    ) -> Result<Proved, Denied> {
         let mut state = self.state();
         let account = holder(&state, name, key).ok_or(Denied::Verdict("the user name or the key is wrong"))?;
         let who = who_is(account);
@@ -49,7 +49,7 @@ impl Gate {
         // Whoever may read the meter reads this: which key it was is security's.
         let draft = Draft::ordinary(level, "login", "valid, by SSH key");
         state.log_with_locks(now, &caller, vec![draft], news).map_err(GateError::from)?;
-        Ok(who)
+        Ok(Proved::now(&state, who))
     }
 
     /// Somebody has offered so many keys on a connection, none of which opened anything, and has gone

@@ -98,6 +98,51 @@ fn a_login_that_waited_while_its_password_was_changed_is_refused() {
     assert!(gate.finish_login(NOW, &fresh, security::Verdict::Right).is_ok());
 }
 
+/// The moment between a login and its session is as good as any to take the account away.
+#[test]
+fn a_login_opens_no_session_after_what_would_have_ended_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    set_password(&gate, "USER1", "abc");
+    set_password(&gate, "USER3", "def");
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB one";
+    let key: security::PublicKey = key.parse().unwrap();
+    let add = || Edit::AddKey(account("USER3"), key.clone());
+    edit(&gate, vec![Edit::Active(user(3), true), add()]).unwrap();
+    set(&gate, "Mode", "advanced");
+    let path = security::Path::Ssh;
+    let peer = "127.0.0.1:9".parse().unwrap();
+    let by_password = || {
+        let challenge = gate.begin_login(NOW, path, "USER3", Some(peer)).unwrap();
+        gate.finish_login(NOW, &challenge, security::Verdict::Right).unwrap()
+    };
+    let by_key = || gate.login_with_key(NOW, path, "USER3", Some(peer), &key.fingerprint()).unwrap();
+    let token = security::Token::new(&[7; 32]);
+    let begins = |proved| gate.begin_session(NOW, &token, path, peer, proved);
+    let changes: [(&dyn Fn(), &dyn Fn()); 3] = [
+        (&|| set_password(&gate, "USER3", "ghi"), &|| ()),
+        (&|| drop(edit(&gate, vec![Edit::RemoveKey(account("USER3"), key.fingerprint())]).unwrap()), &|| {
+            drop(edit(&gate, vec![add()]).unwrap());
+        }),
+        (&|| drop(edit(&gate, vec![Edit::Active(user(3), false)]).unwrap()), &|| {
+            drop(edit(&gate, vec![Edit::Active(user(3), true), add()]).unwrap());
+        }),
+    ];
+    for (change, back) in changes {
+        for proved in [by_password(), by_key()] {
+            begins(proved).unwrap();
+            gate.close_session(NOW, &token);
+        }
+        let proved = [by_password(), by_key()];
+        change();
+        for proved in proved {
+            assert!(matches!(begins(proved), Err(GateError::Refused(security::Refusal::SessionOver))));
+            assert!(!gate.holds_session(NOW, &token));
+        }
+        back();
+    }
+}
+
 #[test]
 fn what_a_session_began_is_refused_once_the_session_is_over() {
     let dir = tempfile::tempdir().unwrap();
