@@ -263,15 +263,20 @@ impl Settings {
         too_many.map_or(Ok(()), |(account, _)| Err(SettingsError::TooManyKeys(*account)))
     }
 
-    /// The settings as a template file; the security section only when asked for.
+    /// The settings as a template file; the security section, and registers that take Security Config, only when
+    /// asked for.
     pub fn to_dcf(&self, release: &Release, with_security: WithSecurity) -> Dcf {
         let modules = self.template.modules.iter().filter(|(module, _)| !module.is_security());
-        Dcf {
+        let file = Dcf {
             format: dcf::FORMAT,
             model: dcf::MODEL.to_owned(),
             release: release.release.to_string(),
-            security: (with_security == WithSecurity::Yes).then(|| self.security_section()),
+            security: Some(self.security_section()),
             modules: modules.map(|(name, module)| (*name, module.clone())).collect(),
+        };
+        match with_security {
+            WithSecurity::Yes => file,
+            WithSecurity::No => file.without_security(),
         }
     }
 
@@ -293,11 +298,20 @@ impl Settings {
     }
 
     /// These settings with what a template file says in their place. Without a security section the
-    /// security setup stays. Credentials are never taken from a file.
+    /// security setup stays, and so do registers that take Security Config and aren't in the file. Credentials are
+    /// never taken from a file.
     pub fn with_dcf(&self, file: &Dcf) -> Self {
         let mut settings = self.clone();
         settings.template.modules.retain(|module, _| module.is_security());
         settings.template.modules.extend(file.modules.clone());
+        for (name, register, value) in self.template.registers() {
+            if register.right == Right::SecurityConfig
+                && let Some(module) = settings.template.modules.get_mut(&name.module)
+            {
+                module.setup.entry(name.register).or_insert_with(|| value.clone());
+            }
+        }
+        settings.template.complete();
         match &file.security {
             Some(security) => settings.with_security(security),
             None => settings,
@@ -385,6 +399,6 @@ pub enum KeyChange {
 pub enum WithSecurity {
     /// With it: whoever asks has Security Config.
     Yes,
-    /// Without it.
+    /// Without it, and without any register that takes Security Config.
     No,
 }

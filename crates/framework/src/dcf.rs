@@ -87,7 +87,8 @@ pub enum DcfError {
 }
 
 impl Dcf {
-    /// Reads a file: names, ranges and format checked, left-out registers at their factory values.
+    /// Reads a file: names, ranges and format checked, left-out registers at their factory values. Those that take
+    /// Security Config stay left out.
     pub fn parse(file: &[u8]) -> Result<Self, DcfError> {
         #[derive(Deserialize)]
         struct Head {
@@ -114,7 +115,7 @@ impl Dcf {
         if let Some(module) = template.modules.keys().find(|module| module.is_security()) {
             return Err(DcfError::Syntax(format!("{module} belongs in the [security] section")));
         }
-        template.complete();
+        template.complete_open();
         template.check()?;
         dcf.modules = template.modules;
         Ok(dcf)
@@ -129,9 +130,30 @@ impl Dcf {
         )
     }
 
-    /// The modules as a template.
+    /// Whether it has a register that only security may read or change, outside the `[security]` section.
+    pub fn names_security_registers(&self) -> bool {
+        let mut named = self.modules.iter().flat_map(|(name, module)| {
+            name.kind().setup().iter().filter(|register| module.setup.contains_key(register.name))
+        });
+        named.any(|register| register.right == Right::SecurityConfig)
+    }
+
+    /// The modules as a template, all that is left out at its factory value.
     pub fn template(&self) -> Template {
-        Template { modules: self.modules.clone() }
+        let mut template = Template { modules: self.modules.clone() };
+        template.complete();
+        template
+    }
+
+    /// Takes out what only security may read.
+    pub fn without_security(mut self) -> Self {
+        self.security = None;
+        for (name, module) in &mut self.modules {
+            for register in name.kind().setup().iter().filter(|register| register.right == Right::SecurityConfig) {
+                module.setup.remove(register.name);
+            }
+        }
+        self
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use security::Right;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::Kind;
@@ -231,8 +232,17 @@ impl Template {
     /// Adds what a hand-written template leaves out, or one from before a register was known: factory values of
     /// set-up registers. Which registers security has is for a release to say.
     pub fn complete(&mut self) {
+        self.complete_with(|_| true);
+    }
+
+    /// The same for the registers that are not only for security: of these, what is left out is the meter's to say.
+    pub fn complete_open(&mut self) {
+        self.complete_with(|register| register.right != Right::SecurityConfig);
+    }
+
+    fn complete_with(&mut self, wanted: impl Fn(&SetupRegister) -> bool) {
         for (name, module) in self.modules.iter_mut().filter(|(name, _)| !name.is_security()) {
-            for register in name.kind().setup() {
+            for register in name.kind().setup().iter().filter(|register| wanted(register)) {
                 module.setup.entry(register.name.to_owned()).or_insert_with(|| register.factory.into());
             }
         }

@@ -8,13 +8,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use firmware::package::{PackageError, TrustedBy};
 use firmware::report::{Facts, Line, Outcome, Report, compare};
 use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
 use framework::Memory;
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
-use store::{NewSlot, PackageId};
+use store::{NewSlot, PackageId, StoreError};
 
 use crate::demand;
 use crate::ended::{self, Ended, Why};
@@ -108,21 +109,42 @@ impl Gate {
     /// The plan of a change, as it would be carried out now.
     pub fn plan(&self, now: Now, caller: &Caller, request: &Request) -> Result<Plan, GateError> {
         on_its_road(caller, Step::Beyond)?;
+        let opened = self.open_staged(now, caller, request)?;
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        Ok(planned(&state, request)?.0.plan)
+        Ok(planned(&state, request, &opened)?.plan)
+    }
+
+    /// Reads and verifies the package of a plan. It may be as large as a package can be, so the meter goes on
+    /// meanwhile.
+    fn open_staged(&self, now: Now, caller: &Caller, request: &Request) -> Result<OpenedPackage, GateError> {
+        let (id, believed, file) = {
+            let mut state = self.state();
+            decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+            let id = PackageId::parse(&request.package).map_err(|_| no_package(request))?;
+            still_staged(&state, request, &id)?;
+            (id.clone(), state.believed(), state.store.open_package(&id)?)
+        };
+        let bytes = file.read_at(0, usize::try_from(file.size()).unwrap_or(usize::MAX))?;
+        if PackageId::of(&bytes) != id {
+            return Err(StoreError::Damaged(format!("package {id} has other bytes than its name says")).into());
+        }
+        let verified = believed.verify(&bytes)?;
+        Ok(OpenedPackage { id, trusted_by: verified.trusted_by(), to: Arc::new(Carried::read(&verified)?) })
     }
 
     /// Accepts the plan with this digest. From here on settings stand still until the change is
     /// confirmed, taken back or abandoned.
     pub fn accept(&self, now: Now, caller: &Caller, request: Request, digest: &str) -> Result<Ticket, GateError> {
         on_its_road(caller, Step::Beyond)?;
+        let opened = self.open_staged(now, caller, &request)?;
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         if state.under_way.is_some() {
             return Err(GateError::Changing);
         }
-        let (Planned { mut plan, migration }, to, package) = planned(&state, &request)?;
+        let Planned { mut plan, migration } = planned(&state, &request, &opened)?;
+        let OpenedPackage { id: package, to, .. } = opened;
         if plan.digest != digest {
             return Err(GateError::PlanChanged(Box::new(plan)));
         }
@@ -252,19 +274,34 @@ fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateE
     if state.under_way.as_ref().is_some_and(is) { Ok(()) } else { Err(GateError::ChangeOver) }
 }
 
-fn planned(state: &State, request: &Request) -> Result<(Planned, Arc<Carried>, PackageId), GateError> {
-    let no_package = || GateError::NoPackage(request.package.chars().take(64).collect());
-    let id = PackageId::parse(&request.package).map_err(|_| no_package())?;
+/// A staged package as it was read and verified outside the lock.
+struct OpenedPackage {
+    id: PackageId,
+    trusted_by: TrustedBy,
+    to: Arc<Carried>,
+}
+
+fn no_package(request: &Request) -> GateError {
+    GateError::NoPackage(request.package.chars().take(64).collect())
+}
+
+fn still_staged(state: &State, request: &Request, id: &PackageId) -> Result<(), GateError> {
     let staged = state.store.staged_packages(state.id)?;
-    if !staged.iter().any(|package| package.id == id) {
-        return Err(no_package());
+    if staged.iter().any(|package| package.id == *id) { Ok(()) } else { Err(no_package(request)) }
+}
+
+fn planned(state: &State, request: &Request, opened: &OpenedPackage) -> Result<Planned, GateError> {
+    still_staged(state, request, &opened.id)?;
+    // Verified with the keys as they were a moment ago: the one that vouches for it must still be trusted.
+    if let TrustedBy::Key(key) = opened.trusted_by
+        && !state.trust.iter().any(|trusted| trusted.id() == key)
+    {
+        return Err(PackageError::Stranger { keys: vec![key] }.into());
     }
-    // Verified again, with the keys as they are now.
-    let bytes = state.store.package(&id)?;
-    let to = Carried::read(&state.believed().verify(&bytes)?)?;
+    let to = &opened.to;
     let from = &state.carried.release;
     if Direction::between(from, &to.release).is_none() {
-        return Err(GateError::SameRelease(to.release.release));
+        return Err(GateError::SameRelease(to.release.release.clone()));
     }
     let choices = Choices { ports: state.ports.clone(), ..request.choices.clone() };
     let mut planned = plan(&state.settings, from, &to.release, &to.package, &choices);
@@ -280,7 +317,7 @@ fn planned(state: &State, request: &Request) -> Result<(Planned, Arc<Carried>, P
     {
         return Err(GateError::KeyLost(lost));
     }
-    Ok((planned, Arc::new(to), id))
+    Ok(planned)
 }
 
 /// Puts a release with its settings and credentials to work; they have been committed.

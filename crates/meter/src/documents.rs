@@ -8,7 +8,7 @@ use security::{Ask, Right};
 use store::{Beginning, DocumentPath, DocumentWriter, Documents};
 
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate};
+use crate::gate::{Caller, Gate, may_read};
 use crate::{GateError, Now};
 
 /// A change of the documents that isn't writing one.
@@ -49,9 +49,7 @@ impl DocumentChange {
 impl Gate {
     /// The documents, for whoever may read the meter. They are changed through the gate.
     pub fn documents(&self, caller: &Caller) -> Result<&Arc<Documents>, GateError> {
-        if let Some(path) = caller.path {
-            self.view().may(path, caller.who, Ask::Read)?;
-        }
+        may_read(&self.state(), caller, Ask::Read)?;
         Ok(self.documents_of_anybody())
     }
 

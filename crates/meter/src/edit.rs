@@ -1,5 +1,6 @@
-//! Changes of settings: registers, users, passwords, a whole template. A change set is checked as a
-//! whole, stored in one commit with the events that tell of it, and then put to work.
+//! Changes of settings: registers, users, passwords, a whole template. What a change set names is decided before
+//! anything of it is tried, so that an answer tells nobody what the meter has. Then it is checked as a whole,
+//! stored in one commit with the events that tell of it, and put to work.
 
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub enum Edit {
     Register(String, String),
     /// A set-up register, already found, to a value.
     Value(RegisterName, framework::Value),
-    /// A user to be active or not.
+    /// A user to be active or not. A user that is deactivated loses its SSH keys, each with an event, whatever
+    /// deactivates it (a security file and a template do as well); a change of mode takes none away.
     Active(UserId, bool),
     /// A user's rights: the whole set. Security Config brings Full Meter Config with it.
     Rights(UserId, Rights),
@@ -110,14 +112,24 @@ pub(crate) struct Checked {
 
 pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Checked, GateError> {
     let force = if change.force { Force::Yes } else { Force::No };
-    let mut after = (*state.settings).clone();
+    let before = Arc::clone(&state.settings);
+    let mut asks: Vec<Ask> = change.edits.iter().flat_map(|edit| named(&before, edit)).collect();
+    if asks.is_empty() {
+        asks.push(Ask::Do(Right::FullConfig));
+    }
+    allowed(state, now, caller, asks)?;
+    let mut after = (*before).clone();
     let mut credentials = Vec::new();
     for edit in change.edits {
         wish(&mut after, &mut credentials, edit)?;
     }
-    let before = Arc::clone(&state.settings);
-    let secured = !credentials.is_empty() || before.keys != after.keys;
-    allowed(state, now, caller, &before, &after, secured)?;
+    // However a user is deactivated, its keys go: they must not open the account to whoever gets it next.
+    for user in UserId::all() {
+        if before.user(user).active && !after.user(user).active {
+            after.keys.remove(&AccountId::User(user));
+        }
+    }
+    allowed(state, now, caller, changed(&before, &after))?;
     // A password that was made for the release before: a change of release was faster.
     let stored = state.carried.release.password_storage.kind();
     let fits = |credential: &Credential| [CredentialKind::Factory, stored].contains(&credential.kind());
@@ -216,27 +228,41 @@ fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, ed
     Ok(())
 }
 
-/// Each register takes its right; whatever touches security takes Security Config.
-fn allowed(
-    state: &mut State,
-    now: Now,
-    caller: &Caller,
-    before: &Settings,
-    after: &Settings,
-    secured: bool,
-) -> Result<(), GateError> {
-    let mut rights: Vec<Right> =
-        before.differences(after).filter_map(|(name, _, _)| name.describe().map(|register| register.right)).collect();
-    if secured {
-        rights.push(Right::SecurityConfig);
+/// What an edit takes by what it names, whatever the meter has there.
+fn named(settings: &Settings, edit: &Edit) -> Vec<Ask> {
+    let register = |name: Option<&RegisterName>| match name.and_then(RegisterName::describe) {
+        Some(register) => Ask::Do(register.right),
+        // Which registers there are is for whoever may read set-up.
+        None => Ask::ReadSetup,
+    };
+    match edit {
+        Edit::Register(typed, _) => vec![register(settings.template.find(typed).ok().as_ref())],
+        Edit::Value(name, _) => vec![register(Some(name))],
+        Edit::Active(..)
+        | Edit::Rights(..)
+        | Edit::Password(..)
+        | Edit::AddKey(..)
+        | Edit::RemoveKey(..)
+        | Edit::Security(_) => vec![Ask::Do(Right::SecurityConfig)],
+        Edit::Template(file) => {
+            let secured = file.security.is_some() || file.names_security_registers();
+            let asks = [Some(Right::FullConfig), secured.then_some(Right::SecurityConfig)];
+            asks.into_iter().flatten().map(Ask::Do).collect()
+        }
     }
-    // Modules, links and labels are set-up of their own; so is a change that changes nothing.
-    if rights.is_empty() || rewired(before, after) {
-        rights.push(Right::FullConfig);
-    }
-    rights.sort_unstable();
-    rights.dedup();
-    rights.into_iter().try_for_each(|right| decide(state, now, caller, Ask::Do(right)))
+}
+
+/// What a change takes by what it does, beyond what it names: a template that leaves out a module changes all that
+/// was in it. Modules, links and labels are set-up of their own.
+fn changed(before: &Settings, after: &Settings) -> Vec<Ask> {
+    let registers = before.differences(after).filter_map(|(name, _, _)| name.describe().map(|register| register.right));
+    registers.chain(rewired(before, after).then_some(Right::FullConfig)).map(Ask::Do).collect()
+}
+
+fn allowed(state: &mut State, now: Now, caller: &Caller, mut asks: Vec<Ask>) -> Result<(), GateError> {
+    asks.sort_unstable();
+    asks.dedup();
+    asks.into_iter().try_for_each(|ask| decide(state, now, caller, ask))
 }
 
 fn commit(

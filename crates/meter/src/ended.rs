@@ -73,12 +73,12 @@ pub(crate) fn why(before: &Settings, after: &Settings, passwords: &[AccountId], 
     if account.is_some_and(|account| passwords.contains(&account)) {
         return Some(Why::Password);
     }
-    let mut keys = before.key_differences(after);
-    if keys.any(|(of, _, change)| account == Some(of) && change == KeyChange::Removed) {
-        return Some(Why::Key);
+    // A user that is deactivated loses its keys with it.
+    if matches!(session.who, Who::User(user) if before.user(user).active && !after.user(user).active) {
+        return Some(Why::Deactivated);
     }
-    let gone = matches!(session.who, Who::User(user) if before.user(user).active && !after.user(user).active);
-    gone.then_some(Why::Deactivated)
+    let mut keys = before.key_differences(after);
+    keys.any(|(of, _, change)| account == Some(of) && change == KeyChange::Removed).then_some(Why::Key)
 }
 
 /// Ends that wait for the next commit.

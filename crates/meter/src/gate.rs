@@ -14,6 +14,7 @@ use crate::chain::Newest;
 use crate::clock::Ahead;
 use crate::ended::{self, Ended};
 use crate::events::{Draft, EventEntry, priority};
+use crate::login::Proved;
 use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::view::View;
@@ -137,23 +138,16 @@ impl Gate {
         decide(&mut state, now, caller, ask)
     }
 
-    /// The events from a number on, at most `limit`. Those of security only for whoever may read it.
+    /// The events from a number on, at most `limit`: fewer only where the log ends, or where there are more than one
+    /// read of the store gives. Those that are always kept, which security and changes of release have logged,
+    /// only for whoever may read security.
     pub fn events(&self, caller: &Caller, from: u64, limit: usize) -> Result<Vec<EventEntry>, GateError> {
         let state = self.state();
-        let may = |ask| caller.path.map_or(Ok(()), |path| security::decide(&state.policy, path, caller.who, ask));
-        may(Ask::Read)?;
-        let security = may(Ask::ReadSecurity).is_ok();
-        // What is always kept is what security and changes of release have logged. It is left out page by
-        // page, so that a page is short only where the log ends.
-        let mut entries = Vec::new();
-        let mut next = from;
-        while entries.len() < limit {
-            let page = state.store.events(state.id, next, limit)?;
-            let Some(last) = page.last() else { break };
-            next = last.number + 1;
-            let seen = page.into_iter().filter(|entry| security || entry.event.keep == store::Keep::Ring);
-            entries.extend(seen.take(limit - entries.len()));
-        }
+        may_read(&state, caller, Ask::Read)?;
+        let entries = match may_read(&state, caller, Ask::ReadSecurity) {
+            Ok(()) => state.store.events(state.id, from, limit)?,
+            Err(_) => state.store.ring_events(state.id, from, limit)?,
+        };
         Ok(entries
             .into_iter()
             .map(|store::Event { number, event }| EventEntry {
@@ -191,14 +185,30 @@ impl Gate {
     }
 
     /// Opens a session for whoever has logged in. `token` is random and new.
+    ///
+    /// # Errors
+    /// [`Refusal::SessionOver`] if settings have changed since the login: it is to be proved again.
+    pub fn begin_session(
+        &self,
+        now: Now,
+        token: &Token,
+        path: Path,
+        peer: SocketAddr,
+        proved: Proved,
+    ) -> Result<(), GateError> {
+        let mut state = self.state();
+        if !proved.holds(&state) {
+            return Err(Refusal::SessionOver.into());
+        }
+        begin(&mut state, now, token, path, &Caller::on(path, proved.who, peer));
+        Ok(())
+    }
+
+    /// Opens a session for somebody who needn't prove anything at this moment. After a login it is
+    /// [`begin_session`](Self::begin_session) that opens one.
     pub fn open_session(&self, now: Now, token: &Token, caller: &Caller) {
         let Some(path) = caller.path else { return };
-        let mut state = self.state();
-        state.reap(now);
-        if let (_, Some(gave_way)) = state.sessions.open(token, caller.who, path, caller.peer, now.up_ms) {
-            let event = ended::event(state.log_setup(), now, &gave_way, Ended::GaveWay);
-            state.waiting.push(event);
-        }
+        begin(&mut self.state(), now, token, path, caller);
     }
 
     /// The session of a token, used now.
@@ -261,6 +271,14 @@ impl Gate {
     }
 }
 
+fn begin(state: &mut State, now: Now, token: &Token, path: Path, caller: &Caller) {
+    state.reap(now);
+    if let (_, Some(gave_way)) = state.sessions.open(token, caller.who, path, caller.peer, now.up_ms) {
+        let event = ended::event(state.log_setup(), now, &gave_way, Ended::GaveWay);
+        state.waiting.push(event);
+    }
+}
+
 fn commit_trust(
     state: &mut State,
     now: Now,
@@ -276,6 +294,16 @@ fn commit_trust(
 /// While a change of release is under way, nothing else changes.
 pub(crate) fn stands_still(state: &State) -> Result<(), GateError> {
     if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(()) }
+}
+
+/// Decides about a read that faces make at every turn, and that is no event when it is refused. A session that has
+/// timed out counts as over once a second has passed.
+pub(crate) fn may_read(state: &State, caller: &Caller, ask: Ask) -> Result<(), GateError> {
+    let Some(path) = caller.path else { return Ok(()) };
+    if caller.session.is_some_and(|session| !state.sessions.is_kept(session)) {
+        return Err(Refusal::SessionOver.into());
+    }
+    Ok(security::decide(&state.policy, path, caller.who, ask)?)
 }
 
 /// Decides for a caller; the meter itself may do anything. A refused write is an event, and so is a refused read of

@@ -15,7 +15,8 @@ use security::{AccountId, Fingerprint, Path, Source, Who};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
-use crate::login::{is_live, level};
+use crate::locks::News;
+use crate::login::{Proved, is_live, level, who_is};
 use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
 use crate::{Denied, GateError, Now};
@@ -28,7 +29,7 @@ impl Gate {
         holder(&self.state(), name, key).is_some()
     }
 
-    /// Lets in whoever has proved to hold this key, and logs it.
+    /// Lets in whoever has proved to hold this key, logs it without saying which key, and remembers where it came from.
     pub fn login_with_key(
         &self,
         now: Now,
@@ -36,14 +37,19 @@ impl Gate {
         name: &str,
         peer: Option<SocketAddr>,
         key: &Fingerprint,
-    ) -> Result<Who, Denied> {
+    ) -> Result<Proved, Denied> {
         let mut state = self.state();
-        let who = holder(&state, name, key).ok_or(Denied::Verdict("the user name or the key is wrong"))?;
+        let account = holder(&state, name, key).ok_or(Denied::Verdict("the user name or the key is wrong"))?;
+        let who = who_is(account);
         let caller = Caller { path: Some(path), who, peer, session: None };
         let (from, level) = (source(peer), level(&state, options::VALID_LOGIN_PRIORITY));
-        let draft = Draft::ordinary(level, format!("login from {from}"), format!("valid, SSH key {key}"));
-        state.log(now, &caller, vec![draft]).map_err(GateError::from)?;
-        Ok(who)
+        let before = state.lockouts.revision();
+        state.lockouts.remember(account, from);
+        let news = if state.lockouts.revision() == before { News::None } else { News::Urgent };
+        // Whoever may read the meter reads this: which key it was is security's.
+        let draft = Draft::ordinary(level, "login", "valid, by SSH key");
+        state.log_with_locks(now, &caller, vec![draft], news).map_err(GateError::from)?;
+        Ok(Proved::now(&state, who))
     }
 
     /// Somebody has offered so many keys on a connection, none of which opened anything, and has gone
@@ -63,8 +69,8 @@ fn source(peer: Option<SocketAddr>) -> Source {
     peer.map_or(Source::Local, |peer| Source::from(peer.ip()))
 }
 
-/// Who gets in under this name with this key.
-fn holder(state: &State, name: &str, key: &Fingerprint) -> Option<Who> {
+/// The account that this name opens with this key.
+fn holder(state: &State, name: &str, key: &Fingerprint) -> Option<AccountId> {
     let claimed = AccountId::from_login(name).filter(|account| is_live(state, *account));
     let mut held = false;
     for (account, keys) in &state.settings.keys {
@@ -72,8 +78,5 @@ fn holder(state: &State, name: &str, key: &Fingerprint) -> Option<Who> {
             held |= (known.fingerprint() == *key) & (Some(*account) == claimed);
         }
     }
-    claimed.filter(|_| held).map(|account| match account {
-        AccountId::FrontPanel => Who::Standard,
-        AccountId::User(user) => Who::User(user),
-    })
+    claimed.filter(|_| held)
 }

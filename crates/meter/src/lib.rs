@@ -38,7 +38,7 @@ pub use error::{Failure, GateError};
 pub use events::EventEntry;
 pub use gate::{Caller, Gate, Surroundings};
 pub use locks::LockOut;
-pub use login::{Challenge, Denied};
+pub use login::{Challenge, Denied, Proved};
 pub use packages::{PackageUpload, Staged, StagedRelease, Waiting};
 pub use reset::{SecurityReset, reset_security};
 pub use security_file::SecurityChange;

@@ -25,8 +25,10 @@ const LOCKOUTS_AT: &str = "lockouts at";
 const TOLD_AT_ONCE: u32 = 20;
 /// In a flood one bad try is told of in this time, so that the ring of 5000 lasts for hours.
 const TELL_AGAIN_MS: i64 = 3_000;
-/// In a flood one lock-out is always kept in this time, so that the events that are always kept last for a month.
-const KEEP_AGAIN_MS: i64 = 60_000;
+/// In a flood one lock-out in this time is an event that is always kept, after the first 20; the others are ordinary.
+/// The 50,000 events that are always kept would last a stranger who locks logins out without a pause for more
+/// than five years.
+const KEEP_AGAIN_MS: i64 = 3_600_000;
 /// How often it is told how many were not told of.
 const SUMMARY_MS: i64 = 60_000;
 
@@ -248,13 +250,18 @@ impl Gate {
             let from = from.map_or_else(String::new, |source| format!(" from {source}"));
             return Err(GateError::NotLockedOut(format!("{} is not locked out{from}", LockOut::name(account))));
         }
+        let before = state.lockouts.clone();
         state.lockouts.lift(now.up_ms, account, from);
         let draft = |held: &LockOut| {
             let cause = format!("lock-out of {}, {}, {}", LockOut::name(held.account), held.path, held.source);
             Draft::kept(priority::WARNING, cause, "lifted")
         };
         let drafts = lifted.iter().map(draft).collect();
-        state.log_with_locks(now, caller, drafts, News::Urgent)?;
+        // What isn't on the disk hasn't happened.
+        if let Err(error) = state.log_with_locks(now, caller, drafts, News::Urgent) {
+            state.lockouts = before;
+            return Err(error.into());
+        }
         Ok(lifted)
     }
 }
@@ -297,6 +304,17 @@ mod tests {
         assert!(keeping.unlogged(at(60_001)).is_empty(), "not more often than once a minute");
         assert_eq!(keeping.unlogged(at(120_000)).len(), 1);
         assert!(keeping.unlogged(at(500_000)).is_empty(), "nothing more");
+    }
+
+    #[test]
+    fn a_stranger_adds_one_kept_event_an_hour_and_so_needs_years_to_push_one_out() {
+        const DAY_MS: i64 = 86_400_000;
+        let mut keeping = LockKeeping::default();
+        let lock_outs = (0..10 * DAY_MS).step_by(10_000).map(|ms| keeping.tell(at(ms), true).lock_out);
+        let kept = lock_outs.filter(|told| *told == Told::Kept).count();
+        assert_eq!(kept, TOLD_AT_ONCE as usize + 10 * 24 - 1);
+        let years = i64::from(store::MAX_KEPT_EVENTS) * KEEP_AGAIN_MS / (365 * DAY_MS);
+        assert_eq!(years, 5);
     }
 
     #[test]

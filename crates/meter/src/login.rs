@@ -32,6 +32,25 @@ pub struct Challenge {
     pub delay: Delay,
 }
 
+/// Who has proved to be whom, under the settings of that moment. It opens a session only while they are still the
+/// meter's: what a change of password, keys, users or mode would have ended never begins after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proved {
+    /// Who.
+    pub who: Who,
+    generation: u64,
+}
+
+impl Proved {
+    pub(crate) fn now(state: &State, who: Who) -> Self {
+        Self { who, generation: state.generation }
+    }
+
+    pub(crate) fn holds(self, state: &State) -> bool {
+        self.generation == state.generation
+    }
+}
+
 /// Why a login is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
@@ -57,7 +76,7 @@ impl Gate {
 
     /// Who somebody is where nothing is ever asked: under No security `8650` logs in with any password. It is
     /// logged all the same. `None` in every other mode and for every other name.
-    pub fn admit(&self, now: Now, path: Path, name: &str, peer: Option<SocketAddr>) -> Result<Option<Who>, Denied> {
+    pub fn admit(&self, now: Now, path: Path, name: &str, peer: Option<SocketAddr>) -> Result<Option<Proved>, Denied> {
         let mut state = self.state();
         let admitted = state.policy.mode == Mode::None && AccountId::from_login(name) == Some(AccountId::FrontPanel);
         if !admitted {
@@ -65,7 +84,7 @@ impl Gate {
         }
         let caller = Caller { path: Some(path), who: Who::Standard, peer, session: None };
         valid(&mut state, now, &caller, News::None)?;
-        Ok(Some(Who::Standard))
+        Ok(Some(Proved::now(&state, Who::Standard)))
     }
 
     /// Begins a login. Nothing has been checked when it returns.
@@ -82,10 +101,7 @@ impl Gate {
             }
         };
         let live = claimed.filter(|account| is_live(&state, *account));
-        let who = live.map(|account| match account {
-            AccountId::FrontPanel => Who::Standard,
-            AccountId::User(user) => Who::User(user),
-        });
+        let who = live.map(who_is);
         Ok(Challenge {
             attempt,
             peer,
@@ -108,7 +124,7 @@ impl Gate {
     }
 
     /// Ends a login with what the check has found, and logs it.
-    pub fn finish_login(&self, now: Now, challenge: &Challenge, verdict: Verdict) -> Result<Who, Denied> {
+    pub fn finish_login(&self, now: Now, challenge: &Challenge, verdict: Verdict) -> Result<Proved, Denied> {
         let mut state = self.state();
         let Challenge { attempt, peer, who, .. } = challenge;
         let name = named(attempt);
@@ -131,7 +147,7 @@ impl Gate {
         let news = if state.lockouts.revision() == before { News::None } else { News::Urgent };
         let caller = Caller { who: *who, ..caller };
         valid(&mut state, now, &caller, news)?;
-        Ok(*who)
+        Ok(Proved::now(&state, *who))
     }
 }
 
@@ -166,6 +182,14 @@ pub(crate) fn is_live(state: &State, account: AccountId) -> bool {
         (Mode::Standard | Mode::None, AccountId::FrontPanel) => true,
         (Mode::Advanced, AccountId::User(user)) => state.settings.user(user).active,
         _ => false,
+    }
+}
+
+/// Who has logged in to an account.
+pub(crate) fn who_is(account: AccountId) -> Who {
+    match account {
+        AccountId::FrontPanel => Who::Standard,
+        AccountId::User(user) => Who::User(user),
     }
 }
 

@@ -13,7 +13,7 @@ use store::{IncomingPackage, PackageId, StoreError, StoredFile};
 
 use crate::change::{Step, on_its_road};
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide};
+use crate::gate::{Caller, Gate, decide, may_read};
 use crate::state::State;
 use crate::{GateError, Now};
 
@@ -121,7 +121,8 @@ impl Gate {
             TrustedBy::Key(id) => format!("key {id}"),
         };
         let release = carried.release.release;
-        let mut state = self.state();
+        // Receiving and verifying may have taken long: what was allowed then is asked again.
+        let mut state = self.may_stage(now, caller)?;
         let id = state.id;
         match state.store.room_for_package(id, &received) {
             // What waits was never applied: it gives way to what is wanted now.
@@ -160,7 +161,7 @@ impl Gate {
     /// The packages that wait, for whoever may read security.
     pub fn staged(&self, caller: &Caller) -> Result<Vec<Waiting>, GateError> {
         let state = self.state();
-        read_security(&state, caller)?;
+        may_read(&state, caller, Ask::ReadSecurity)?;
         waiting(&state)
     }
 
@@ -195,7 +196,7 @@ impl Gate {
     /// Opens a package that waits, by its name.
     pub fn read_staged(&self, caller: &Caller, name: &str) -> Result<StoredFile, GateError> {
         let state = self.state();
-        read_security(&state, caller)?;
+        may_read(&state, caller, Ask::ReadSecurity)?;
         let found = called(&state, name)?;
         Ok(state.store.open_package(&PackageId::parse(&found.package)?)?)
     }
@@ -241,11 +242,6 @@ impl Gate {
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(state) }
     }
-}
-
-fn read_security(state: &State, caller: &Caller) -> Result<(), GateError> {
-    let Some(path) = caller.path else { return Ok(()) };
-    Ok(security::decide(&state.policy, path, caller.who, Ask::ReadSecurity)?)
 }
 
 fn waiting(state: &State) -> Result<Vec<Waiting>, GateError> {

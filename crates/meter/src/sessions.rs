@@ -21,12 +21,11 @@ impl Gate {
         let mut state = self.state();
         let own = caller.session == Some(number);
         decide(&mut state, now, caller, if own { Ask::Read } else { Ask::Do(Right::SecurityConfig) })?;
-        if !state.sessions.is_open(number, now.up_ms) {
-            return Err(GateError::NoSuchSession(number));
-        }
-        let ended = state.sessions.close_number(number).ok_or(GateError::NoSuchSession(number))?;
+        let found = state.sessions.list(now.up_ms).find(|session| session.number == number).cloned();
+        let ended = found.ok_or(GateError::NoSuchSession(number))?;
         let cause = format!("session {number} of {}, {}", ended.who, ended.path);
         state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, cause, "ended")])?;
+        state.sessions.close_number(number);
         Ok(ended)
     }
 }

@@ -125,7 +125,7 @@ impl Tries {
 }
 
 /// All that a meter knows about bad tries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lockouts {
     limits: Limits,
     room: usize,
@@ -220,18 +220,24 @@ impl Lockouts {
     /// The password was right: earlier bad tries of this attempt are forgotten, and its source is remembered.
     pub fn succeeded(&mut self, attempt: Attempt) {
         self.revision += u64::from(self.tries.remove(&attempt).is_some());
-        let Some(account) = attempt.account else { return };
+        if let Some(account) = attempt.account {
+            self.remember(account, attempt.source);
+        }
+    }
+
+    /// An account has logged in from a source. Bad tries and lock-outs stay as they are.
+    pub fn remember(&mut self, account: AccountId, source: Source) {
         let sources = self.remembered.entry(account).or_default();
-        if sources.last() == Some(&attempt.source) {
+        if sources.last() == Some(&source) {
             return;
         }
         self.revision += 1;
-        sources.retain(|source| *source != attempt.source);
-        // Only whoever has the password adds to this list, so nobody else can push a source out of it.
+        sources.retain(|known| *known != source);
+        // Only whoever has the password or a key adds to this list, so nobody else can push a source out of it.
         if sources.len() >= MAX_REMEMBERED {
             sources.remove(0);
         }
-        sources.push(attempt.source);
+        sources.push(source);
     }
 
     /// The account has a new password: where the old one was used says nothing any more.

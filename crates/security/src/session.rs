@@ -99,6 +99,11 @@ impl SessionTable {
         self.entries.iter().any(|entry| entry.session.number == number && !self.is_over(&entry.session, now))
     }
 
+    /// Whether the session with this number is still in the table: neither ended nor [reaped](Self::reap).
+    pub fn is_kept(&self, number: u64) -> bool {
+        self.entries.iter().any(|entry| entry.session.number == number)
+    }
+
     /// Ends the session of this token.
     pub fn close(&mut self, token: &Token) -> Option<Session> {
         let at = self.find(token)?;

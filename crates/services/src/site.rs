@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use meter::{Caller, Denied, Gate, GateError, Now, View};
-use security::{Password, Path, Session, Token, Verdict, Who};
+use meter::{Caller, Denied, Gate, GateError, Now, Proved, View};
+use security::{Password, Path, Session, Token, Verdict};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -54,9 +54,9 @@ impl Site {
 
     /// A login on a path: waits its turn, checks, logs. What it says no to is the same sentence for an
     /// unknown user, an inactive one and a wrong password.
-    pub async fn login(&self, path: Path, name: &str, password: Password, peer: SocketAddr) -> Result<Who, Denied> {
-        if let Some(who) = self.gate.admit(self.now(), path, name, Some(peer))? {
-            return Ok(who);
+    pub async fn login(&self, path: Path, name: &str, password: Password, peer: SocketAddr) -> Result<Proved, Denied> {
+        if let Some(proved) = self.gate.admit(self.now(), path, name, Some(peer))? {
+            return Ok(proved);
         }
         let challenge = self.gate.begin_login(self.now(), path, name, Some(peer))?;
         let turn = self.vault.wait(&challenge.delay).await.ok_or(Denied::Busy)?;
@@ -69,7 +69,14 @@ impl Site {
         self.gate.finish_login(self.now(), &challenge, verdict)
     }
 
-    /// A new session for whoever has logged in.
+    /// A new session for whoever has logged in, unless settings have changed since.
+    pub fn begin_session(&self, path: Path, peer: SocketAddr, proved: Proved) -> Result<Token, GateError> {
+        let token = Token::new(&random());
+        self.gate.begin_session(self.now(), &token, path, peer, proved)?;
+        Ok(token)
+    }
+
+    /// A new session for whoever needs no login.
     pub fn open_session(&self, caller: &Caller) -> Token {
         let token = Token::new(&random());
         self.gate.open_session(self.now(), &token, caller);

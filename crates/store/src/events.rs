@@ -18,6 +18,12 @@ pub const MAX_EVENTS_PER_READ: usize = 10_000;
 /// Largest chain value, in bytes: two SHA-256 and some numbers.
 const MAX_CHAIN: usize = 128;
 
+const ALL_EVENTS: &str = "SELECT number, utc_ms, priority, user, path, cause, effect, kept, chain FROM event
+    WHERE meter = ?1 AND number >= ?2 ORDER BY number LIMIT ?3";
+/// By the index of the class: a walk over all numbers would look at every kept event on its way.
+const RING_EVENTS: &str = "SELECT number, utc_ms, priority, user, path, cause, effect, kept, chain FROM event
+    INDEXED BY event_by_class WHERE meter = ?1 AND kept = 0 AND number >= ?2 ORDER BY number LIMIT ?3";
+
 /// Whether the ring may drop an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -88,19 +94,22 @@ impl Store {
 
     /// Events from number `from` on, in order, at most `limit` and at most [`MAX_EVENTS_PER_READ`].
     pub fn events(&self, meter: MeterId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.read_events(ALL_EVENTS, meter, from, limit)
+    }
+
+    /// The same of those that the ring may drop alone. However many are always kept, they cost nothing here.
+    pub fn ring_events(&self, meter: MeterId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        self.read_events(RING_EVENTS, meter, from, limit)
+    }
+
+    fn read_events(&self, query: &str, meter: MeterId, from: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         let doing = "reading events";
         if !is_there(&self.connection, meter)? {
             return Err(StoreError::NoSuchMeter(meter));
         }
         let from = i64::try_from(from).unwrap_or(i64::MAX);
         let limit = limit.min(MAX_EVENTS_PER_READ) as i64;
-        let mut statement = self
-            .connection
-            .prepare_cached(
-                "SELECT number, utc_ms, priority, user, path, cause, effect, kept, chain FROM event
-                 WHERE meter = ?1 AND number >= ?2 ORDER BY number LIMIT ?3",
-            )
-            .during(doing)?;
+        let mut statement = self.connection.prepare_cached(query).during(doing)?;
         let rows = statement.query_map(params![meter.0, from, limit], read_event).during(doing)?;
         rows.collect::<Result<_, _>>().during(doing)
     }
@@ -254,6 +263,23 @@ mod tests {
         assert_eq!(store.events(METER, 1, 1).unwrap()[0].number, 1);
         assert!(store.events(METER, u64::MAX, 10).unwrap().is_empty());
         assert!(matches!(store.events(MeterId(7), 1, 1), Err(StoreError::NoSuchMeter(_))));
+    }
+
+    #[test]
+    fn ring_events_are_found_without_a_look_at_the_kept_ones() {
+        let bed = Testbed::new();
+        let mut store = bed.born(&[]);
+        let kept = |n| if n % 3 == 0 { Keep::Ring } else { Keep::Always };
+        let events: Vec<_> = (1..10).map(|n| event("x", kept(n))).collect();
+        log(&mut store, &events, 10);
+        let numbers = |from, limit| -> Vec<u64> {
+            store.ring_events(METER, from, limit).unwrap().into_iter().map(|event| event.number).collect()
+        };
+        assert_eq!((numbers(0, 9), numbers(4, 1), numbers(10, 1)), (vec![3, 6, 9], vec![6], vec![]));
+        let plan = format!("EXPLAIN QUERY PLAN {RING_EVENTS}");
+        let plan: String = store.connection.query_row(&plan, params![METER.0, 0, 1], |row| row.get("detail")).unwrap();
+        assert!(plan.contains("event_by_class (meter=? AND kept=? AND number>?)"), "{plan}");
+        assert!(matches!(store.ring_events(MeterId(7), 1, 1), Err(StoreError::NoSuchMeter(_))));
     }
 
     #[test]

@@ -106,3 +106,30 @@ fn b31_packages_take_security_config_and_documents_full_meter_config() {
     let writer = gate.write_document(NOW, &Caller::meter(), &path, Beginning::Empty).unwrap();
     assert!(matches!(gate.keep_document(NOW, &reader, writer), Err(GateError::Refused(_))));
 }
+
+#[test]
+fn a_package_that_has_come_in_is_staged_only_if_it_still_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), None);
+    let me = caller(Who::Standard);
+    let receive = |release| {
+        let mut upload = gate.receive_package(NOW, &me).unwrap();
+        upload.write_at(0, &package(release)).unwrap();
+        upload
+    };
+    // A change of release begins while it comes in.
+    let request = request(&gate, "4.0.9", Choices::default());
+    let upload = receive("4.40.1");
+    let (ticket, _) = accept(&gate, request, &[]);
+    assert!(matches!(gate.stage_upload(NOW, &me, upload, None), Err(GateError::Changing)));
+    gate.abandon_change(NOW, &ticket, "a test").unwrap();
+    assert_eq!(gate.staged(&me).unwrap().len(), 1);
+    // Its session ends meanwhile.
+    let token = security::Token::new(&[1; 32]);
+    gate.open_session(NOW, &token, &me);
+    let me_there = Caller::in_session(&gate.session(NOW, &token).unwrap());
+    let upload = receive("4.40.1");
+    gate.close_session(NOW, &token);
+    assert!(matches!(gate.stage_upload(NOW, &me_there, upload, None), Err(GateError::Refused(_))));
+    gate.stage_upload(NOW, &me, receive("4.40.1"), None).unwrap();
+}

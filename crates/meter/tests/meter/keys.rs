@@ -1,6 +1,7 @@
 //! SSH keys: who may give them, whom they let in, and what stops them.
 
 use meter::{Caller, ChangeSet, Denied, Edit, Gate, GateError, Now};
+use security::lockout::Queue;
 use security::{Fingerprint, Path, PublicKey, UserId, Verdict, Who};
 
 use crate::bench::*;
@@ -62,8 +63,11 @@ fn a_key_opens_its_own_account_in_every_spelling_and_no_other() {
         assert_eq!(logs_in(&gate, name, line), opens, "{name}");
     }
     let valid: Vec<_> = gate.events(&Caller::meter(), 0, 100).unwrap();
-    let expected = format!("valid, SSH key {}", print(ONE));
-    assert!(valid.iter().any(|event| event.user == "USER1" && event.path == "ssh" && event.effect == expected));
+    let by_key: Vec<_> = valid.iter().filter(|event| event.effect == "valid, by SSH key").collect();
+    assert!(by_key.iter().any(|event| event.user == "USER1" && event.path == "ssh" && event.cause == "login"));
+    let reader = Caller::on(Path::Setup, Who::User(user(2)), "127.0.0.1:9".parse().unwrap());
+    let seen = gate.events(&reader, 0, 100).unwrap();
+    assert!(!seen.is_empty() && !seen.iter().any(|event| event.effect.contains("SHA256:")), "{seen:#?}");
 }
 
 #[test]
@@ -139,6 +143,64 @@ fn a_lock_out_of_passwords_refuses_no_key_and_is_not_lifted_by_one() {
     assert!(matches!(wrong(), Err(Denied::Locked(_))));
     assert!(gate.login_with_key(NOW, Path::Ssh, "USER1", peer, &print(ONE)).is_ok());
     assert!(matches!(wrong(), Err(Denied::Locked(_))), "the key gives a guesser no new tries");
+}
+
+/// Whoever gets the account next is not the one who had the key.
+#[test]
+fn a_user_that_is_deactivated_in_whatever_way_loses_its_keys_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = advanced(dir.path());
+    let without_user3 = || {
+        let file = gate.template(NOW, &Caller::meter(), firmware::WithSecurity::Yes).unwrap();
+        let mut section = file.security.clone().unwrap();
+        section.users.get_mut(&user(3)).unwrap().active = false;
+        (file, section)
+    };
+    let ways: [&dyn Fn() -> Edit; 3] =
+        [&|| Edit::Active(user(3), false), &|| Edit::Security(Box::new(without_user3().1)), &|| {
+            let (mut file, section) = without_user3();
+            file.security = Some(section);
+            Edit::Template(Box::new(file))
+        }];
+    let token = security::Token::new(&[3; 32]);
+    for way in ways {
+        let before = gate.next_event().unwrap();
+        gate.open_session(NOW, &token, &Caller::on(Path::Ssh, Who::User(user(3)), "127.0.0.1:9".parse().unwrap()));
+        assert!(logs_in(&gate, "USER3", TWO));
+        edit(&gate, vec![way()]).unwrap();
+        let events: Vec<_> =
+            gate.events(&Caller::meter(), before, 99).unwrap().into_iter().map(|event| event.effect).collect();
+        assert!(events.contains(&"removed: USER3".to_owned()), "{events:#?}");
+        assert!(events.contains(&"ended: the user was deactivated by -, meter".to_owned()), "{events:#?}");
+        edit(&gate, vec![Edit::Active(user(3), true)]).unwrap();
+        assert!(gate.view().settings.keys_of(account("USER3")).is_empty() && !logs_in(&gate, "USER3", TWO));
+        edit(&gate, vec![Edit::AddKey(account("USER3"), key(TWO))]).unwrap();
+    }
+    set_password(&gate, "8650", "4711");
+    set(&gate, "Mode", "standard");
+    set(&gate, "Mode", "advanced");
+    assert!(logs_in(&gate, "USER3", TWO), "a change of mode takes no key away");
+}
+
+#[test]
+fn where_a_key_has_opened_an_account_is_remembered_over_a_restart_and_undoes_no_bad_try() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = advanced(dir.path());
+    let peer = Some("192.0.2.7:1".parse().unwrap());
+    let queue = |gate: &Gate| gate.begin_login(NOW, Path::Ssh, "USER1", peer).unwrap().delay.queue;
+    for _ in 0..4 {
+        let challenge = gate.begin_login(NOW, Path::Ssh, "USER1", peer).unwrap();
+        gate.finish_login(NOW, &challenge, Verdict::Wrong).unwrap_err();
+    }
+    assert_eq!(queue(&gate), Queue::Strangers);
+    gate.login_with_key(NOW, Path::Ssh, "USER1", peer, &print(ONE)).unwrap();
+    assert_eq!(queue(&gate), Queue::Known);
+    drop(gate);
+    let gate = open(dir.path(), None);
+    assert_eq!(queue(&gate), Queue::Known);
+    let challenge = gate.begin_login(NOW, Path::Ssh, "USER1", peer).unwrap();
+    gate.finish_login(NOW, &challenge, Verdict::Wrong).unwrap_err();
+    assert!(gate.begin_login(NOW, Path::Ssh, "USER1", peer).is_err(), "the fifth bad try is still the fifth");
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn later(ms: i64) -> Now {
 fn try_login(gate: &Gate, now: Now, name: &str, peer: &str, verdict: Verdict) -> Result<Who, Denied> {
     let peer = Some(format!("{peer}:4000").parse().unwrap());
     let challenge = gate.begin_login(now, Path::Ssh, name, peer)?;
-    gate.finish_login(now, &challenge, verdict)
+    gate.finish_login(now, &challenge, verdict).map(|proved| proved.who)
 }
 
 fn lock(gate: &Gate, now: Now, name: &str, peer: &str) {

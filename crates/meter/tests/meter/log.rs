@@ -37,7 +37,7 @@ fn open_session(gate: &Gate, now: Now, byte: u8, who: Who) -> Token {
 
 fn log_in(gate: &Gate, now: Now, name: &str, verdict: Verdict) -> Result<Who, meter::Denied> {
     let challenge = gate.begin_login(now, Path::Setup, name, caller(Who::Nobody).peer)?;
-    gate.finish_login(now, &challenge, verdict)
+    gate.finish_login(now, &challenge, verdict).map(|proved| proved.who)
 }
 
 #[test]

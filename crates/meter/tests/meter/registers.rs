@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use framework::Value;
 use framework::register::Range;
 use meter::{Caller, ChangeSet, Edit, Gate, GateError};
-use security::{Ask, Path, Right, Rights, UserId, Who, decide};
+use security::{Ask, Path, Refusal, Right, Rights, UserId, Who, decide};
 
 use crate::bench::*;
 
@@ -73,5 +73,58 @@ fn every_register_is_changed_on_a_path_only_with_its_right() {
             }
             assert!(cells > 4_000, "{cells}");
         }
+    }
+}
+
+/// Which values a register has, and which keys an account, is no business of whoever may not change them: right and
+/// wrong guesses are refused alike, in a change and in its preview.
+#[test]
+fn a_refusal_tells_nothing_of_what_the_meter_has() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB one";
+    let key = || KEY.parse::<security::PublicKey>().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    set_password(&gate, "USER1", "one1");
+    give_rights(&gate);
+    edit(&gate, vec![Edit::AddKey(account("USER1"), key())]).unwrap();
+    set(&gate, "Mode", "advanced");
+    let with_security = gate.template(NOW, &Caller::meter(), firmware::WithSecurity::Yes).unwrap();
+    let section = with_security.security.clone().unwrap();
+    let text = |register: &str, value: &str| Edit::Register(register.to_owned(), value.to_owned());
+    let other = format!("SHA256:{}", "A".repeat(43)).parse().unwrap();
+    let wishes = || {
+        vec![
+            text("Lock-out Minutes", "15"),
+            text("Lock-out Minutes", "16"),
+            text("Lock-out Minutes", "no number"),
+            text("Host Name", "meter"),
+            Edit::Active(user(3), true),
+            Edit::Active(user(9), false),
+            Edit::Rights(user(3), gate.view().settings.user(user(3)).rights),
+            Edit::AddKey(account("USER1"), key()),
+            Edit::RemoveKey(account("USER1"), key().fingerprint()),
+            Edit::RemoveKey(account("USER1"), other),
+            Edit::Security(Box::new(section.clone())),
+            Edit::Template(Box::new(with_security.clone())),
+        ]
+    };
+    let rights = |number| gate.view().settings.user(user(number)).rights;
+    let has_it_alone = |number: &u8| rights(*number) == Rights::NONE.with(Right::Read).with(Right::FullConfig);
+    let full_config = Who::User(user((2..=7).find(has_it_alone).unwrap()));
+    for (who, expected) in
+        [(Who::Nobody, Refusal::LoginNeeded), (full_config, Refusal::RightMissing(Right::SecurityConfig))]
+    {
+        let caller = Caller::on(Path::Setup, who, "192.0.2.7:4000".parse().unwrap());
+        for (at, _) in wishes().iter().enumerate() {
+            let change = || ChangeSet { edits: vec![wishes().remove(at)], force: true };
+            for refused in [gate.preview(NOW, &caller, change()).err(), gate.apply(NOW, &caller, change()).err()] {
+                let Some(GateError::Refused(refusal)) = refused else { panic!("{who} {at}: {refused:?}") };
+                assert_eq!(refusal, expected, "{who} {at}");
+            }
+        }
+        let nameless = ChangeSet { edits: vec![text("No Such Register", "1")], force: false };
+        let refused = gate.preview(NOW, &caller, nameless).unwrap_err();
+        assert_eq!(matches!(refused, GateError::Template(_)), who != Who::Nobody, "{refused}");
+        assert_eq!(gate.apply(NOW, &caller, ChangeSet::default()).is_err(), who == Who::Nobody);
     }
 }

@@ -98,6 +98,51 @@ fn a_login_that_waited_while_its_password_was_changed_is_refused() {
     assert!(gate.finish_login(NOW, &fresh, security::Verdict::Right).is_ok());
 }
 
+/// The moment between a login and its session is as good as any to take the account away.
+#[test]
+fn a_login_opens_no_session_after_what_would_have_ended_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    set_password(&gate, "USER1", "abc");
+    set_password(&gate, "USER3", "def");
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB one";
+    let key: security::PublicKey = key.parse().unwrap();
+    let add = || Edit::AddKey(account("USER3"), key.clone());
+    edit(&gate, vec![Edit::Active(user(3), true), add()]).unwrap();
+    set(&gate, "Mode", "advanced");
+    let path = security::Path::Ssh;
+    let peer = "127.0.0.1:9".parse().unwrap();
+    let by_password = || {
+        let challenge = gate.begin_login(NOW, path, "USER3", Some(peer)).unwrap();
+        gate.finish_login(NOW, &challenge, security::Verdict::Right).unwrap()
+    };
+    let by_key = || gate.login_with_key(NOW, path, "USER3", Some(peer), &key.fingerprint()).unwrap();
+    let token = security::Token::new(&[7; 32]);
+    let begins = |proved| gate.begin_session(NOW, &token, path, peer, proved);
+    let changes: [(&dyn Fn(), &dyn Fn()); 3] = [
+        (&|| set_password(&gate, "USER3", "ghi"), &|| ()),
+        (&|| drop(edit(&gate, vec![Edit::RemoveKey(account("USER3"), key.fingerprint())]).unwrap()), &|| {
+            drop(edit(&gate, vec![add()]).unwrap());
+        }),
+        (&|| drop(edit(&gate, vec![Edit::Active(user(3), false)]).unwrap()), &|| {
+            drop(edit(&gate, vec![Edit::Active(user(3), true), add()]).unwrap());
+        }),
+    ];
+    for (change, back) in changes {
+        for proved in [by_password(), by_key()] {
+            begins(proved).unwrap();
+            gate.close_session(NOW, &token);
+        }
+        let proved = [by_password(), by_key()];
+        change();
+        for proved in proved {
+            assert!(matches!(begins(proved), Err(GateError::Refused(security::Refusal::SessionOver))));
+            assert!(!gate.holds_session(NOW, &token));
+        }
+        back();
+    }
+}
+
 #[test]
 fn what_a_session_began_is_refused_once_the_session_is_over() {
     let dir = tempfile::tempdir().unwrap();
@@ -194,4 +239,49 @@ fn the_clock_is_set_within_reason_by_whoever_may_and_stays_set_when_the_power_go
     assert_eq!(gate.ahead_ms(), 59_990);
     let power_up = gate.events(&Caller::meter(), 0, 100).unwrap().pop().unwrap();
     assert_eq!((power_up.cause.as_str(), power_up.utc_ms), ("power", NOW.utc_ms + 59_990));
+}
+
+#[test]
+fn a_template_without_security_shows_none_of_its_registers_and_changes_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    set_password(&gate, "USER1", "one1");
+    set_password(&gate, "USER3", "two2");
+    let rights = security::Rights::NONE.with(Right::Read).with(Right::FullConfig);
+    edit(&gate, vec![Edit::Active(user(3), true), Edit::Rights(user(3), rights)]).unwrap();
+    for (register, value) in [("Mode", "advanced"), ("Depth", "777"), ("Host Name", "substation-7"), ("Owner", "me")] {
+        set(&gate, register, value);
+    }
+    let who = security::Who::User(user(3));
+    let caller = Caller::on(security::Path::Setup, who, "127.0.0.1:9".parse().unwrap());
+    let text = gate.template(NOW, &caller, firmware::WithSecurity::No).unwrap().to_text();
+    for hidden in ["Depth", "Cutoff", "Syslog", "777", "Host Name", "substation-7", "[security]"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+    let load = |text: &str| {
+        let file = Box::new(framework::Dcf::parse(text.as_bytes()).unwrap());
+        gate.apply(NOW, &caller, ChangeSet { edits: vec![Edit::Template(file)], force: false })
+    };
+    let before = gate.view().settings.clone();
+    assert_eq!(load(&text).unwrap(), meter::Edited::default());
+    let owner = "Factory 1/Owner".to_owned();
+    let done = load(&text.replace("Owner = \"me\"", "Owner = \"you\"")).unwrap().registers;
+    assert_eq!(done, [(owner, "me".to_owned(), "you".to_owned())]);
+    let kept = |settings: &firmware::Settings| {
+        let of = |name: &str| settings.template.get(&name.parse().unwrap()).cloned();
+        (of("Event Log Controller 1/Depth"), of("Event Log Controller 1/Syslog"), of("Ethernet 1/Host Name"))
+    };
+    assert_eq!(kept(&gate.view().settings), kept(&before));
+    // Whoever names one, with the meter's own value or another, changes security.
+    for depth in [777, 778] {
+        let named = format!("{text}\n[modules.\"Event Log Controller 1\".setup]\nDepth = {depth}\n");
+        let named = named.replacen("[modules.\"Event Log Controller 1\"]\n", "", 1);
+        let refused = load(&named).unwrap_err();
+        assert!(
+            matches!(refused, GateError::Refused(security::Refusal::RightMissing(Right::SecurityConfig))),
+            "{refused}"
+        );
+    }
+    let all = gate.template(NOW, &Caller::meter(), firmware::WithSecurity::Yes).unwrap().to_text();
+    assert!(all.contains("Depth = 777") && all.contains("substation-7"), "{all}");
 }

@@ -1,7 +1,7 @@
 //! Sessions: seen by whoever may read the meter, ended by their own or by Security Config.
 
 use meter::{Caller, Gate, GateError, Now};
-use security::{AccountId, Path, Token, Who};
+use security::{AccountId, Path, Refusal, Token, Verdict, Who};
 
 use crate::bench::{NOW, account, open, set, set_password};
 
@@ -42,4 +42,54 @@ fn a_session_is_ended_by_its_own_or_by_security_config_and_nothing_goes_on_under
     );
     let nobody = Caller::on(Path::Ssh, Who::Nobody, "192.0.2.7:1".parse().unwrap());
     assert!(matches!(gate.sessions(NOW, &nobody), Err(GateError::Refused(_))));
+}
+
+#[test]
+fn nothing_is_read_under_a_session_that_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    set_password(&gate, "USER1", "abc");
+    set(&gate, "Mode", "advanced");
+    let (token, closed) = session(&gate, "USER1", Path::Sftp, 1);
+    gate.close_session(NOW, &token);
+    let (_, timed_out) = session(&gate, "USER1", Path::Sftp, 2);
+    let later = Now { up_ms: NOW.up_ms + 24 * 3_600_000, ..NOW };
+    gate.tick(later, None, &metrology::EnergyIncrement::default()).unwrap();
+    let (_, open) = session(&gate, "USER1", Path::Sftp, 3);
+    for (caller, over) in [(closed, true), (timed_out, true), (open, false)] {
+        let reads = [
+            ("events", gate.events(&caller, 0, 10).err()),
+            ("staged", gate.staged(&caller).err()),
+            ("documents", gate.documents(&caller).err()),
+        ];
+        for (what, refused) in reads {
+            let is_over = matches!(refused, Some(GateError::Refused(Refusal::SessionOver)));
+            assert_eq!((is_over, refused.is_some()), (over, over), "{what}: {refused:?}");
+        }
+        let staged = gate.read_staged(&caller, "none.upg").err();
+        assert_eq!(matches!(staged, Some(GateError::Refused(Refusal::SessionOver))), over, "{staged:?}");
+    }
+}
+
+#[test]
+fn what_the_disk_does_not_take_has_not_happened() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path(), Some("4.40.1")));
+    let refuses = "CREATE TRIGGER full BEFORE INSERT ON event WHEN NEW.effect IN ('ended', 'lifted')
+         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;";
+    rusqlite::Connection::open(dir.path().join("state/meter.db")).unwrap().execute_batch(refuses).unwrap();
+    let gate = open(dir.path(), None);
+    let token = Token::new(&[1; Token::BYTES]);
+    let peer = "192.0.2.7:4711".parse().unwrap();
+    gate.open_session(NOW, &token, &Caller::on(Path::Setup, Who::Standard, peer));
+    assert!(matches!(gate.end_session(NOW, &Caller::meter(), 1), Err(GateError::Store(_))));
+    assert!(gate.holds_session(NOW, &token), "a session that no event has ended");
+    let panel = Some(account("8650"));
+    for _ in 0..5 {
+        let challenge = gate.begin_login(NOW, Path::Ssh, "8650", Some(peer)).unwrap();
+        gate.finish_login(NOW, &challenge, Verdict::Wrong).unwrap_err();
+    }
+    assert!(matches!(gate.lift(NOW, &Caller::meter(), panel, None), Err(GateError::Store(_))));
+    assert_eq!(gate.lockouts(NOW, &Caller::meter()).unwrap().len(), 1, "a lock-out that no event has lifted");
+    assert!(gate.begin_login(NOW, Path::Ssh, "8650", Some(peer)).is_err());
 }

@@ -49,7 +49,7 @@ fn account(login: &str) -> Result<AccountId, Refused> {
     AccountId::from_login(login).ok_or_else(|| Refused::request("an account is 8650 or USER1 to USER16"))
 }
 
-/// Whoever may change keys may read them. The change may have ended the very session that asked for it.
+/// The keys are for whoever may read them, by who that is: the change may have ended the very session that asked.
 async fn apply(
     connection: &Connection,
     caller: Caller,
@@ -58,5 +58,7 @@ async fn apply(
 ) -> Result<Json<api::Keys>, Refused> {
     let change = ChangeSet { edits: vec![edit], force: false };
     connection.gate(move |site| site.gate.apply(site.now(), &caller, change)).await?;
-    Ok(Json(api::Keys { keys: info::ssh_keys(&connection.site.view(), Some(account)) }))
+    let view = connection.site.view();
+    view.may(Path::Setup, caller.who, Ask::ReadSecurity)?;
+    Ok(Json(api::Keys { keys: info::ssh_keys(&view, Some(account)) }))
 }

@@ -155,8 +155,8 @@ pub(super) async fn events(
     Asker(caller): Asker,
     asked: Queried,
 ) -> Result<Json<api::Events>, Refused> {
-    // At most MOST_EVENTS, so it fits.
-    let limit = asked.number("limit")?.map_or(EVENTS, |limit| limit.min(MOST_EVENTS) as usize);
+    // At most MOST_EVENTS, so it fits; and at least one, so that whoever reads on gets on.
+    let limit = asked.number("limit")?.map_or(EVENTS, |limit| limit.clamp(1, MOST_EVENTS) as usize);
     let from = asked.number("from")?;
     let page = move |site: &crate::Site| {
         let from = match from {

@@ -4,7 +4,7 @@
 use firmware::{PasswordStorage, access};
 use framework::modules::security_options::Service;
 use meter::{Edited, View};
-use security::{Mode, Who};
+use security::{AccountId, Mode, UserId, Who};
 
 use crate::info::in_clear;
 
@@ -17,6 +17,7 @@ pub(crate) fn after(before: &View, after: &View, edited: &Edited) -> Vec<String>
         }
         remarks.push("The security mode has changed, so every session has ended: log in again.".to_owned());
     }
+    remarks.extend(UserId::all().filter_map(|user| keys_gone(before, after, user)));
     remarks.extend(crate::syslog::remark(before, after));
     let passwords = !edited.passwords.is_empty();
     if passwords && after.release().password_storage == PasswordStorage::Readable {
@@ -31,6 +32,14 @@ pub(crate) fn after(before: &View, after: &View, edited: &Edited) -> Vec<String>
         remarks.push(format!("Passwords cross the network in the clear over {}.", names.join(", ")));
     }
     remarks
+}
+
+/// A user that is deactivated loses its SSH keys.
+fn keys_gone(before: &View, after: &View, user: UserId) -> Option<String> {
+    let gone = before.settings.keys_of(AccountId::User(user)).len();
+    let deactivated = before.settings.user(user).active && !after.settings.user(user).active;
+    let keys = if gone == 1 { "SSH key was" } else { "SSH keys were" };
+    (deactivated && gone > 0).then(|| format!("{user} is no longer active, so its {gone} {keys} removed."))
 }
 
 /// Faces that can't carry a user follow their own switches, Advanced or not.

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use framework::modules::security_options::SESSION_TIMEOUT;
-use meter::Caller;
+use meter::{Caller, Proved};
 use security::{Path, Who};
 
 use super::Connection;
@@ -17,8 +17,12 @@ use super::refused::Refused;
 /// Opens a session for whoever proves who they are. A meter without security asks nobody.
 pub(super) async fn open(State(connection): State<Arc<Connection>>, headers: HeaderMap) -> Result<Response, Refused> {
     let (site, peer) = (&connection.site, connection.peer);
-    let who = if site.gate.open_to_all() { Who::Nobody } else { proved(&connection, &headers).await? };
-    let token = site.open_session(&Caller::on(Path::Setup, who, peer));
+    let (who, token) = if site.gate.open_to_all() {
+        (Who::Nobody, site.open_session(&Caller::on(Path::Setup, Who::Nobody, peer)))
+    } else {
+        let proved = proved(&connection, &headers).await?;
+        (proved.who, site.begin_session(Path::Setup, peer, proved)?)
+    };
     connection.entry.logged_in(who);
     connection.entry.in_session(site.session_number(&token));
     // The register's range ends at 43200.
@@ -30,7 +34,7 @@ pub(super) async fn open(State(connection): State<Arc<Connection>>, headers: Hea
     Ok(response)
 }
 
-async fn proved(connection: &Connection, headers: &HeaderMap) -> Result<Who, Refused> {
+async fn proved(connection: &Connection, headers: &HeaderMap) -> Result<Proved, Refused> {
     let header = headers.get(login::AUTHORIZATION).and_then(|header| login::read(header.as_bytes()));
     let Some(Authorization::Login(name, password)) = header else {
         return Err(Refused::wants_login("a login is a user name and a password"));

@@ -7,11 +7,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use framework::modules::security_options::Service;
-use meter::Caller;
+use meter::Proved;
 use russh::keys::PublicKey;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty};
-use security::{Fingerprint, Password, Path, Who};
+use security::{Fingerprint, Password, Path};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -72,7 +72,7 @@ impl Conversation {
         // What is longer than any password isn't one: it needs no check to be refused.
         let Ok(password) = Password::new(typed) else { return refused() };
         match site.login(path, name, password, self.peer).await {
-            Ok(who) => self.logged_in(path, who),
+            Ok(proved) => self.logged_in(path, proved),
             Err(denied) => {
                 tracing::debug!(peer = %self.peer, %denied, "SSH login refused");
                 refused()
@@ -81,10 +81,10 @@ impl Conversation {
     }
 
     /// Somebody has proved who they are.
-    fn logged_in(&mut self, path: Path, who: Who) -> Auth {
-        let caller = Caller::on(path, who, self.peer);
-        let login = Arc::new(Login::new(Arc::clone(self.files.site()), &caller, self.peer));
-        self.entry.logged_in(who);
+    fn logged_in(&mut self, path: Path, proved: Proved) -> Auth {
+        let Ok(login) = Login::new(Arc::clone(self.files.site()), path, self.peer, proved) else { return refused() };
+        let login = Arc::new(login);
+        self.entry.logged_in(proved.who);
         self.entry.in_session(login.number);
         self.login = Some(Arc::clone(&login));
         // The connection that would hear it may be at its end.
@@ -189,7 +189,7 @@ impl Handler for Conversation {
         let path = login_path(site).0;
         let Some(key) = fingerprint(key.public_key) else { return Ok(refused()) };
         Ok(match site.gate.login_with_key(site.now(), path, user, Some(self.peer), &key) {
-            Ok(who) => self.logged_in(path, who),
+            Ok(proved) => self.logged_in(path, proved),
             Err(denied) => {
                 tracing::debug!(peer = %self.peer, %denied, "SSH login with a key refused");
                 self.keys_refused += 1;

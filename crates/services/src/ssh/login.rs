@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use framework::modules::security_options::Service;
-use meter::Caller;
+use meter::{Caller, GateError, Proved};
 use security::{Path, Refusal, Token, Who};
 
 use crate::Site;
@@ -31,12 +31,12 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// Opens a session for whoever has just logged in.
-    pub(super) fn new(site: Arc<Site>, caller: &Caller, peer: SocketAddr) -> Self {
-        let token = site.open_session(caller);
+    /// Opens a session for whoever has just logged in, unless settings have changed since.
+    pub(super) fn new(site: Arc<Site>, path: Path, peer: SocketAddr, proved: Proved) -> Result<Self, GateError> {
+        let token = site.begin_session(path, peer, proved)?;
         let used_ms = AtomicI64::new(site.now().up_ms);
         let number = site.session_number(&token);
-        Self { site, who: caller.who, peer, token, number, used_ms }
+        Ok(Self { site, who: proved.who, peer, token, number, used_ms })
     }
 
     /// The caller, by what a channel does.

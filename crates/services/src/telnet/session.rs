@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use framework::modules::security_options::SESSION_TIMEOUT;
-use meter::{Caller, Denied, View};
+use meter::{Caller, Denied, Proved, View};
 use security::{Ask, Password, Path, Token, Who};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{error::Elapsed, timeout};
@@ -96,8 +96,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
     entry: &Entry,
     limits: Limits,
 ) -> Result<End, Gone> {
-    let who = match timeout(limits.login, log_in(site, terminal, peer)).await {
-        Ok(Ok(Some(who))) => who,
+    let proved = match timeout(limits.login, log_in(site, terminal, peer)).await {
+        Ok(Ok(Some(proved))) => proved,
         Ok(Ok(None)) => return Ok(End::NoLogin),
         Ok(Err(gone)) => return Err(gone),
         Err(Elapsed { .. }) => {
@@ -105,9 +105,16 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
             return Ok(End::NoLogin);
         }
     };
-    entry.logged_in(who);
-    let caller = Caller::on(Path::Telnet, who, peer);
-    let session = Session { site, token: site.open_session(&caller) };
+    let token = match site.begin_session(Path::Telnet, peer, proved) {
+        Ok(token) => token,
+        Err(refused) => {
+            terminal.say(&format!("{refused}\n")).await?;
+            return Ok(End::NoLogin);
+        }
+    };
+    entry.logged_in(proved.who);
+    let caller = Caller::on(Path::Telnet, proved.who, peer);
+    let session = Session { site, token };
     let number = site.session_number(&session.token);
     entry.in_session(number);
     let desk = Desk::new(Arc::clone(site), Path::Telnet, Caller { session: number, ..caller });
@@ -148,7 +155,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
                 terminal.say("goodbye\n").await?;
                 return Ok(End::Goodbye);
             }
-            choice => terminal.say(&answer(site, who, choice)).await?,
+            choice => terminal.say(&answer(site, proved.who, choice)).await?,
         }
     }
 }
@@ -176,7 +183,7 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
     site: &Site,
     terminal: &mut Terminal<S>,
     peer: SocketAddr,
-) -> Result<Option<Who>, Gone> {
+) -> Result<Option<Proved>, Gone> {
     let view = site.view();
     terminal.say(&format!("wattkeep\n{}\n{}\n\n", view.release().device_type, view.identity.serial)).await?;
     let mut tries = 0;
@@ -202,7 +209,7 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
         tries += 1;
         let name = String::from_utf8_lossy(name.trim_ascii());
         match check(site, &name, &password, peer).await {
-            Ok(who) => return Ok(Some(who)),
+            Ok(proved) => return Ok(Some(proved)),
             Err(denied) => terminal.say(&format!("{denied}\n")).await?,
         }
     }
@@ -210,7 +217,7 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(None)
 }
 
-async fn check(site: &Site, name: &str, typed: &Zeroizing<Vec<u8>>, peer: SocketAddr) -> Result<Who, Denied> {
+async fn check(site: &Site, name: &str, typed: &Zeroizing<Vec<u8>>, peer: SocketAddr) -> Result<Proved, Denied> {
     // No release takes a password anywhere near this long, so what is cut off can't make it right.
     let typed = typed.get(..Password::MAX_BYTES).unwrap_or(typed);
     let password = Password::new(typed).map_err(|_| Denied::Busy)?;

@@ -38,7 +38,7 @@ impl Remembered {
         }
         self.replace(None);
         let copy = Password::new(password.expose()).map_err(|_| Denied::Busy)?;
-        let who = site.login(Path::Web, &name, copy, peer).await?;
+        let who = site.login(Path::Web, &name, copy, peer).await?.who;
         entry.logged_in(who);
         self.replace(Some(Login { generation, name, password, who }));
         Ok(who)

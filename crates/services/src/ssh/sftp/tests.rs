@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meter::Caller;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use security::{Path, Who};
+use security::{Password, Path, Who};
 
 use super::session::Session;
 use super::{MAX_HANDLES, MAX_PACKET};
@@ -15,11 +15,13 @@ use crate::testbed::Bench;
 
 #[test]
 fn whatever_comes_is_answered_under_its_number_and_holds_no_more_than_the_handles_there_are() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bench = Bench::new("4.40.1");
     let peer = "127.0.0.1:9".parse().unwrap();
     let caller = Caller::on(Path::Sftp, Who::Standard, peer);
-    let login = Arc::new(Login::new(Arc::clone(&bench.site), &caller, peer));
+    let factory = Password::new("0").unwrap();
+    let proved = runtime.block_on(bench.site.login(Path::Sftp, "8650", factory, peer)).unwrap();
+    let login = Arc::new(Login::new(Arc::clone(&bench.site), Path::Sftp, peer, proved).unwrap());
     let files = Arc::new(Files::new(Arc::clone(&bench.site)));
     // Every type of request, with a length, a path and what may follow; and plain noise.
     let names = ["/", "/logs/events.csv", "/documents/a", "/documents/b/c", "/upgrade/x.upg", "0", "1", "", "\u{fffd}"];

@@ -89,8 +89,9 @@ async fn a_key_opens_the_session_of_its_account_and_the_event_names_it() {
     let (out, _, status) = exec(&connection, "info").await;
     assert!(status == 0 && out.contains("MW-2611A001-01"), "{out}");
     let events = bench.site.gate.events(&Caller::meter(), 0, 100).unwrap();
-    let valid = format!("valid, SSH key {}", own.public_key().fingerprint(HashAlg::Sha256));
-    assert!(events.iter().any(|event| event.user == "USER1" && event.path == "ssh" && event.effect == valid));
+    assert!(
+        events.iter().any(|event| event.user == "USER1" && event.path == "ssh" && event.effect == "valid, by SSH key")
+    );
 
     // Removed while the session lasts, it ends the session.
     let print = own.public_key().fingerprint(HashAlg::Sha256).to_string().parse().unwrap();
