@@ -83,9 +83,10 @@ impl Conversation {
     /// Somebody has proved who they are.
     fn logged_in(&mut self, path: Path, who: Who) -> Auth {
         let caller = Caller::on(path, who, self.peer);
-        let login = Arc::new(Login::new(Arc::clone(self.files.site()), &caller, self.peer));
+        let Some(login) = Login::new(Arc::clone(self.files.site()), &caller, self.peer) else { return refused() };
+        let login = Arc::new(login);
         self.entry.logged_in(who);
-        self.entry.in_session(login.number);
+        self.entry.in_session(Some(login.number));
         self.login = Some(Arc::clone(&login));
         // The connection that would hear it may be at its end.
         let _ = self.report.take().map(|report| report.send(login));

@@ -19,7 +19,7 @@ fn whatever_comes_is_answered_under_its_number_and_holds_no_more_than_the_handle
     let bench = Bench::new("4.40.1");
     let peer = "127.0.0.1:9".parse().unwrap();
     let caller = Caller::on(Path::Sftp, Who::Standard, peer);
-    let login = Arc::new(Login::new(Arc::clone(&bench.site), &caller, peer));
+    let login = Arc::new(Login::new(Arc::clone(&bench.site), &caller, peer).unwrap());
     let files = Arc::new(Files::new(Arc::clone(&bench.site)));
     // Every type of request, with a length, a path and what may follow; and plain noise.
     let names = ["/", "/logs/events.csv", "/documents/a", "/documents/b/c", "/upgrade/x.upg", "0", "1", "", "\u{fffd}"];
