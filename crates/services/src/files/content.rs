@@ -17,7 +17,7 @@ pub enum Content {
     Log(EventLog),
     /// A document or a package.
     #[doc(hidden)]
-    Stored(StoredFile),
+    Stored { file: StoredFile, _place: OwnedSemaphorePermit },
 }
 
 impl Content {
@@ -26,7 +26,7 @@ impl Content {
         match self {
             Self::Made { bytes, .. } => bytes.len() as u64,
             Self::Log(log) => log.size(),
-            Self::Stored(file) => file.size(),
+            Self::Stored { file, .. } => file.size(),
         }
     }
 
@@ -35,7 +35,7 @@ impl Content {
         match self {
             Self::Made { utc_ms, .. } => *utc_ms,
             Self::Log(log) => log.utc_ms(),
-            Self::Stored(file) => file.utc_ms(),
+            Self::Stored { file, .. } => file.utc_ms(),
         }
     }
 
@@ -47,7 +47,7 @@ impl Content {
                 Ok(bytes.slice(from..from.saturating_add(length).min(bytes.len())))
             }
             Self::Log(log) => log.read(offset, length),
-            Self::Stored(file) => {
+            Self::Stored { file, .. } => {
                 Ok(file.read_at(offset, length).map_err(|error| FileError::Gate(error.into()))?.into())
             }
         }

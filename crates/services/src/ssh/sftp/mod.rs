@@ -29,6 +29,8 @@ const MAX_PACKET: u32 = 256 << 10;
 const MAX_DATA: u32 = MAX_PACKET - 1024;
 /// Files and directories open at once on one channel.
 const MAX_HANDLES: usize = 64;
+/// Files among them. Clients that transfer many at once have a few open on each channel.
+const MAX_FILES: usize = 16;
 /// Entries of a directory in one answer: with the longest names there are, they fit a packet.
 const MAX_NAMES: usize = 100;
 
