@@ -1,7 +1,7 @@
 //! An open file, for reading. It stays as it was when it was opened, and its size is what can be read of it.
 
 use bytes::Bytes;
-use meter::StoredFile;
+use meter::{GateError, StoredFile};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::FileError;
@@ -47,9 +47,7 @@ impl Content {
                 Ok(bytes.slice(from..from.saturating_add(length).min(bytes.len())))
             }
             Self::Log(log) => log.read(offset, length),
-            Self::Stored { file, .. } => {
-                Ok(file.read_at(offset, length).map_err(|error| FileError::Gate(error.into()))?.into())
-            }
+            Self::Stored { file, .. } => Ok(file.read_at(offset, length).map_err(GateError::from)?.into()),
         }
     }
 }

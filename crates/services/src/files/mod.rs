@@ -25,6 +25,7 @@ pub use tree::{Kind, Stat, Tree};
 pub use writing::{Change, How, Writing};
 
 use crate::Site;
+use crate::disk::noted;
 
 /// Files that were made for the sessions of one face hold at most this much memory together. The largest, a template,
 /// is some 200 KiB; a log of any length holds three pages.
@@ -147,14 +148,14 @@ impl From<GateError> for FileError {
     fn from(error: GateError) -> Self {
         match error {
             GateError::Refused(refusal) => Self::Denied(refusal),
-            other => Self::Gate(other),
+            other => Self::Gate(noted(other)),
         }
     }
 }
 
 impl From<DocumentError> for FileError {
     fn from(error: DocumentError) -> Self {
-        Self::Gate(error.into())
+        GateError::from(error).into()
     }
 }
 
