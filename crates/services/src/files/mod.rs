@@ -33,6 +33,8 @@ pub const MADE_BYTES: usize = 64 << 20;
 /// Stored files that the sessions of one face have open together, to read or to write: each takes a descriptor, and a
 /// process has about a thousand for everything.
 pub const OPEN_FILES: usize = 128;
+/// Bytes read for the clients of one face that wait to be sent.
+pub const ANSWER_BYTES: usize = 32 << 20;
 /// Memory is counted in pieces of this size.
 const PIECE: usize = 1 << 10;
 
@@ -41,18 +43,26 @@ pub struct Files {
     site: Arc<Site>,
     room: Arc<Semaphore>,
     open: Arc<Semaphore>,
+    /// Bytes that wait to be sent to clients.
+    answers: Arc<Semaphore>,
 }
 
 impl Files {
     /// The files of this meter.
     pub fn new(site: Arc<Site>) -> Self {
         let (room, open) = (Semaphore::new(MADE_BYTES / PIECE), Semaphore::new(OPEN_FILES));
-        Self { site, room: Arc::new(room), open: Arc::new(open) }
+        let answers = Semaphore::new(ANSWER_BYTES);
+        Self { site, room: Arc::new(room), open: Arc::new(open), answers: Arc::new(answers) }
     }
 
     /// The meter whose files these are.
     pub fn site(&self) -> &Arc<Site> {
         &self.site
+    }
+
+    /// Room for bytes that wait to be sent, one permit each.
+    pub fn answers(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.answers)
     }
 
     /// The tree as somebody sees it.

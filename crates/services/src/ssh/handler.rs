@@ -285,7 +285,7 @@ impl Handler for Conversation {
         if let Some((waiting, login)) = self.begin(id, Service::Sftp, session)? {
             let tree = self.files.tree(login.caller(Path::Sftp));
             let serve = |requests, answers| sftp::serve(requests, answers, login, tree);
-            self.at_work.spawn(channel::run(waiting.channel, serve));
+            self.at_work.spawn(channel::run(waiting.channel, self.files.answers(), serve));
         }
         Ok(())
     }
