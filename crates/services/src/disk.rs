@@ -10,3 +10,38 @@ pub(crate) fn noted(error: GateError) -> GateError {
     }
     error
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use meter::DocumentError;
+    use store::StoreError;
+
+    use super::*;
+    use crate::files::FileError;
+    use crate::terminal::Failed;
+
+    #[test]
+    fn no_face_tells_a_path_of_the_machine() {
+        let disk = || StoreError::Io {
+            doing: "opening",
+            path: "m2/documents/1/a".into(),
+            source: io::Error::from_raw_os_error(24),
+        };
+        let errors: [fn(StoreError) -> GateError; 3] =
+            [GateError::Store, GateError::NotErased, |error| DocumentError::Store(error).into()];
+        for error in errors {
+            let told = [
+                FileError::from(error(disk())).to_string(),
+                Failed::from(error(disk())).to_string(),
+                noted(error(disk())).to_string(),
+            ];
+            for sentence in told {
+                assert!(sentence.contains("the meter's disk could not be read or written ("), "{sentence}");
+                assert!(!sentence.contains("m2") && !sentence.contains("documents/"), "{sentence}");
+            }
+            assert!(error(disk()).disk().is_some_and(|disk| disk.to_string().contains("m2/documents/1/a")));
+        }
+    }
+}
