@@ -112,10 +112,10 @@ pub enum GateError {
     #[error("{0}")]
     Key(String),
     /// The change stands, but what it replaced couldn't be erased yet.
-    #[error("the change is done, but the old passwords could not be erased yet ({0}); the meter goes on trying")]
-    NotErased(StoreError),
-    /// The disk.
-    #[error(transparent)]
+    #[error("the change is done, but the old passwords could not be erased yet ({}); the meter goes on trying", .0.told())]
+    NotErased(#[source] StoreError),
+    /// The disk; its path is in the source alone.
+    #[error("{}", .0.told())]
     Store(#[from] StoreError),
     /// What was stored can't be read back.
     #[error("the meter's state can't be read back: {0}")]
@@ -139,6 +139,15 @@ impl GateError {
             Self::PlanChanged(_) | Self::SecurityChanged => Failure::PlanChanged,
             Self::SameRelease(_) => Failure::Usage,
             _ => Failure::Failed,
+        }
+    }
+
+    /// What the disk or the database said, paths of the machine and all: for the meter's own output, and never for
+    /// whoever asked.
+    pub fn disk(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) | Self::NotErased(error) | Self::Document(DocumentError::Store(error)) => Some(error),
+            _ => None,
         }
     }
 

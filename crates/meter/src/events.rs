@@ -4,6 +4,7 @@
 use firmware::Settings;
 use framework::RegisterName;
 use framework::modules::event_log;
+use security::unseen::is_unseen;
 use store::{EventBatch, Keep, MAX_EVENT_TEXT, NewEvent};
 
 use crate::{Caller, Now};
@@ -116,11 +117,8 @@ fn cut(mut text: String, most: usize) -> String {
 /// What somebody typed (a label, an owner's name) stands in the log as it is, but for characters that could make a
 /// line of a log, a terminal or a CSV file say something else: controls, line separators, changes of direction.
 fn clean(text: String) -> String {
-    let harmful = |c: char| {
-        c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
     // A question mark, as one byte, never makes a text longer than it was.
-    if text.contains(harmful) { text.replace(harmful, "?") } else { text }
+    if text.contains(is_unseen) { text.replace(is_unseen, "?") } else { text }
 }
 
 #[cfg(test)]

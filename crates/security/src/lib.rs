@@ -18,6 +18,7 @@ pub mod secret;
 pub mod session;
 pub mod source;
 pub mod ssh_key;
+pub mod unseen;
 pub mod vault;
 
 pub use account::{Account, AccountId, CredentialKind, Mode, Right, Rights, UserId};

@@ -95,7 +95,7 @@ impl Door {
         let holders = self.site.connections.of(self.services).into_iter().map(|one| {
             let source = Source::from(one.peer.ip());
             let known = known_sources.contains(&source);
-            Holder { number: one.number, source, known, keeps: self.keeps(&one, now) }
+            Holder { number: one.number, source, known, keeps: self.keeps(&one, now), who: one.who }
         });
         match room(self.places, &holders.collect::<Vec<_>>(), source, known) {
             Room::Free => Ok(()),

@@ -31,6 +31,28 @@ pub struct Connection {
     pub used_up_ms: i64,
 }
 
+/// What of a connection is personal, as it may be told to somebody: `-` and no number where it may not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whose {
+    /// Who has logged in on it.
+    pub user: String,
+    /// From where.
+    pub peer: String,
+    /// The session that it is used under.
+    pub session: Option<u64>,
+}
+
+impl Connection {
+    /// Whose it is: told to whoever may read security, and to the session that it is itself used under. Others see that
+    /// there is a connection, for which service, since when and how long silent.
+    pub fn whose(&self, reads_security: bool, asking: Option<u64>) -> Whose {
+        if reads_security || (asking.is_some() && self.session == asking) {
+            return Whose { user: self.who.to_string(), peer: self.peer.to_string(), session: self.session };
+        }
+        Whose { user: Who::Nobody.to_string(), peer: "-".to_owned(), session: None }
+    }
+}
+
 /// All connections of a meter.
 #[derive(Debug, Default)]
 pub struct Connections {
@@ -169,6 +191,30 @@ impl Drop for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_a_connection_is_is_told_to_its_own_session_and_to_those_who_may_read_security() {
+        let connection = Connection {
+            number: 1,
+            service: Service::Ssh,
+            peer: "192.0.2.1:7".parse().unwrap(),
+            who: Who::Standard,
+            session: Some(4),
+            since_utc_ms: 5,
+            used_up_ms: 7,
+        };
+        let all = Whose { user: "8650".into(), peer: "192.0.2.1:7".into(), session: Some(4) };
+        let nothing = Whose { user: "-".into(), peer: "-".into(), session: None };
+        assert_eq!(connection.whose(true, None), all);
+        assert_eq!(connection.whose(false, Some(4)), all);
+        assert_eq!(connection.whose(false, Some(5)), nothing);
+        assert_eq!(connection.whose(false, None), nothing);
+        assert_eq!(
+            Connection { session: None, ..connection }.whose(false, None),
+            nothing,
+            "nobody's is not anybody's own"
+        );
+    }
 
     #[tokio::test]
     async fn a_session_that_is_ended_takes_its_connections_along_but_for_the_one_that_asked() {

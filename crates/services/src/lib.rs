@@ -8,6 +8,7 @@
 pub mod accept;
 pub mod change;
 pub mod connections;
+mod disk;
 pub mod faces;
 pub mod files;
 pub mod info;

@@ -7,11 +7,17 @@
 //! it holds more than the newcomer's own: whoever comes with many addresses gains no more than with one. And whoever
 //! comes from where somebody has logged in before goes before those who come from anywhere, and never makes way for
 //! them. A connection that somebody has logged in on (or, where nobody logs in, one that was heard just now) keeps
-//! its place in any case.
+//! its place.
+//!
+//! One exception: an account that holds more than a quarter of a face's places keeps that quarter alone. When nothing
+//! else is to be had, whoever comes from where somebody has logged in before gets the place of the longest held
+//! connection of the account that holds most. So one account, from however many addresses, never shuts out an owner; a
+//! quarter, because three accounts that are each within their share still leave a quarter of the places to others, and
+//! because the smallest face that takes logins has four places. A stranger gets nobody's login to make way.
 
 use std::collections::BTreeMap;
 
-use security::Source;
+use security::{Source, Who};
 
 /// Somebody who holds a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub struct Holder {
     pub known: bool,
     /// Whether it keeps its place, whoever comes.
     pub keeps: bool,
+    /// Who has logged in on it.
+    pub who: Who,
 }
 
 /// What there is for a newcomer.
@@ -43,6 +51,25 @@ pub fn share(limit: usize) -> usize {
     if limit < 4 { limit } else { limit - limit.div_ceil(8) }
 }
 
+/// How many of a face's places one account keeps.
+pub fn account_share(limit: usize) -> usize {
+    (limit / 4).max(1)
+}
+
+/// The longest held connection of the account that holds most beyond its share, among those from `only`.
+fn beyond_share(limit: usize, holders: &[Holder], only: Option<Source>) -> Option<&Holder> {
+    let held = |who: Who| holders.iter().filter(|holder| holder.who == who).count();
+    let mut victim: Option<&Holder> = None;
+    for holder in holders.iter().filter(|holder| holder.keeps && holder.who != Who::Nobody) {
+        let is_asked_for = only.is_none_or(|source| holder.source == source);
+        let most = victim.map_or(account_share(limit), |victim| held(victim.who));
+        if is_asked_for && held(holder.who) > most {
+            victim = Some(holder);
+        }
+    }
+    victim
+}
+
 /// Whether there is room for one more from `source`. `holders` come with the one that should go first in front.
 pub fn room(limit: usize, holders: &[Holder], source: Source, known: bool) -> Room {
     let mut held: BTreeMap<Source, usize> = BTreeMap::new();
@@ -53,7 +80,8 @@ pub fn room(limit: usize, holders: &[Holder], source: Source, known: bool) -> Ro
     let own = holds(&source);
     let in_place_of = |holder: Option<&Holder>| holder.map_or(Room::Full, |holder| Room::InPlaceOf(holder.number));
     if own >= share(limit) {
-        return in_place_of(holders.iter().find(|holder| holder.source == source && !holder.keeps));
+        let waiting = holders.iter().find(|holder| holder.source == source && !holder.keeps);
+        return in_place_of(waiting.or_else(|| beyond_share(limit, holders, Some(source)).filter(|_| known)));
     }
     if holders.len() < limit {
         return Room::Free;
@@ -70,12 +98,13 @@ pub fn room(limit: usize, holders: &[Holder], source: Source, known: bool) -> Ro
             victim = Some(holder);
         }
     }
-    in_place_of(victim)
+    in_place_of(victim.or_else(|| beyond_share(limit, holders, None).filter(|_| known)))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use security::UserId;
 
     use super::*;
 
@@ -83,19 +112,28 @@ mod tests {
         Source::V4([192, 0, 2, n])
     }
 
-    /// `a` waits, `A` keeps its place, each letter an address; `!` before it says that it is known.
+    fn user(n: u8) -> Who {
+        Who::User(UserId::new(n).unwrap())
+    }
+
+    /// `a` waits, `A` keeps its place, each letter an address; `!` before it says that it is known, a digit that this
+    /// user is logged in on it.
     fn holders(line: &str) -> Vec<Holder> {
-        let mut known = false;
+        let (mut known, mut who) = (false, Who::Nobody);
         let mut holders = Vec::new();
         for byte in line.bytes() {
             if byte == b'!' {
                 known = true;
                 continue;
             }
+            if byte.is_ascii_digit() {
+                who = user(byte - b'0');
+                continue;
+            }
             let number = holders.len() as u64;
             let source = from(byte.to_ascii_lowercase());
-            holders.push(Holder { number, source, known, keeps: byte.is_ascii_uppercase() });
-            known = false;
+            holders.push(Holder { number, source, known, keeps: byte.is_ascii_uppercase(), who });
+            (known, who) = (false, Who::Nobody);
         }
         holders
     }
@@ -125,6 +163,18 @@ mod tests {
             ("abcdefgh", 'a', true, InPlaceOf(0)),
             ("!a!abcdefg", 'a', true, InPlaceOf(2)),
             ("!a!a!a!a!b!b!b!b", 'c', true, InPlaceOf(0)),
+            // One account from two addresses fills a face: whoever is known gets its longest held place, nobody else any.
+            ("!1A!1A!1A!1A!1B!1B!1B!1B", 'c', true, InPlaceOf(0)),
+            ("!1A!1A!1A!1A!1B!1B!1B!1B", 'c', false, Full),
+            // Of those beyond their share the one that holds most; those within it keep theirs.
+            ("!2A!2A!2A!1B!1B!1B!1B!3C", 'd', true, InPlaceOf(3)),
+            ("!1A!1A!2B!2B!3C!3C!4D!4D", 'e', true, Full),
+            // Waiting ones first, and from a full address only its own.
+            ("!1A!1A!1A!1A!1B!1B!1Bd", 'c', true, InPlaceOf(7)),
+            ("!1A!1A!1A!1A!1A!1A!1A", 'a', true, InPlaceOf(0)),
+            ("!1A!1A!1A!1A!1A!1A!1A", 'a', false, Full),
+            // Where nobody logs in there is no account to count by.
+            ("!A!A!A!A!B!B!B!B", 'c', true, Full),
         ];
         for (line, newcomer, known, room_there) in rows {
             let newcomer_from = from(newcomer as u8);
@@ -135,6 +185,7 @@ mod tests {
     #[test]
     fn an_eighth_is_out_of_one_addresss_reach() {
         assert_eq!([2, 4, 16, 32, 64].map(share), [2, 3, 14, 28, 56]);
+        assert_eq!([2, 4, 16, 32, 64].map(account_share), [1, 1, 4, 8, 16]);
     }
 
     proptest! {
@@ -145,7 +196,7 @@ mod tests {
         ) {
             let mut held: Vec<Holder> = Vec::new();
             for (number, (n, keeps)) in flood.into_iter().enumerate() {
-                let newcomer = Holder { number: number as u64, source: from(n), known: false, keeps };
+                let newcomer = Holder { number: number as u64, source: from(n), known: false, keeps, who: Who::Nobody };
                 match room(limit, &held, newcomer.source, false) {
                     Room::Free => held.push(newcomer),
                     Room::InPlaceOf(number) => {
@@ -161,6 +212,38 @@ mod tests {
             }
             let found = room(limit, &held, from(200), true);
             prop_assert_eq!(found == Room::Full, held.len() == limit && held.iter().all(|holder| holder.keeps));
+        }
+
+        #[test]
+        fn an_account_keeps_a_quarter_and_who_is_known_gets_in_unless_every_account_is_within_its_own(
+            comers in prop::collection::vec((0u8..6, 1u8..8, any::<bool>()), 0..300),
+            limit in 4usize..40,
+        ) {
+            let mut held: Vec<Holder> = Vec::new();
+            let count = |held: &[Holder], who: Who| held.iter().filter(|one| one.who == who).count();
+            for (number, (n, account, logs_in)) in comers.into_iter().enumerate() {
+                let who = if logs_in { user(account) } else { Who::Nobody };
+                let (number, source) = (number as u64, from(n));
+                let newcomer = Holder { number, source, known: true, keeps: logs_in, who };
+                match room(limit, &held, source, true) {
+                    Room::Free => held.push(newcomer),
+                    Room::InPlaceOf(number) => {
+                        let at = held.iter().position(|holder| holder.number == number).unwrap();
+                        let gone = held.remove(at);
+                        prop_assert!(!gone.keeps || count(&held, gone.who) >= account_share(limit), "its share is kept");
+                        held.push(newcomer);
+                    }
+                    Room::Full => {}
+                }
+                prop_assert!(held.len() <= limit);
+            }
+            if held.iter().any(|one| one.keeps && count(&held, one.who) > account_share(limit)) {
+                prop_assert!(room(limit, &held, from(200), true) != Room::Full);
+            }
+            held.retain(|holder| holder.keeps);
+            if held.len() == limit {
+                prop_assert_eq!(room(limit, &held, from(200), false), Room::Full, "no login makes way for a stranger");
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use security::unseen::{is_formula, is_unseen};
+
 use crate::known::KnownMeters;
 
 /// The file's name.
@@ -110,7 +112,7 @@ fn line(entry: &Entry<'_>) -> String {
 }
 
 /// A field in quotes where it needs them, cut to a bound, every control character and every one that is
-/// invisible or turns the writing direction written as its number.
+/// invisible or turns the writing direction written as its number; never a formula of a spreadsheet.
 fn field(text: &str) -> String {
     let mut plain = String::new();
     for (count, c) in text.chars().enumerate() {
@@ -118,12 +120,14 @@ fn field(text: &str) -> String {
             plain.push('…');
             break;
         }
-        let hidden = matches!(u32::from(c), 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF);
-        if c.is_control() || hidden {
+        if is_unseen(c) {
             plain.extend(c.escape_unicode());
         } else {
             plain.push(c);
         }
+    }
+    if is_formula(&plain) {
+        plain.insert(0, '\'');
     }
     if plain.contains([',', '"']) { format!("\"{}\"", plain.replace('"', "\"\"")) } else { plain }
 }
@@ -166,6 +170,8 @@ mod tests {
             "\"no\\u{d}\\u{a}2026-01-01T00:00:00.000Z,MW-1,x,USER1,\"\"set\"\",done\\u{1b}[2J\\u{202e}\"\r\n"
         ));
         assert!(line.contains("Z,-,192"));
+        let formula = super::line(&Entry { action: "=cmd|' /C calc'!A0", outcome: "-1+\u{200e}2", ..ENTRY });
+        assert!(formula.ends_with(",'=cmd|' /C calc'!A0,'-1+\\u{200e}2\r\n"), "{formula}");
     }
 
     #[test]

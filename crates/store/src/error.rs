@@ -128,6 +128,43 @@ fn pid_text(pid: Option<u32>) -> String {
 }
 
 impl StoreError {
+    /// The sentence for whoever asks over a face: what failed and what to do, without the paths of the machine, which
+    /// are in the error itself and for the meter's own output.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Io { source, .. } => {
+                format!("the meter's disk could not be read or written ({}): see the meter's output", source.kind())
+            }
+            Self::Full(_) => {
+                "the disk that holds the meter's state is full: free some space, nothing was changed".into()
+            }
+            Self::Database { reason, .. } => {
+                format!("the meter's database could not be read or written ({reason}): see the meter's output")
+            }
+            Self::DatabaseInUse
+            | Self::ScrubBusy
+            | Self::NoSuchMeter(_)
+            | Self::MeterExists(_)
+            | Self::TrialPending
+            | Self::NoTrial
+            | Self::Unsealed
+            | Self::TooLarge { .. }
+            | Self::NotAPackageId
+            | Self::NoSuchPackage(_)
+            | Self::PackageQuota(_)
+            | Self::PackageComing => self.to_string(),
+            Self::InUse { .. }
+            | Self::ForeignDirectory { .. }
+            | Self::NotADirectory(_)
+            | Self::NoMeter(_)
+            | Self::ForeignDatabase(_)
+            | Self::Newer { .. }
+            | Self::Damaged(_)
+            | Self::Exists(_)
+            | Self::NotADeviceKey(_) => "the meter's state can't be used as it is: see the meter's output".into(),
+        }
+    }
+
     /// A failed file operation; a full disk gets its own variant.
     pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
         match source.kind() {
@@ -185,5 +222,27 @@ pub(crate) trait DuringFile<T> {
 impl<T> DuringFile<T> for io::Result<T> {
     fn during(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
         self.map_err(|source| StoreError::io(doing, path, source))
+    }
+}
+
+#[cfg(test)]
+mod told {
+    use super::*;
+
+    #[test]
+    fn what_is_told_over_a_face_names_no_path() {
+        let path = || PathBuf::from("/srv/secret/meter.db");
+        let errors = [
+            StoreError::io("opening", &path(), io::Error::from_raw_os_error(24)),
+            StoreError::io("writing", &path(), io::ErrorKind::StorageFull.into()),
+            StoreError::InUse { dir: path(), pid: None },
+            StoreError::NoMeter(path()),
+            StoreError::Exists(path()),
+            StoreError::Damaged("/srv/secret/meter.db".into()),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("/srv/secret"), "{error}");
+            assert!(!error.told().contains("secret") && !error.told().contains('/'), "{}", error.told());
+        }
     }
 }

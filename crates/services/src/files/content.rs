@@ -1,7 +1,7 @@
 //! An open file, for reading. It stays as it was when it was opened, and its size is what can be read of it.
 
 use bytes::Bytes;
-use meter::StoredFile;
+use meter::{GateError, StoredFile};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::FileError;
@@ -17,7 +17,7 @@ pub enum Content {
     Log(EventLog),
     /// A document or a package.
     #[doc(hidden)]
-    Stored(StoredFile),
+    Stored { file: StoredFile, _place: OwnedSemaphorePermit },
 }
 
 impl Content {
@@ -26,7 +26,7 @@ impl Content {
         match self {
             Self::Made { bytes, .. } => bytes.len() as u64,
             Self::Log(log) => log.size(),
-            Self::Stored(file) => file.size(),
+            Self::Stored { file, .. } => file.size(),
         }
     }
 
@@ -35,7 +35,7 @@ impl Content {
         match self {
             Self::Made { utc_ms, .. } => *utc_ms,
             Self::Log(log) => log.utc_ms(),
-            Self::Stored(file) => file.utc_ms(),
+            Self::Stored { file, .. } => file.utc_ms(),
         }
     }
 
@@ -47,9 +47,7 @@ impl Content {
                 Ok(bytes.slice(from..from.saturating_add(length).min(bytes.len())))
             }
             Self::Log(log) => log.read(offset, length),
-            Self::Stored(file) => {
-                Ok(file.read_at(offset, length).map_err(|error| FileError::Gate(error.into()))?.into())
-            }
+            Self::Stored { file, .. } => Ok(file.read_at(offset, length).map_err(GateError::from)?.into()),
         }
     }
 }

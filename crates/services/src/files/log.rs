@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use meter::{Caller, EventEntry, GateError};
+use security::unseen::is_formula;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{FileError, Files};
@@ -135,8 +136,10 @@ fn row(event: &EventEntry) -> String {
     )
 }
 
-/// A field, quoted where it must be (RFC 4180, 2.6 and 2.7).
+/// A field, quoted where it must be (RFC 4180, 2.6 and 2.7), and never a formula: what somebody called a meter is text
+/// in a spreadsheet too.
 fn field(text: &str) -> String {
+    let text = if is_formula(text) { &format!("'{text}") } else { text };
     if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
@@ -181,6 +184,20 @@ mod tests {
             "7,2026-01-01T00:00:00.005Z,10,USER1,setup,\"Factory 1/Owner = A \"\"B\"\", C\",\"line\nbreak\"\r\n";
         assert_eq!(row(&event), expected);
         assert!(row(&EventEntry { utc_ms: i64::MAX, ..event }).starts_with("7,9223372036854775807,"));
+    }
+
+    #[test]
+    fn no_field_is_a_formula() {
+        for (text, expected) in [
+            ("=HYPERLINK(\"http://x\",1)", "\"'=HYPERLINK(\"\"http://x\"\",1)\""),
+            ("+1", "'+1"),
+            ("-", "-"),
+            ("-5", "-5"),
+            ("-x", "'-x"),
+            ("\tx", "'\tx"),
+        ] {
+            assert_eq!(field(text), expected);
+        }
     }
 
     #[test]

@@ -25,10 +25,16 @@ pub use tree::{Kind, Stat, Tree};
 pub use writing::{Change, How, Writing};
 
 use crate::Site;
+use crate::disk::noted;
 
 /// Files that were made for the sessions of one face hold at most this much memory together. The largest, a template,
 /// is some 200 KiB; a log of any length holds three pages.
 pub const MADE_BYTES: usize = 64 << 20;
+/// Stored files that the sessions of one face have open together, to read or to write: each takes a descriptor, and a
+/// process has about a thousand for everything.
+pub const OPEN_FILES: usize = 128;
+/// Bytes read for the clients of one face that wait to be sent.
+pub const ANSWER_BYTES: usize = 32 << 20;
 /// Memory is counted in pieces of this size.
 const PIECE: usize = 1 << 10;
 
@@ -36,12 +42,17 @@ const PIECE: usize = 1 << 10;
 pub struct Files {
     site: Arc<Site>,
     room: Arc<Semaphore>,
+    open: Arc<Semaphore>,
+    /// Bytes that wait to be sent to clients.
+    answers: Arc<Semaphore>,
 }
 
 impl Files {
     /// The files of this meter.
     pub fn new(site: Arc<Site>) -> Self {
-        Self { site, room: Arc::new(Semaphore::new(MADE_BYTES / PIECE)) }
+        let (room, open) = (Semaphore::new(MADE_BYTES / PIECE), Semaphore::new(OPEN_FILES));
+        let answers = Semaphore::new(ANSWER_BYTES);
+        Self { site, room: Arc::new(room), open: Arc::new(open), answers: Arc::new(answers) }
     }
 
     /// The meter whose files these are.
@@ -49,9 +60,19 @@ impl Files {
         &self.site
     }
 
+    /// Room for bytes that wait to be sent, one permit each.
+    pub fn answers(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.answers)
+    }
+
     /// The tree as somebody sees it.
     pub fn tree(self: &Arc<Self>, caller: Caller) -> Tree {
         Tree::new(Arc::clone(self), caller)
+    }
+
+    /// A place among the stored files that are open, until the permit is dropped. It is taken before the file is opened.
+    fn place(&self) -> Result<OwnedSemaphorePermit, FileError> {
+        Arc::clone(&self.open).try_acquire_owned().map_err(|_| FileError::TooManyOpen)
     }
 
     /// Room for so many bytes, until the permit is dropped.
@@ -100,6 +121,9 @@ pub enum FileError {
     /// [`MADE_BYTES`] are held.
     #[error("too much is open on this meter at the moment: close some files and try again")]
     Full,
+    /// [`OPEN_FILES`] are open.
+    #[error("at most {OPEN_FILES} files can be open on this face of the meter at once: close some and try again")]
+    TooManyOpen,
     /// The meter couldn't.
     #[error(transparent)]
     Gate(GateError),
@@ -134,14 +158,14 @@ impl From<GateError> for FileError {
     fn from(error: GateError) -> Self {
         match error {
             GateError::Refused(refusal) => Self::Denied(refusal),
-            other => Self::Gate(other),
+            other => Self::Gate(noted(other)),
         }
     }
 }
 
 impl From<DocumentError> for FileError {
     fn from(error: DocumentError) -> Self {
-        Self::Gate(error.into())
+        GateError::from(error).into()
     }
 }
 

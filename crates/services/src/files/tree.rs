@@ -138,8 +138,16 @@ impl Tree {
         match place {
             Place::Directory(_) => Err(FileError::IsDirectory(shown(&path))),
             Place::Made(made) => self.made(made, &path, Purpose::Open),
-            Place::Document(path) => Ok(Arc::new(Content::Stored(self.gate().documents(&self.caller)?.read(&path)?))),
-            Place::Package(name) => Ok(Arc::new(Content::Stored(self.gate().read_staged(&self.caller, &name)?))),
+            Place::Document(document) => {
+                let place = self.files.place()?;
+                let file = self.gate().documents(&self.caller)?.read(&document)?;
+                Ok(Arc::new(Content::Stored { file, _place: place }))
+            }
+            Place::Package(name) => {
+                let place = self.files.place()?;
+                let file = self.gate().read_staged(&self.caller, &name)?;
+                Ok(Arc::new(Content::Stored { file, _place: place }))
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use meter::{Beginning, DocumentChange, DocumentWriter, PackageUpload};
 use security::{Ask, Right};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::place::Place;
 use super::tree::{Kind, Stat, Tree};
@@ -37,6 +38,7 @@ pub struct Writing {
     append: bool,
     began_utc_ms: i64,
     sink: Mutex<Sink>,
+    _open: OwnedSemaphorePermit,
 }
 
 enum Sink {
@@ -144,6 +146,7 @@ impl Tree {
             None if !how.create => return Err(FileError::NotThere(shown(&path))),
             _ => {}
         }
+        let open = self.files.place()?;
         let (now, caller) = (self.now(), &self.caller);
         let sink = match place {
             Place::Document(document) => {
@@ -154,7 +157,7 @@ impl Tree {
             Place::Package(name) => Sink::Package(self.gate().receive_package(now, caller)?, name),
             Place::Directory(_) | Place::Made(_) => return Err(FileError::ReadOnly),
         };
-        let writing = Writing { append: how.append, began_utc_ms: now.utc_ms, sink: Mutex::new(sink) };
+        let writing = Writing { append: how.append, began_utc_ms: now.utc_ms, sink: Mutex::new(sink), _open: open };
         let writing = Arc::new(writing);
         let mut all = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, writing| writing.strong_count() > 0);
@@ -195,6 +198,7 @@ impl Tree {
                     if stat.kind == Kind::Directory {
                         return Err(FileError::IsDirectory(shown(&path)));
                     }
+                    let _open = self.files.place()?;
                     let (now, caller) = (self.now(), &self.caller);
                     let mut writer = self.gate().write_document(now, caller, &document, Beginning::AsItIs)?;
                     writer.set_size(size)?;

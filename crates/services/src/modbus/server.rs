@@ -165,6 +165,7 @@ impl Table {
             source: slot.source,
             known: false,
             keeps: slot.heard.at().elapsed() < limits.keep,
+            who: security::Who::Nobody,
         };
         let holders: Vec<_> = (0..).zip(&self.slots).map(holder).collect();
         match room(limits.connections, &holders, Source::from(peer.ip()), false) {

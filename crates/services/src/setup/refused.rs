@@ -9,6 +9,7 @@ use meter::{Denied, Failure, GateError};
 use security::Refusal;
 
 use crate::change::ChangeError;
+use crate::disk::noted;
 use crate::vault::MakeError;
 
 /// An answer that says no.
@@ -89,6 +90,7 @@ impl From<GateError> for Refused {
             Failure::PlanChanged => api::Failure::PlanChanged,
             Failure::Usage => api::Failure::Usage,
         };
+        let error = noted(error);
         let message = error.to_string();
         let status = match error {
             GateError::Refused(refusal) => return refusal.into(),

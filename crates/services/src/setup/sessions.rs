@@ -13,7 +13,8 @@ use super::refused::Refused;
 use crate::faces::FACES;
 use crate::{Site, connections};
 
-/// Connections, the sessions behind them, and for whoever may read security the lock-outs.
+/// Connections; whose they are, the sessions behind them and the lock-outs for whoever may read security. Others see
+/// their own session, and of others' connections no more than that there are such.
 pub(super) async fn connections(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
@@ -24,25 +25,32 @@ pub(super) async fn connections(
         .gate(move |site| {
             let sessions = site.gate.sessions(site.now(), &caller)?;
             let lockouts = security.then(|| site.gate.lockouts(site.now(), &caller)).transpose()?;
-            Ok(listed(site, &sessions, lockouts, caller))
+            Ok(listed(site, &sessions, lockouts, security, caller))
         })
         .await?;
     Ok(Json(listed))
 }
 
-fn listed(site: &Site, sessions: &[Session], lockouts: Option<Vec<LockOut>>, caller: Caller) -> api::Connections {
+fn listed(
+    site: &Site,
+    sessions: &[Session],
+    lockouts: Option<Vec<LockOut>>,
+    security: bool,
+    caller: Caller,
+) -> api::Connections {
     let now = site.now();
     let idle_s = |used_ms: i64| u64::try_from(now.up_ms.saturating_sub(used_ms) / 1000).unwrap_or(0);
     let since_utc_ms = |since_ms: i64| now.utc_ms.saturating_sub(now.up_ms.saturating_sub(since_ms));
     let held = site.connections.list();
     let one = |one: &connections::Connection| {
         let session = sessions.iter().find(|session| Some(session.number) == one.session);
+        let whose = one.whose(security, caller.session);
         api::Connection {
             service: one.service.name().to_owned(),
-            peer: one.peer.to_string(),
-            user: one.who.to_string(),
+            peer: whose.peer,
+            user: whose.user,
             since_utc_ms: one.since_utc_ms,
-            session: session.map(|session| session.number),
+            session: session.and(whose.session),
             idle_s: Some(idle_s(session.map_or(one.used_up_ms, |session| session.last_used.max(one.used_up_ms)))),
         }
     };
@@ -60,7 +68,7 @@ fn listed(site: &Site, sessions: &[Session], lockouts: Option<Vec<LockOut>>, cal
     api::Connections {
         connections: held.iter().map(one).collect(),
         limits: services.map(|(service, limit)| (service.name().to_owned(), limit)).collect(),
-        sessions: sessions.iter().map(session).collect(),
+        sessions: sessions.iter().filter(|one| security || caller.session == Some(one.number)).map(session).collect(),
         lockouts: lockouts.map(|held| held.iter().map(lock_out).collect()),
     }
 }
@@ -104,5 +112,47 @@ fn lock_out(held: &LockOut) -> api::LockOut {
         source: held.source,
         // Never negative: it holds.
         minutes_left: u64::try_from(held.left_ms).unwrap_or(0).div_ceil(60_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use framework::modules::security_options::Service;
+    use security::Who;
+
+    use super::*;
+    use crate::testbed::Bench;
+
+    #[test]
+    fn whose_connections_and_sessions_are_is_for_those_who_may_read_security_and_for_oneself() {
+        let bench = Bench::new("4.40.1");
+        let site = &bench.site;
+        let peer = "192.0.2.7:5000".parse().unwrap();
+        let tokens = [(); 2].map(|()| site.open_session(&Caller::on(Path::Setup, Who::Standard, peer)));
+        let numbers = tokens.map(|token| site.session_number(&token).unwrap());
+        let _held = numbers.map(|number| {
+            let entry = site.connections.enter(Service::Setup, peer, site.now());
+            entry.logged_in(Who::Standard);
+            entry.in_session(Some(number));
+            entry
+        });
+        let sessions = site.gate.sessions(site.now(), &Caller::meter()).unwrap();
+        let asking = |session, security| {
+            let caller = Caller { session, ..Caller::on(Path::Setup, Who::Standard, peer) };
+            listed(site, &sessions, None, security, caller)
+        };
+        let all = asking(None, true);
+        assert!(all.connections.iter().all(|one| one.user == "8650" && one.session.is_some()));
+        assert_eq!(all.sessions.len(), 2);
+        let own = asking(Some(numbers[0]), false);
+        assert_eq!(own.connections.iter().map(|one| one.session).collect::<Vec<_>>(), [Some(numbers[0]), None]);
+        assert_eq!(own.sessions.iter().map(|one| one.number).collect::<Vec<_>>(), [numbers[0]]);
+        let stranger = asking(None, false);
+        assert!(stranger.sessions.is_empty());
+        for one in &stranger.connections {
+            assert_eq!((one.user.as_str(), one.peer.as_str(), one.session), ("-", "-", None));
+            assert_eq!((one.service.as_str(), one.idle_s), ("setup", Some(0)));
+        }
+        assert_eq!(stranger.connections.len(), 2, "that there are connections is no secret");
     }
 }

@@ -85,7 +85,7 @@ impl Conversation {
         let Ok(login) = Login::new(Arc::clone(self.files.site()), path, self.peer, proved) else { return refused() };
         let login = Arc::new(login);
         self.entry.logged_in(proved.who);
-        self.entry.in_session(login.number);
+        self.entry.in_session(Some(login.number));
         self.login = Some(Arc::clone(&login));
         // The connection that would hear it may be at its end.
         let _ = self.report.take().map(|report| report.send(login));
@@ -284,7 +284,7 @@ impl Handler for Conversation {
         if let Some((waiting, login)) = self.begin(id, Service::Sftp, session)? {
             let tree = self.files.tree(login.caller(Path::Sftp));
             let serve = |requests, answers| sftp::serve(requests, answers, login, tree);
-            self.at_work.spawn(channel::run(waiting.channel, serve));
+            self.at_work.spawn(channel::run(waiting.channel, self.files.answers(), serve));
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub(super) struct Inbox {
 #[derive(Default)]
 struct State {
     /// Whatever is typed may be a password: a piece never grows beyond its room, and is wiped.
-    pieces: VecDeque<Zeroizing<Vec<u8>>>,
+    pieces: VecDeque<Piece>,
     waiting: usize,
     overflowed: bool,
     window: Option<(u32, u32)>,
@@ -39,13 +39,33 @@ struct State {
 /// What there is to take.
 pub(super) enum News {
     /// Typed bytes.
-    Typed(Zeroizing<Vec<u8>>),
+    Typed(Piece),
     /// The window has so many columns and rows now.
     Window(u32, u32),
     /// More was sent than there was room for; it is lost.
     Overflowed,
     /// Nothing more will come.
     Ended,
+}
+
+/// Bytes that came together, and how many of them have been used. What is used up is not copied away: a piece of
+/// nothing but line ends would be copied once for each.
+#[derive(Default)]
+pub(super) struct Piece {
+    bytes: Zeroizing<Vec<u8>>,
+    used: usize,
+}
+
+impl Piece {
+    /// What hasn't been used.
+    pub fn left(&self) -> &[u8] {
+        &self.bytes[self.used..]
+    }
+
+    /// So many more have been used.
+    pub fn used(&mut self, count: usize) {
+        self.used = self.bytes.len().min(self.used + count);
+    }
 }
 
 impl Inbox {
@@ -77,12 +97,19 @@ impl Inbox {
     }
 
     /// Gives back what was taken and not used.
-    pub fn give_back(&self, bytes: &[u8]) {
-        if !bytes.is_empty() {
+    pub fn give_back(&self, piece: Piece) {
+        if !piece.left().is_empty() {
             let mut state = self.state();
-            state.waiting += bytes.len();
-            state.pieces.push_front(Zeroizing::new(bytes.to_vec()));
+            state.waiting += piece.left().len();
+            state.pieces.push_front(piece);
         }
+    }
+
+    /// Takes what a client has sent.
+    #[cfg(test)]
+    pub fn send(&self, data: &[u8]) {
+        self.state().typed(data, false);
+        self.news.notify_one();
     }
 
     /// A command begins or ends: while it runs, ctrl-C is for it.
@@ -127,14 +154,14 @@ impl State {
         }
         self.waiting += data.len();
         if let Some(last) = self.pieces.back_mut()
-            && last.capacity() - last.len() >= data.len()
+            && last.bytes.capacity() - last.bytes.len() >= data.len()
         {
-            last.extend_from_slice(data);
+            last.bytes.extend_from_slice(data);
             return;
         }
-        let mut piece = Zeroizing::new(Vec::with_capacity(data.len().max(PIECE)));
-        piece.extend_from_slice(data);
-        self.pieces.push_back(piece);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(data.len().max(PIECE)));
+        bytes.extend_from_slice(data);
+        self.pieces.push_back(Piece { bytes, used: 0 });
     }
 
     /// What was typed ahead is no longer wanted either.
@@ -149,7 +176,7 @@ impl State {
             return Some(News::Window(columns, rows));
         }
         if let Some(piece) = self.pieces.pop_front() {
-            self.waiting -= piece.len();
+            self.waiting -= piece.left().len();
             return Some(News::Typed(piece));
         }
         if std::mem::take(&mut self.overflowed) {
@@ -166,7 +193,7 @@ mod tests {
     fn typed(state: &mut State) -> Vec<u8> {
         let mut all = Vec::new();
         while let Some(News::Typed(piece)) = state.take() {
-            all.extend_from_slice(&piece);
+            all.extend_from_slice(piece.left());
         }
         all
     }

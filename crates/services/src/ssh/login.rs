@@ -25,8 +25,8 @@ pub(super) struct Login {
     pub(super) who: Who,
     peer: SocketAddr,
     token: Token,
-    /// The number that its session is listed under; none if it was over before it began.
-    pub(super) number: Option<u64>,
+    /// The number that its session is listed under.
+    pub(super) number: u64,
     used_ms: AtomicI64,
 }
 
@@ -35,20 +35,18 @@ impl Login {
     pub(super) fn new(site: Arc<Site>, path: Path, peer: SocketAddr, proved: Proved) -> Result<Self, GateError> {
         let token = site.begin_session(path, peer, proved)?;
         let used_ms = AtomicI64::new(site.now().up_ms);
-        let number = site.session_number(&token);
+        let number = site.session_number(&token).ok_or(Refusal::SessionOver)?;
         Ok(Self { site, who: proved.who, peer, token, number, used_ms })
     }
 
-    /// The caller, by what a channel does.
+    /// The caller, by what a channel does. The session's number goes along: what is asked when it is over is refused.
     pub(super) fn caller(&self, path: Path) -> Caller {
-        Caller::on(path, self.who, self.peer)
+        Caller { session: Some(self.number), ..Caller::on(path, self.who, self.peer) }
     }
 
-    /// Where commands are carried out. The session's number goes along: what is asked when it is over is
-    /// refused.
+    /// Where commands are carried out.
     pub(super) fn desk(&self) -> Desk {
-        let caller = Caller { session: self.number, ..Caller::on(Path::Ssh, self.who, self.peer) };
-        Desk::new(Arc::clone(&self.site), Path::Ssh, caller)
+        Desk::new(Arc::clone(&self.site), Path::Ssh, self.caller(Path::Ssh))
     }
 
     /// Uses the session for a service, or says why not.
@@ -92,5 +90,32 @@ pub(super) fn login_path(site: &Site) -> (Path, Service) {
     match is_on(site, Service::Ssh) {
         Ok(()) => (Path::Ssh, Service::Ssh),
         Err(_) => (Path::Sftp, Service::Sftp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{FileError, Files, How};
+    use crate::testbed::Bench;
+
+    #[tokio::test]
+    async fn what_a_channel_does_is_done_under_the_session_and_not_beyond_it() {
+        let bench = Bench::new("4.40.1");
+        let peer = "127.0.0.1:9".parse().unwrap();
+        let factory = security::Password::new("0").unwrap();
+        let proved = bench.site.login(Path::Sftp, "8650", factory, peer).await.unwrap();
+        let login = Login::new(Arc::clone(&bench.site), Path::Sftp, peer, proved).unwrap();
+        let caller = login.caller(Path::Sftp);
+        assert_eq!((caller.session, login.desk().caller.session), (Some(login.number), Some(login.number)));
+        let tree = Arc::new(Files::new(Arc::clone(&bench.site))).tree(caller);
+        let how = How { create: true, ..How::default() };
+        let writing = tree.create("/documents/a", how).unwrap();
+        writing.write_at(0, b"a").unwrap();
+        bench.site.end_session(&Caller::meter(), login.number, None).unwrap();
+        // Each of them would have been done by a caller without a session.
+        assert!(matches!(tree.close(&writing), Err(FileError::Denied(_) | FileError::Gate(_))));
+        assert!(tree.create("/documents/b", how).is_err());
+        assert!(tree.make_dir("/documents/c").is_err());
     }
 }

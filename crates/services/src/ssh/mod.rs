@@ -43,6 +43,8 @@ use crate::{Site, Stop};
 pub const CONNECTIONS: usize = 16;
 /// Channels of one connection: a terminal and a few transfers.
 const CHANNELS: usize = 8;
+/// Messages of a client that wait for a channel to take them, each at most a packet of 32 KiB.
+const MESSAGES: usize = 16;
 /// Channels over the life of one connection. The library keeps a little of each that the meter closes.
 const CHANNELS_EVER: usize = 1000;
 /// How long a connection may take until somebody has logged in on it.
@@ -146,6 +148,7 @@ fn config(host_key: &[u8]) -> Result<Config, russh::keys::ssh_key::Error> {
         keepalive_interval: Some(KEEPALIVE),
         keepalive_max: KEEPALIVE_MAX,
         nodelay: true,
+        channel_buffer_size: MESSAGES,
         ..Config::default()
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
+use tokio::task::consume_budget;
 use zeroize::Zeroizing;
 
 use super::channel::STDERR;
@@ -26,14 +27,31 @@ pub(super) enum Read {
 /// The client.
 pub(super) struct Pipe<'a> {
     out: &'a ChannelWriteHalf<Msg>,
+    lines: Lines,
+}
+
+/// The lines of what a client sends.
+struct Lines {
     inbox: Arc<Inbox>,
+    /// The beginning of a line whose end is in another piece.
     line: Zeroizing<Vec<u8>>,
     too_long: bool,
 }
 
 impl<'a> Pipe<'a> {
     pub(super) fn new(out: &'a ChannelWriteHalf<Msg>, inbox: Arc<Inbox>) -> Self {
-        Self { out, inbox, line: Self::room(), too_long: false }
+        Self { out, lines: Lines::new(inbox) }
+    }
+
+    /// The next line. The last one may lack its end.
+    pub(super) async fn read(&mut self) -> Read {
+        self.lines.next().await
+    }
+}
+
+impl Lines {
+    fn new(inbox: Arc<Inbox>) -> Self {
+        Self { inbox, line: Zeroizing::default(), too_long: false }
     }
 
     /// All the room at once: a vector that grows leaves unwiped copies behind.
@@ -41,25 +59,22 @@ impl<'a> Pipe<'a> {
         Zeroizing::new(Vec::with_capacity(LONGEST_LINE))
     }
 
-    /// The next line. The last one may lack its end.
-    pub(super) async fn read(&mut self) -> Read {
+    async fn next(&mut self) -> Read {
         loop {
+            // However many lines wait, and however little each of them asks for, others have their turn in between.
+            consume_budget().await;
             match self.inbox.next().await {
                 News::Window(..) => {}
                 News::Overflowed => return Read::Lost,
                 News::Ended if self.line.is_empty() && !self.too_long => return Read::Ended,
                 News::Ended => return self.end(),
-                News::Typed(bytes) => {
-                    let end = bytes.iter().position(|byte| *byte == b'\n');
-                    let part = &bytes[..end.unwrap_or(bytes.len())];
-                    if self.line.len() + part.len() > LONGEST_LINE {
-                        self.line.clear();
-                        self.too_long = true;
-                    } else if !self.too_long {
-                        self.line.extend_from_slice(part);
-                    }
+                News::Typed(mut piece) => {
+                    let left = piece.left();
+                    let end = left.iter().position(|byte| *byte == b'\n');
+                    self.take(&left[..end.unwrap_or(left.len())]);
                     if let Some(end) = end {
-                        self.inbox.give_back(&bytes[end + 1..]);
+                        piece.used(end + 1);
+                        self.inbox.give_back(piece);
                         return self.end();
                     }
                 }
@@ -67,8 +82,20 @@ impl<'a> Pipe<'a> {
         }
     }
 
+    fn take(&mut self, part: &[u8]) {
+        if self.line.len() + part.len() > LONGEST_LINE {
+            self.line = Zeroizing::default();
+            self.too_long = true;
+        } else if !self.too_long && !part.is_empty() {
+            if self.line.capacity() == 0 {
+                self.line = Self::room();
+            }
+            self.line.extend_from_slice(part);
+        }
+    }
+
     fn end(&mut self) -> Read {
-        let mut line = std::mem::replace(&mut self.line, Self::room());
+        let mut line = std::mem::take(&mut self.line);
         if line.last() == Some(&b'\r') {
             line.pop();
         }
@@ -105,7 +132,52 @@ impl Peer for Pipe<'_> {
     }
 
     async fn interrupted(&mut self) -> Result<(), Gone> {
-        self.inbox.interrupted().await;
+        self.lines.inbox.interrupted().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::inbox::TYPED_AHEAD;
+    use super::*;
+
+    fn lines() -> Lines {
+        Lines::new(Arc::default())
+    }
+
+    #[tokio::test]
+    async fn a_line_is_one_in_however_many_pieces_it_comes() {
+        let mut lines = lines();
+        for piece in ["show", "\r\n\n# x\nset", " a 1\n", &"y".repeat(4096), &"y".repeat(4096), "\nshow"] {
+            lines.inbox.send(piece.as_bytes());
+        }
+        for expected in ["show", "", "# x", "set a 1"] {
+            let Read::Line(line) = lines.next().await else { panic!("{expected}") };
+            assert_eq!(*line, expected.as_bytes());
+        }
+        assert!(matches!(lines.next().await, Read::TooLong));
+    }
+
+    /// On one thread, a task that never waits would let nobody else run; and lines that were copied once for each
+    /// would take minutes.
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_megabyte_of_empty_lines_leaves_others_their_turns() {
+        let mut lines = lines();
+        lines.inbox.send(&vec![b'\n'; TYPED_AHEAD]);
+        let turns = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&turns);
+        let other = tokio::spawn(async move {
+            loop {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        });
+        for _ in 0..TYPED_AHEAD {
+            assert!(matches!(lines.next().await, Read::Line(line) if line.is_empty()));
+        }
+        other.abort();
+        // A task that is given its turn does a hundred or so small things in it.
+        assert!(turns.load(std::sync::atomic::Ordering::Relaxed) > TYPED_AHEAD / 1000);
     }
 }

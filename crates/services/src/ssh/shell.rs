@@ -121,7 +121,13 @@ async fn on_pipe(pipe: &mut Pipe<'_>, login: &Login, inbox: &Inbox) -> Result<u3
     let mut status = DONE;
     loop {
         match pipe.read().await {
-            Read::Line(line) if line.trim_ascii().is_empty() || line.trim_ascii().starts_with(COMMENT) => {}
+            // No command, and yet not for nothing: it is work for the meter.
+            Read::Line(line) if line.trim_ascii().is_empty() || line.trim_ascii().starts_with(COMMENT) => {
+                if let Err(sentence) = login.goes_on(Service::Ssh) {
+                    pipe.refuse(&format!("{sentence}\n")).await?;
+                    return Ok(FAILED);
+                }
+            }
             Read::Line(line) => match carry_out(pipe, login, inbox, &line).await? {
                 Outcome::Done => status = DONE,
                 Outcome::Failed => status = FAILED,

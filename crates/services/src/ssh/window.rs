@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
+use tokio::task::consume_budget;
 use zeroize::Zeroizing;
 
 use super::inbox::{Inbox, News};
@@ -53,9 +54,12 @@ impl<'a> Screen<'a> {
             }
             match self.inbox.next().await {
                 News::Window(columns, rows) => self.editor.resize(columns, rows, true, &mut out),
-                News::Typed(bytes) => {
-                    let (taken, entered) = self.editor.take(&bytes, &*complete(), &mut out);
-                    self.inbox.give_back(&bytes[taken..]);
+                News::Typed(mut piece) => {
+                    let (taken, entered) = self.editor.take(piece.left(), &*complete(), &mut out);
+                    piece.used(taken);
+                    self.inbox.give_back(piece);
+                    // Lines that say nothing are work too, and others have theirs to do.
+                    consume_budget().await;
                     if let Some(entered) = entered {
                         self.send(out).await?;
                         return Ok(entered);

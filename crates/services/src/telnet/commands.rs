@@ -1,6 +1,8 @@
 //! The command line behind the menu: the same engine as over SSH, on a terminal that shows and edits its
 //! lines itself. Over Telnet all of it crosses the wire in clear, new passwords too.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
 
@@ -13,11 +15,12 @@ pub(super) const HINT: &str = "\ntype help for the commands, exit for the menu\n
 /// A Telnet client doesn't say how wide its window is.
 const COLUMNS: usize = 80;
 
-/// Runs a line.
+/// Runs a line; whoever is asked something has so long to answer.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     desk: &Desk,
     terminal: &mut Terminal<S>,
     line: &[u8],
+    idle: Duration,
 ) -> Result<Outcome, Gone> {
     if line.is_empty() {
         return Ok(Outcome::Done);
@@ -26,7 +29,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         terminal.say("a command is text in UTF-8\n").await?;
         return Ok(Outcome::Failed);
     };
-    let mut client = Client { terminal, gone: None };
+    let mut client = Client { terminal, idle, gone: None };
     let ended = terminal::run(desk, &mut client, line).await;
     match (ended, client.gone) {
         (Ok(outcome), None) => Ok(outcome),
@@ -38,6 +41,8 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
 /// The client, and why it is gone.
 struct Client<'a, S> {
     terminal: &'a mut Terminal<S>,
+    /// How long an answer may take.
+    idle: Duration,
     gone: Option<Gone>,
 }
 
@@ -70,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Peer for Client<'_, S> {
 
     async fn answer(&mut self, question: &str) -> Result<Option<String>, terminal::Gone> {
         self.say(question).await?;
-        let line = self.terminal.line().await;
+        let line = self.terminal.line_within(self.idle).await;
         Ok(match self.kept(line)? {
             Line::Entered(line) => String::from_utf8(line.to_vec()).ok(),
             Line::TooLong | Line::Leave => None,
@@ -78,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Peer for Client<'_, S> {
     }
 
     async fn secret(&mut self, question: &str) -> Result<Option<Zeroizing<Vec<u8>>>, terminal::Gone> {
-        let line = self.terminal.hidden(question).await;
+        let line = self.terminal.hidden(question, self.idle).await;
         Ok(match self.kept(line)? {
             Line::Entered(line) => Some(line),
             Line::TooLong | Line::Leave => None,

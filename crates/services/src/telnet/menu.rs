@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use framework::modules::ethernet;
 use framework::modules::security_options::Service;
-use meter::View;
+use meter::{Caller, View};
 use security::{Ask, Path, Who};
 
 use crate::Site;
@@ -52,7 +52,8 @@ macro_rules! put {
 }
 
 /// Menu item 1.
-pub(super) fn network(site: &Site, view: &View, who: Who) -> String {
+pub(super) fn network(site: &Site, view: &View, caller: &Caller) -> String {
+    let who = caller.who;
     let mut text = "\nNetwork settings\n".to_owned();
     // The name is a register of Security Config, which are read only with it.
     match view.may(Path::Telnet, who, Ask::ReadSecurity) {
@@ -79,10 +80,11 @@ pub(super) fn network(site: &Site, view: &View, who: Who) -> String {
         put!(text, "  {:<11} port {port:<5} {state}", service.title());
     }
     put!(text, "\nOpen connections\n  {:<11} {:<7} {:<20} from", "service", "user", "since (UTC)");
+    let security = view.may(Path::Telnet, who, Ask::ReadSecurity).is_ok();
     for connection in site.connections.list() {
         let since = utc_text(connection.since_utc_ms).unwrap_or_default();
-        let (service, who) = (connection.service.title(), connection.who.to_string());
-        put!(text, "  {service:<11} {who:<7} {since:<20} {}", connection.peer);
+        let (service, whose) = (connection.service.title(), connection.whose(security, caller.session));
+        put!(text, "  {service:<11} {:<7} {since:<20} {}", whose.user, whose.peer);
     }
     text
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use framework::modules::security_options::SESSION_TIMEOUT;
 use meter::{Caller, Denied, Proved, View};
-use security::{Ask, Password, Path, Token, Who};
+use security::{Ask, Password, Path, Token};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{error::Elapsed, timeout};
+use tokio::time::{error::Elapsed, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::line::{Line, MAX_LINE};
@@ -22,6 +22,10 @@ use crate::terminal::{Desk, Outcome, prompt};
 
 /// Tries on one connection, as terminals of the trade allow them; lock-outs count across connections.
 const TRIES: usize = 3;
+/// How often a session is looked for while nothing is typed: a connection ends at most so much later than its session.
+const LOOK: Duration = Duration::from_secs(5);
+const OVER: &str = "the session is over: connect and log in again\n";
+const IDLE: &str = "\nnothing was typed for too long: the session is over\n";
 
 /// The time a conversation is given.
 #[derive(Clone, Copy)]
@@ -65,6 +69,13 @@ struct Session<'a> {
 impl Session<'_> {
     fn holds(&self) -> bool {
         self.site.gate.session(self.site.now(), &self.token).is_some()
+    }
+
+    /// Returns when the session is over. Looking is not using.
+    async fn ends(&self) {
+        while self.site.gate.holds_session(self.site.now(), &self.token) {
+            sleep(LOOK).await;
+        }
     }
 }
 
@@ -115,22 +126,29 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
     entry.logged_in(proved.who);
     let caller = Caller::on(Path::Telnet, proved.who, peer);
     let session = Session { site, token };
-    let number = site.session_number(&session.token);
-    entry.in_session(number);
-    let desk = Desk::new(Arc::clone(site), Path::Telnet, Caller { session: number, ..caller });
+    let Some(number) = site.session_number(&session.token) else {
+        // It was ended as soon as it was begun.
+        terminal.say(OVER).await?;
+        return Ok(End::Over);
+    };
+    entry.in_session(Some(number));
+    let desk = Desk::new(Arc::clone(site), Path::Telnet, Caller { session: Some(number), ..caller });
     let mut commanding = false;
     terminal.say(menu::MENU).await?;
     loop {
         let prompt = if commanding { prompt(&desk) } else { menu::PROMPT.to_owned() };
         terminal.say(&prompt).await?;
-        let Ok(line) = timeout((limits.idle)(&site.view()), terminal.line()).await else {
-            terminal.say("\nnothing was typed for too long: the session is over\n").await?;
-            return Ok(End::Over);
+        let idle = (limits.idle)(&site.view());
+        let line = tokio::select! {
+            line = terminal.line_within(idle) => line,
+            () = session.ends() => return over(terminal, &format!("\n{OVER}")).await,
         };
-        let line = line?;
+        let line = match line {
+            Err(Gone::Idle) => return over(terminal, IDLE).await,
+            line => line?,
+        };
         if !session.holds() {
-            terminal.say("the session is over: connect and log in again\n").await?;
-            return Ok(End::Over);
+            return over(terminal, OVER).await;
         }
         let typed = match line {
             Line::Entered(typed) => typed,
@@ -142,7 +160,16 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
         };
         match typed.trim_ascii() {
             line if commanding => {
-                if commands::run(&desk, terminal, line).await? == Outcome::Exit {
+                // A command that goes on, or waits for an answer, ends with its session.
+                let ended = tokio::select! {
+                    ended = commands::run(&desk, terminal, line, idle) => ended,
+                    () = session.ends() => return over(terminal, &format!("\n{OVER}")).await,
+                };
+                let outcome = match ended {
+                    Err(Gone::Idle) => return over(terminal, IDLE).await,
+                    outcome => outcome?,
+                };
+                if outcome == Outcome::Exit {
                     commanding = false;
                     terminal.say(menu::MENU).await?;
                 }
@@ -155,18 +182,24 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send>(
                 terminal.say("goodbye\n").await?;
                 return Ok(End::Goodbye);
             }
-            choice => terminal.say(&answer(site, proved.who, choice)).await?,
+            choice => terminal.say(&answer(site, &desk.caller, choice)).await?,
         }
     }
 }
 
-fn answer(site: &Site, who: Who, choice: &[u8]) -> String {
-    let view = site.view();
+/// Says why it is over.
+async fn over<S: AsyncRead + AsyncWrite + Unpin>(terminal: &mut Terminal<S>, sentence: &str) -> Result<End, Gone> {
+    terminal.say(sentence).await?;
+    Ok(End::Over)
+}
+
+fn answer(site: &Site, caller: &Caller, choice: &[u8]) -> String {
+    let (view, who) = (site.view(), caller.who);
     if let Err(refusal) = view.may(Path::Telnet, who, Ask::Read) {
         return format!("{refusal}\n");
     }
     match choice {
-        b"1" => menu::network(site, &view, who) + menu::MENU,
+        b"1" => menu::network(site, &view, caller) + menu::MENU,
         b"2" => menu::meter(site, &view, who) + menu::MENU,
         b"3" => menu::readings(&view) + menu::MENU,
         b"" | b"?" => menu::MENU.to_owned(),
@@ -198,7 +231,7 @@ async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
             }
             Line::Leave => return Ok(None),
         };
-        let password = match terminal.hidden("password: ").await? {
+        let password = match terminal.hidden("password: ", Duration::MAX).await? {
             Line::Entered(password) => password,
             Line::TooLong => {
                 terminal.say(&too_long()).await?;

@@ -22,6 +22,8 @@ const INPUT: usize = 512;
 pub(super) enum Gone {
     #[error("the client closed the connection")]
     Closed,
+    #[error("nothing was typed for too long")]
+    Idle,
     #[error("the client did not take its answer")]
     Stuck,
     #[error(transparent)]
@@ -65,6 +67,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
         }
     }
 
+    /// The next line, if it comes in time.
+    pub async fn line_within(&mut self, idle: Duration) -> Result<Line, Gone> {
+        timeout(idle, self.line()).await.map_err(|_| Gone::Idle)?
+    }
+
     /// Writes text. Lines end as Telnet's do, and what isn't printable ASCII, a name somebody chose say,
     /// becomes a question mark: nothing in it can be a command to the client's terminal.
     pub async fn say(&mut self, text: &str) -> Result<(), Gone> {
@@ -72,11 +79,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Terminal<S> {
     }
 
     /// Asks for a line that isn't shown while it is typed.
-    pub async fn hidden(&mut self, prompt: &str) -> Result<Line, Gone> {
+    pub async fn hidden(&mut self, prompt: &str, idle: Duration) -> Result<Line, Gone> {
         let hide = self.filter.hide();
         self.send(&hide).await?;
         self.say(prompt).await?;
-        let line = self.line().await?;
+        let line = self.line_within(idle).await?;
         let show = self.filter.show();
         self.send(&show).await?;
         // The client hasn't shown the end of the line either.

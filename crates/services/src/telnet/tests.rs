@@ -293,6 +293,41 @@ async fn who_does_not_log_in_or_types_nothing_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_command_that_goes_on_or_asks_ends_with_its_session() {
+    const READY: &str = "8650@MW-2611A001-01> ";
+    const OVER: &str = "the session is over: connect and log in again\r\n";
+    for (command, begun) in
+        [("events --follow", "as they come."), ("passwd USER3", "New password of USER3: "), ("", READY)]
+    {
+        let bench = Bench::new("4.0.9");
+        let (mut client, end) = conversation(&bench, Limits::METER);
+        client.log_in("8650", "0", CHOICE).await;
+        client.ask("4", READY).await;
+        client.ask(command, begun).await;
+        bench.set_password("8650", "4711").await;
+        // From here on, time passes as soon as nothing else happens.
+        tokio::time::pause();
+        assert!(client.rest().await.ends_with(OVER), "{command}");
+        assert!(matches!(end.await.unwrap(), End::Over), "{command}");
+        assert!(bench.site.connections.list().is_empty(), "its place is free");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_asked_has_no_longer_than_the_time_out_to_answer() {
+    const READY: &str = "8650@MW-2611A001-01> ";
+    let bench = Bench::new("4.0.9");
+    let (mut client, end) = conversation(&bench, Limits { idle: |_| PATIENCE / 2, ..Limits::METER });
+    client.log_in("8650", "0", CHOICE).await;
+    client.ask("4", READY).await;
+    client.ask("passwd USER3", "New password of USER3: ").await;
+    tokio::time::pause();
+    assert!(client.rest().await.ends_with("nothing was typed for too long: the session is over\r\n"));
+    assert!(matches!(end.await.unwrap(), End::Over));
+}
+
+#[tokio::test]
 async fn the_session_time_out_of_the_register_holds() {
     let bench = Bench::new("4.0.9");
     bench.set(&[("Session Time-out", "2")]);

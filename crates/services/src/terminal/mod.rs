@@ -28,6 +28,7 @@ use security::Refusal;
 
 use crate::Site;
 use crate::change::ChangeError;
+use crate::disk::noted;
 use crate::vault::MakeError;
 
 /// A command line is at most this long.
@@ -68,7 +69,13 @@ macro_rules! refused_by {
         })*
     };
 }
-refused_by!(GateError, Refusal, MakeError, ChangeError, words::OpenQuote);
+refused_by!(Refusal, MakeError, ChangeError, words::OpenQuote);
+
+impl From<GateError> for Failed {
+    fn from(error: GateError) -> Self {
+        Self::Refused(noted(error).to_string())
+    }
+}
 
 impl From<String> for Failed {
     fn from(sentence: String) -> Self {

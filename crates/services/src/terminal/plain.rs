@@ -2,6 +2,7 @@
 //! could be a command to the terminal, or change the order in which people read, becomes U+FFFD; labels,
 //! values and typed text all pass here, whoever chose them.
 
+use security::unseen::is_unseen;
 use unicode_width::UnicodeWidthChar;
 
 /// Stands for what isn't shown.
@@ -9,13 +10,7 @@ const REPLACED: char = char::REPLACEMENT_CHARACTER;
 
 /// The character itself, if it only shows itself. The two joiners stay: scripts are written with them.
 pub fn printable(c: char) -> char {
-    let hidden = matches!(c,
-        // Direction marks, embeddings, overrides and isolates (UAX #9), which can make one text look like another.
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-        // What shows nothing at all, line and paragraph separators, tags.
-        | '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}'
-        | '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}');
-    if c.is_control() || hidden { REPLACED } else { c }
+    if is_unseen(c) { REPLACED } else { c }
 }
 
 /// Text with nothing in it but what shows itself and line feeds.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use framework::modules::security_options::Service;
 use meter::Caller;
 use proptest::prelude::*;
 use security::{Path, UserId, Who};
@@ -479,6 +480,18 @@ async fn sessions_are_listed_and_ended_and_lock_outs_lifted_by_whoever_may() {
     let list = said(at(&desk, "connections").await);
     assert!(list.contains("8650        ssh   15            192.0.2.7"), "{list}");
     let nobody = self::desk(&bench, Who::Nobody);
+    let held = [Some(number), None].map(|session| {
+        let entry = bench.site.connections.enter(Service::Ssh, peer, bench.site.now());
+        entry.logged_in(Who::Standard);
+        entry.in_session(session);
+        entry
+    });
+    let list = said(at(&desk, "connections").await);
+    assert_eq!(list.matches("192.0.2.7:5000").count(), 2, "{list}");
+    let reader = on(&bench, Path::Setup, Who::Nobody);
+    let list = said(at(&reader, "connections").await);
+    assert!(list.contains("SSH") && !list.contains("192.0.2.7") && !list.contains("8650"), "{list}");
+    drop(held);
     for line in ["connections lift 8650".to_owned(), format!("connections end {number}")] {
         assert!(refused(at(&nobody, &line).await).starts_with("this takes the front-panel password"));
     }

@@ -44,7 +44,7 @@ pub enum DocumentError {
     /// Others are being written.
     #[error("at most {MAX_DOCUMENT_WRITERS} documents can be written at once: try again in a minute")]
     Busy,
-    /// The disk.
-    #[error(transparent)]
+    /// The disk; its path is in the source alone.
+    #[error("{}", .0.told())]
     Store(#[from] StoreError),
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{No, done};
 use super::session::Session;
-use super::{MAX_DATA, MAX_HANDLES, MAX_PACKET};
+use super::{MAX_DATA, MAX_FILES, MAX_PACKET};
 
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
 const FSTATVFS: &str = "fstatvfs@openssh.com";
@@ -57,7 +57,7 @@ impl Session {
                     max_packet_len: MAX_PACKET.into(),
                     max_read_len: MAX_DATA.into(),
                     max_write_len: MAX_DATA.into(),
-                    max_open_handles: MAX_HANDLES as u64,
+                    max_open_handles: MAX_FILES as u64,
                 };
                 reply(id, &limits)
             }

@@ -15,10 +15,9 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::mpsc;
 
+use super::channel::Answers;
 use super::login::Login;
 use crate::files::Tree;
 use session::Session;
@@ -29,13 +28,15 @@ const MAX_PACKET: u32 = 256 << 10;
 const MAX_DATA: u32 = MAX_PACKET - 1024;
 /// Files and directories open at once on one channel.
 const MAX_HANDLES: usize = 64;
+/// Files among them. Clients that transfer many at once have a few open on each channel.
+const MAX_FILES: usize = 16;
 /// Entries of a directory in one answer: with the longest names there are, they fit a packet.
 const MAX_NAMES: usize = 100;
 
 /// Serves files until the client ends or breaks the protocol. Gives the exit status.
 pub(super) async fn serve(
     mut requests: impl AsyncRead + Unpin,
-    answers: mpsc::Sender<Bytes>,
+    answers: Answers,
     login: Arc<Login>,
     tree: Tree,
 ) -> u32 {
@@ -48,11 +49,7 @@ pub(super) async fn serve(
     }
 }
 
-async fn converse(
-    requests: &mut (impl AsyncRead + Unpin),
-    answers: &mpsc::Sender<Bytes>,
-    session: &mut Session,
-) -> io::Result<()> {
+async fn converse(requests: &mut (impl AsyncRead + Unpin), answers: &Answers, session: &mut Session) -> io::Result<()> {
     loop {
         let length = match requests.read_u32().await {
             Err(end) if end.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
@@ -64,6 +61,8 @@ async fn converse(
         let mut packet = vec![0; length as usize];
         requests.read_exact(&mut packet).await?;
         let answer = session.answer(packet.into()).await?;
-        answers.send(answer).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
+        if !answers.send(answer).await {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
     }
 }

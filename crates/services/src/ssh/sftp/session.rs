@@ -14,7 +14,7 @@ use russh_sftp::protocol::{
 use super::ahead::Ahead;
 use super::answer::{No, attributes, done, end, entry, status};
 use super::extended::OFFERED;
-use super::{MAX_DATA, MAX_HANDLES, MAX_NAMES};
+use super::{MAX_DATA, MAX_FILES, MAX_HANDLES, MAX_NAMES};
 use crate::files::{Change, Content, FileError, How, Kind, Stat, Tree, Writing, normalise};
 use crate::ssh::login::Login;
 
@@ -142,7 +142,7 @@ impl Session {
     }
 
     async fn open(&mut self, id: u32, open: Open) -> Result<Packet, No> {
-        self.room()?;
+        self.room_for_a_file()?;
         let flags = open.pflags;
         let held = if flags.intersects(!OpenFlags::READ) {
             let how = How {
@@ -228,7 +228,15 @@ impl Session {
         if self.held.len() < MAX_HANDLES {
             return Ok(());
         }
-        Err(No::failure(format!("at most {MAX_HANDLES} files can be open at once: close some")))
+        Err(No::failure(format!("at most {MAX_HANDLES} files and directories can be open at once: close some")))
+    }
+
+    fn room_for_a_file(&self) -> Result<(), No> {
+        let files = self.held.values().filter(|held| !matches!(held, Held::Directory(_)));
+        if files.count() < MAX_FILES {
+            return self.room();
+        }
+        Err(No::failure(format!("at most {MAX_FILES} files can be open at once on one channel: close some")))
     }
 
     fn hold(&mut self, id: u32, held: Held) -> Packet {

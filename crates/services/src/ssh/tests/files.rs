@@ -390,8 +390,8 @@ async fn open_files_are_bounded_and_limits_are_told() {
     let connection = login(address, "8650", "0").await;
     let files = raw_sftp(&connection).await;
     let limits = files.limits().await.unwrap();
-    assert_eq!(limits.max_open_handles, 64);
-    for _ in 0..limits.max_open_handles {
+    assert_eq!(limits.max_open_handles, 16);
+    for _ in 0..64 {
         files.opendir("/").await.unwrap();
     }
     assert_eq!(refusal(files.opendir("/").await).0, StatusCode::Failure);
@@ -415,4 +415,50 @@ async fn a_packet_that_makes_no_sense_is_answered_and_one_too_long_ends_the_chan
     assert_eq!(answer[..9], [101, 0, 0, 0, 9, 0, 0, 0, 5], "STATUS of request 9: BAD_MESSAGE");
     stream.write_all(&[255, 255, 255, 255, 5]).await.unwrap();
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn open_files_are_bounded_for_a_channel_and_for_the_face() {
+    let (_bench, address) = meter(&[]).await;
+    let mut connections = Vec::new();
+    let mut channels = Vec::new();
+    for _ in 0..2 {
+        let connection = login(address, "8650", "0").await;
+        for _ in 0..5 {
+            channels.push(raw_sftp(&connection).await);
+        }
+        connections.push(connection);
+    }
+    put(&channels[0], "/documents/a", b"a").await.unwrap();
+    let open = async |files: &RawSftpSession| files.open("/documents/a", OpenFlags::READ, attrs()).await;
+    let mut handles = Vec::new();
+    for _ in 0..16 {
+        handles.push(open(&channels[0]).await.unwrap().handle);
+    }
+    let (_, sentence) = refusal(open(&channels[0]).await);
+    assert_eq!(sentence, "at most 16 files can be open at once on one channel: close some");
+    assert!(channels[0].opendir("/").await.is_ok(), "a directory is no file");
+    let mut opened = handles.len();
+    let refused = 'all: {
+        for channel in &channels[1..] {
+            for _ in 0..16 {
+                match open(channel).await {
+                    Ok(_) => opened += 1,
+                    refused => break 'all refusal(refused),
+                }
+            }
+        }
+        panic!("{opened} files are open");
+    };
+    assert_eq!(opened, crate::files::OPEN_FILES);
+    let sentence = "at most 128 files can be open on this face of the meter at once: close some and try again";
+    assert_eq!(refused, (StatusCode::Failure, sentence.to_owned()));
+    assert_eq!(refusal(channels[9].open("/documents/b", fresh(), attrs()).await).1, sentence, "to write as well");
+    channels[0].close(handles.remove(0)).await.unwrap();
+    put(&channels[9], "/documents/b", b"b").await.unwrap();
+    // What a connection had open is closed with it.
+    drop(connections.remove(0));
+    while open(&channels[8]).await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }

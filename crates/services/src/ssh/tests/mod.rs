@@ -395,6 +395,30 @@ async fn without_a_window_lines_are_read_plainly_and_the_last_one_says_how_it_en
     assert!(bench.site.view().settings.user(security::UserId::new(3).unwrap()).active);
 }
 
+#[tokio::test(flavor = "current_thread")]
+async fn a_million_empty_lines_in_four_shells_keep_nobody_waiting() {
+    let (bench, address) = meter(&[("SSH", "yes")]).await;
+    let flooding = login(address, "8650", "0").await;
+    let other = login(address, "8650", "0").await;
+    let mut shells = Vec::new();
+    for _ in 0..4 {
+        let channel = flooding.channel_open_session().await.unwrap();
+        channel.request_shell(true).await.unwrap();
+        channel.data_bytes(vec![b'\n'; 250_000]).await.unwrap();
+        shells.push(channel);
+    }
+    for _ in 0..20 {
+        assert_eq!(exec(&other, "show CT Prim").await.2, 0);
+    }
+    // A shell that is told nothing but empty lines is told all the same when the service is off.
+    bench.set(&[("SSH", "no")]);
+    let shell = shells.remove(0);
+    shell.data_bytes(b"\n# more\n".to_vec()).await.unwrap();
+    let (_, err, status) = said(shell).await;
+    assert!(err.starts_with("\"SSH\" is off") && err.lines().count() == 1, "{err}");
+    assert_eq!(status, shell::FAILED);
+}
+
 #[tokio::test]
 async fn ten_megabytes_without_a_line_end_are_one_line_too_long() {
     let (_bench, address) = meter(&[("SSH", "yes")]).await;

@@ -37,15 +37,17 @@ pub(in crate::terminal) async fn connections(
 
 async fn list(desk: &Desk, columns: Option<usize>) -> Result<String, Failed> {
     desk.may(&desk.view(), Ask::Read)?;
+    let security = desk.may(&desk.view(), Ask::ReadSecurity).is_ok();
     let mut rows = vec![["service", "user", "session", "since (UTC)", "from"].map(str::to_owned)];
     rows.extend(desk.site.connections.list().into_iter().map(|one| {
         let since = utc_text(one.since_utc_ms).unwrap_or_default();
-        let session = one.session.map_or_else(|| "-".to_owned(), |number| number.to_string());
-        [one.service.title().to_owned(), one.who.to_string(), session, since, one.peer.to_string()]
+        let whose = one.whose(security, desk.caller.session);
+        let session = whose.session.map_or_else(|| "-".to_owned(), |number| number.to_string());
+        [one.service.title().to_owned(), whose.user, session, since, whose.peer]
     }));
     let width = columns.unwrap_or(usize::MAX);
     let mut text = table(&rows, width);
-    if desk.may(&desk.view(), Ask::ReadSecurity).is_ok() {
+    if security {
         let held = desk.gate(|gate, now, caller| gate.lockouts(now, caller)).await?;
         text.push_str(&locked_out(&held, width));
     }
