@@ -9,7 +9,7 @@ use framework::dcf::SecuritySection;
 use framework::{Dcf, RegisterName};
 use security::{
     Account, AccountId, Ask, Credential, CredentialKind, Fingerprint, Mode, Password, PublicKey, Right, Rights,
-    Session, UserId,
+    Session, Source, UserId,
 };
 use store::CredentialChange;
 
@@ -176,6 +176,10 @@ pub(crate) fn carry_out(
     for (account, credential) in credentials {
         state.credentials.insert(account, Arc::new(credential));
         state.lockouts.forget_sources_of(account);
+        // But from where somebody has just given themselves a new one, they work.
+        if let (true, Some(peer)) = (account.login() == caller.who.to_string(), caller.peer) {
+            state.lockouts.remember(account, Source::from(peer.ip()));
+        }
     }
     for (session, _) in ends {
         state.sessions.close_number(session.number);

@@ -1,9 +1,9 @@
 //! Sessions: seen by whoever may read the meter, ended by their own or by Security Config.
 
-use meter::{Caller, Gate, GateError, Now};
+use meter::{Caller, ChangeSet, Edit, Gate, GateError, Now};
 use security::{AccountId, Path, Refusal, Token, Verdict, Who};
 
-use crate::bench::{NOW, account, open, set, set_password};
+use crate::bench::{NOW, account, credential, open, set, set_password};
 
 fn session(gate: &Gate, login: &str, path: Path, number: u8) -> (Token, Caller) {
     let AccountId::User(user) = account(login) else { panic!("a user's name") };
@@ -92,4 +92,26 @@ fn what_the_disk_does_not_take_has_not_happened() {
     assert!(matches!(gate.lift(NOW, &Caller::meter(), panel, None), Err(GateError::Store(_))));
     assert_eq!(gate.lockouts(NOW, &Caller::meter()).unwrap().len(), 1, "a lock-out that no event has lifted");
     assert!(gate.begin_login(NOW, Path::Ssh, "8650", Some(peer)).is_err());
+}
+
+#[test]
+fn a_new_password_makes_strangers_of_all_sources_but_its_owners() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    let log_in = |from: &str| {
+        let peer = format!("{from}:4000").parse().unwrap();
+        let challenge = gate.begin_login(NOW, Path::Setup, "8650", Some(peer)).unwrap();
+        gate.finish_login(NOW, &challenge, Verdict::Right).unwrap();
+        Caller::on(Path::Setup, Who::Standard, peer)
+    };
+    log_in("192.0.2.1");
+    let owner = log_in("192.0.2.2");
+    let edits = vec![Edit::Password(account("8650"), credential(&gate, "483726"))];
+    gate.apply(NOW, &owner, ChangeSet { edits, force: false }).unwrap();
+    let queue = |from: &str| {
+        let peer = format!("{from}:4000").parse().unwrap();
+        gate.begin_login(NOW, Path::Setup, "8650", Some(peer)).unwrap().delay.queue
+    };
+    assert_eq!(queue("192.0.2.1"), security::Queue::Strangers);
+    assert_eq!(queue("192.0.2.2"), security::Queue::Known);
 }
