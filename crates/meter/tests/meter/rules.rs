@@ -119,7 +119,8 @@ fn a_login_opens_no_session_after_what_would_have_ended_it() {
     let by_key = || gate.login_with_key(NOW, path, "USER3", Some(peer), &key.fingerprint()).unwrap();
     let token = security::Token::new(&[7; 32]);
     let begins = |proved| gate.begin_session(NOW, &token, path, peer, proved);
-    let changes: [(&dyn Fn(), &dyn Fn()); 3] = [
+    type Step<'a> = &'a dyn Fn();
+    let changes: [(Step<'_>, Step<'_>); 3] = [
         (&|| set_password(&gate, "USER3", "ghi"), &|| ()),
         (&|| drop(edit(&gate, vec![Edit::RemoveKey(account("USER3"), key.fingerprint())]).unwrap()), &|| {
             drop(edit(&gate, vec![add()]).unwrap());
