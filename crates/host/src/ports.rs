@@ -51,8 +51,7 @@ impl PortChoice {
                 (None, None) => port_in(set, service),
             };
             let port = if port == 0 {
-                let listener =
-                    TcpListener::bind((bind, 0)).map_err(|error| format!("no free port on {bind}: {error}"))?;
+                let listener = free(bind).map_err(|error| format!("no free port on {bind}: {error}"))?;
                 let free = listener.local_addr().map_err(|error| error.to_string())?.port();
                 held.push(listener);
                 free
@@ -63,6 +62,19 @@ impl PortChoice {
         }
         Ok(ports)
     }
+}
+
+/// Where free ports are looked for: below those that systems give to outgoing connections (32768 and up on
+/// Linux, 49152 and up by RFC 6335), since a meter comes back to its ports at each start.
+const FREE: std::ops::Range<u16> = 20_000..32_768;
+/// Tries to find one there before the system is asked for any.
+const TRIES: usize = 100;
+
+/// A socket on a free port.
+fn free(bind: IpAddr) -> std::io::Result<TcpListener> {
+    let drawn = || FREE.start + u16::from_be_bytes(*services::site::random()) % (FREE.end - FREE.start);
+    let found = (0..TRIES).find_map(|_| TcpListener::bind((bind, drawn())).ok());
+    found.map_or_else(|| TcpListener::bind((bind, 0)), Ok)
 }
 
 /// The port that a set has for a service; 0 is a free one.
@@ -180,5 +192,6 @@ mod tests {
         distinct.sort_unstable();
         distinct.dedup();
         assert_eq!(distinct.len(), ports.len() - 1, "all but SFTP's, which is SSH's");
+        assert!(distinct.into_iter().all(|port| FREE.contains(port)), "{ports:?}");
     }
 }

@@ -76,7 +76,7 @@ impl Completer {
     /// The value of the register before it, where there are words for it; or the register.
     fn setting(&self, text: &str, from: usize) -> Candidates {
         let typed = &text[from..];
-        let at = typed.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let at = typed.char_indices().rfind(|(_, c)| c.is_whitespace()).map_or(0, |(at, c)| at + c.len_utf8());
         let words: Vec<&str> = typed[..at].split_whitespace().map(|word| word.trim_matches(['"', '\''])).collect();
         if let Ok(Some((Register::Setup(_, described), taken))) = registers::longest(&self.view, &words)
             && taken == words.len()

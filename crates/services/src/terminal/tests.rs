@@ -435,6 +435,8 @@ fn tab_finds_what_can_be_typed() {
         assert_eq!(found(typed), expected, "{typed}");
     }
     assert!(found("show ").len() > 100);
+    // Blanks that are more than a byte long.
+    assert_eq!(Completer::new(&desk(&bench, Who::Standard)).candidates("set \u{a0}").start, 6);
     let nobody = Completer::new(&desk(&bench, Who::Nobody));
     assert_eq!(nobody.candidates("show ").words, [""; 0]);
 }
