@@ -105,3 +105,14 @@ impl ServerCertVerifier for Verifier {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_recorded_is_not_read_by_a_quantum_computer_later() {
+        let config = Verifier::new(None).config().unwrap();
+        assert_eq!(config.crypto_provider().kx_groups[0].name(), rustls::NamedGroup::X25519MLKEM768);
+    }
+}

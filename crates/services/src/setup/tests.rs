@@ -165,3 +165,9 @@ fn b16_a_password_made_for_another_release_is_not_stored() {
     let refused = bench.site.gate.apply(bench.site.now(), &Caller::meter(), ChangeSet { edits, force: false });
     assert!(matches!(refused, Err(GateError::Changing)), "{refused:?}");
 }
+
+#[test]
+fn the_exchange_that_a_quantum_computer_does_not_undo_comes_first() {
+    let config = super::tls(&crate::Keys::new("MW-2611A001-01").unwrap()).unwrap();
+    assert_eq!(config.crypto_provider().kx_groups[0].name(), rustls::NamedGroup::X25519MLKEM768);
+}
