@@ -292,6 +292,7 @@ pub(crate) fn resume(
         energy,
         readings,
         generation: 1,
+        logins_ended: 0,
         under_way: None,
         refusals: Refusals::default(),
         scrub_due: false,

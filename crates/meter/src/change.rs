@@ -332,6 +332,7 @@ fn run_with(
     state.package = package;
     state.credentials = credentials;
     state.sessions.close_all();
+    state.logins_ended += 1;
     state.adopt(settings)
 }
 

@@ -169,7 +169,7 @@ pub(crate) fn carry_out(
     }
     gate.make_room(&before, &checked.after)?;
     let open = state.sessions.list(now.up_ms);
-    let why = |session: &Session| ended::why(&before, &checked.after, &passwords, session);
+    let why = |session: &Session| ended::why(&before, &checked.after, &passwords, session.who);
     let ends: Vec<_> = open.filter_map(|session| Some((session.clone(), why(session)?))).collect();
     let committed = commit(state, now, caller, &before, &checked, &ends)?;
     let Checked { after, registers, credentials } = checked;
@@ -183,6 +183,9 @@ pub(crate) fn carry_out(
     }
     for (session, _) in ends {
         state.sessions.close_number(session.number);
+    }
+    if ended::anybody(&before, &after, &passwords) {
+        state.logins_ended += 1;
     }
     state.adopt(after)?;
     // What is stored is in force; only then is what it replaced erased.

@@ -2,7 +2,7 @@
 //! waits for the next commit, at most a second, so that whoever hangs up makes nobody wait for the disk.
 
 use firmware::{KeyChange, Settings};
-use security::{AccountId, Path, Session, Who};
+use security::{AccountId, Path, Session, UserId, Who};
 use store::NewEvent;
 
 use crate::events::{Draft, LogSetup, priority};
@@ -60,9 +60,15 @@ pub(crate) fn event(log: LogSetup, now: Now, session: &Session, ended: Ended) ->
     log.take(now, &Caller::in_session(session), vec![draft]).pop()
 }
 
-/// Why a change of settings by somebody ends a session, if it does.
-pub(crate) fn why(before: &Settings, after: &Settings, passwords: &[AccountId], session: &Session) -> Option<Why> {
-    let account = match session.who {
+/// Whether a change of settings ends what anybody has logged in for, sessions or the logins that were about to open one.
+pub(crate) fn anybody(before: &Settings, after: &Settings, passwords: &[AccountId]) -> bool {
+    let users = UserId::all().map(Who::User);
+    users.chain([Who::Standard, Who::Nobody]).any(|who| why(before, after, passwords, who).is_some())
+}
+
+/// Why a change of settings ends somebody's sessions, if it does.
+pub(crate) fn why(before: &Settings, after: &Settings, passwords: &[AccountId], who: Who) -> Option<Why> {
+    let account = match who {
         Who::User(user) => Some(AccountId::User(user)),
         Who::Standard => Some(AccountId::FrontPanel),
         Who::Nobody => None,
@@ -74,7 +80,7 @@ pub(crate) fn why(before: &Settings, after: &Settings, passwords: &[AccountId], 
         return Some(Why::Password);
     }
     // A user that is deactivated loses its keys with it.
-    if matches!(session.who, Who::User(user) if before.user(user).active && !after.user(user).active) {
+    if matches!(who, Who::User(user) if before.user(user).active && !after.user(user).active) {
         return Some(Why::Deactivated);
     }
     let mut keys = before.key_differences(after);

@@ -32,22 +32,22 @@ pub struct Challenge {
     pub delay: Delay,
 }
 
-/// Who has proved to be whom, under the settings of that moment. It opens a session only while they are still the
-/// meter's: what a change of password, keys, users or mode would have ended never begins after it.
+/// Who has proved to be whom. It opens a session only until the next change of password, keys, users, mode or
+/// release: what that would have ended never begins after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proved {
     /// Who.
     pub who: Who,
-    generation: u64,
+    logins_ended: u64,
 }
 
 impl Proved {
     pub(crate) fn now(state: &State, who: Who) -> Self {
-        Self { who, generation: state.generation }
+        Self { who, logins_ended: state.logins_ended }
     }
 
     pub(crate) fn holds(self, state: &State) -> bool {
-        self.generation == state.generation
+        self.logins_ended == state.logins_ended
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub energy: EnergyRegisters,
     pub readings: Readings,
     pub generation: u64,
+    /// Counts the changes that ended what somebody had logged in for.
+    pub logins_ended: u64,
     pub sessions: SessionTable,
     pub lockouts: Lockouts,
     pub lock_keeping: LockKeeping,

@@ -69,7 +69,7 @@ impl Site {
         self.gate.finish_login(self.now(), &challenge, verdict)
     }
 
-    /// A new session for whoever has logged in, unless settings have changed since.
+    /// A new session for whoever has logged in, unless what was proved has changed since.
     pub fn begin_session(&self, path: Path, peer: SocketAddr, proved: Proved) -> Result<Token, GateError> {
         let token = Token::new(&random());
         self.gate.begin_session(self.now(), &token, path, peer, proved)?;

@@ -129,6 +129,11 @@ fn a_login_opens_no_session_after_what_would_have_ended_it() {
             drop(edit(&gate, vec![Edit::Active(user(3), true), add()]).unwrap());
         }),
     ];
+    // Other settings end nobody's login.
+    let proved = by_password();
+    set(&gate, "CT Prim", "800");
+    begins(proved).unwrap();
+    gate.close_session(NOW, &token);
     for (change, back) in changes {
         for proved in [by_password(), by_key()] {
             begins(proved).unwrap();

@@ -31,7 +31,7 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// Opens a session for whoever has just logged in, unless settings have changed since.
+    /// Opens a session for whoever has just logged in, unless what was proved has changed since.
     pub(super) fn new(site: Arc<Site>, path: Path, peer: SocketAddr, proved: Proved) -> Result<Self, GateError> {
         let token = site.begin_session(path, peer, proved)?;
         let used_ms = AtomicI64::new(site.now().up_ms);
