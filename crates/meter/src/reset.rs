@@ -30,11 +30,6 @@ pub struct SecurityReset {
     pub remarks: Vec<String>,
 }
 
-/// What of security lies in records, and what each holds on a meter that has none of it.
-fn factory_records() -> Vec<(&'static str, &'static str)> {
-    locks::forgotten().to_vec()
-}
-
 /// Resets the security of the meter in an opened state directory, which no running meter holds.
 ///
 /// Mode, switches, users and rights become the release's factory ones, every password becomes `0`, SSH keys
@@ -67,7 +62,7 @@ pub fn reset_security(opened: Opened, shipped: Arc<Vec<Shipped>>, now: Now) -> R
     let change = SettingsChange {
         settings: Some(&settings),
         credentials: &credentials,
-        records: &factory_records(),
+        records: &locks::forgotten(),
         events: log.batch(&events),
     };
     // Always old credentials to erase, and this is where it is done.

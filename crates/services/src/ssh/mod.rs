@@ -119,8 +119,8 @@ pub fn new_host_key() -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// How somebody proves who they are: by a key of the account, or by its password. `keyboard-interactive` asks for the same password: some clients
-/// offer nothing else.
+/// How somebody proves who they are: by a key of the account, or by its password. `keyboard-interactive`
+/// asks for the same password: some clients offer nothing else.
 fn methods() -> MethodSet {
     MethodSet::from([MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive].as_slice())
 }
