@@ -12,7 +12,6 @@
 mod channel;
 mod connection;
 mod handler;
-mod inbox;
 mod login;
 mod plain;
 mod sever;

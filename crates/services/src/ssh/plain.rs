@@ -9,7 +9,7 @@ use tokio::task::consume_budget;
 use zeroize::Zeroizing;
 
 use super::channel::STDERR;
-use super::inbox::{Inbox, News};
+use crate::terminal::inbox::{Inbox, News};
 use crate::terminal::{Gone, LONGEST_LINE, Peer, plain};
 
 /// A line that came in.
@@ -64,7 +64,7 @@ impl Lines {
             // However many lines wait, and however little each of them asks for, others have their turn in between.
             consume_budget().await;
             match self.inbox.next().await {
-                News::Window(..) => {}
+                News::Window(..) | News::Terminal(_) => {}
                 News::Overflowed => return Read::Lost,
                 News::Ended if self.line.is_empty() && !self.too_long => return Read::Ended,
                 News::Ended => return self.end(),
@@ -132,15 +132,15 @@ impl Peer for Pipe<'_> {
     }
 
     async fn interrupted(&mut self) -> Result<(), Gone> {
-        self.lines.inbox.interrupted().await;
+        self.lines.inbox.interrupted(false).await;
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::inbox::TYPED_AHEAD;
     use super::*;
+    use crate::terminal::inbox::TYPED_AHEAD;
 
     fn lines() -> Lines {
         Lines::new(Arc::default())
@@ -150,7 +150,7 @@ mod tests {
     async fn a_line_is_one_in_however_many_pieces_it_comes() {
         let mut lines = lines();
         for piece in ["show", "\r\n\n# x\nset", " a 1\n", &"y".repeat(4096), &"y".repeat(4096), "\nshow"] {
-            lines.inbox.send(piece.as_bytes());
+            lines.inbox.typed(piece.as_bytes(), false);
         }
         for expected in ["show", "", "# x", "set a 1"] {
             let Read::Line(line) = lines.next().await else { panic!("{expected}") };
@@ -164,7 +164,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn a_megabyte_of_empty_lines_leaves_others_their_turns() {
         let mut lines = lines();
-        lines.inbox.send(&vec![b'\n'; TYPED_AHEAD]);
+        lines.inbox.typed(&vec![b'\n'; TYPED_AHEAD], false);
         let turns = Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let counted = Arc::clone(&turns);
         let other = tokio::spawn(async move {

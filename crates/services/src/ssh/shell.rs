@@ -1,20 +1,20 @@
 //! Commands on a channel: one (`ssh meter show "kW tot"`), or one after the other, with a window or
-//! without. Before each it is asked whether the login is still worth anything; the exit status is the last
-//! command's, as with any shell.
+//! without. The exit status is the last command's, as with any shell.
 
 use std::sync::Arc;
 
 use framework::modules::security_options::Service;
-use russh::Channel;
 use russh::server::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf, Sig};
 
 use super::channel::finish;
-use super::inbox::{Inbox, TYPED_AHEAD};
 use super::login::{ENDED, Login};
 use super::plain::{Pipe, Read};
-use super::window::{Screen, Window};
-use crate::terminal::editor::{Entered, Wanted};
-use crate::terminal::{self, Completer, Gone, Outcome, Peer};
+use super::window::Window;
+use crate::terminal::inbox::{Inbox, TYPED_AHEAD};
+use crate::terminal::screen::{Out, Screen};
+use crate::terminal::shell::{self, Last, Session, carry_out};
+use crate::terminal::{self, Gone, Outcome, Peer};
 
 /// Exit status of a command that was done.
 const DONE: u32 = 0;
@@ -41,9 +41,9 @@ pub(super) async fn run(channel: Channel<Msg>, login: Arc<Login>, window: Option
     let worked = async {
         let status = match window {
             Some(window) => {
-                let mut screen = Screen::new(&out, Arc::clone(&inbox), &window);
+                let mut screen = Screen::new(&out, Arc::clone(&inbox), window.kind, window.size);
                 match work {
-                    Work::Shell => on_screen(&mut screen, &login, &inbox).await,
+                    Work::Shell => on_screen(&mut screen, &login).await,
                     Work::Command(command) => one(&mut screen, &login, &inbox, &command).await,
                 }
             }
@@ -61,60 +61,51 @@ pub(super) async fn run(channel: Channel<Msg>, login: Arc<Login>, window: Option
         }
     };
     tokio::select! {
-        () = inbox.fill(messages, keys) => {}
+        () = fill(&inbox, messages, keys) => {}
         () = worked => {}
     }
 }
 
 async fn one<P: Peer + Send>(peer: &mut P, login: &Login, inbox: &Inbox, command: &[u8]) -> Result<u32, Gone> {
-    Ok(match carry_out(peer, login, inbox, command).await? {
+    Ok(match carry_out(peer, inbox, &login.desk(), login, command).await? {
         Outcome::Done | Outcome::Exit => DONE,
         Outcome::Failed => FAILED,
     })
 }
 
-/// Carries a command out, if the login is still worth it.
-async fn carry_out<P: Peer + Send>(peer: &mut P, login: &Login, inbox: &Inbox, line: &[u8]) -> Result<Outcome, Gone> {
-    if let Err(sentence) = login.uses(Service::Ssh) {
-        peer.refuse(&format!("{sentence}\n")).await?;
-        return Ok(Outcome::Failed);
+/// Takes every message of a channel until the client closes it.
+async fn fill(inbox: &Inbox, mut messages: ChannelReadHalf, has_keyboard: bool) {
+    while let Some(message) = messages.wait().await {
+        match message {
+            ChannelMsg::Data { data } => inbox.typed(&data, has_keyboard),
+            ChannelMsg::WindowChange { col_width, row_height, .. } => inbox.resized(col_width, row_height),
+            ChannelMsg::Signal { signal: Sig::INT } => inbox.interrupt(),
+            ChannelMsg::Eof => inbox.end(),
+            ChannelMsg::Close => return,
+            _ => {}
+        }
     }
-    let Ok(line) = std::str::from_utf8(line) else {
-        peer.refuse("a command is text in UTF-8\n").await?;
-        return Ok(Outcome::Failed);
-    };
-    inbox.runs(true);
-    let outcome = terminal::run(&login.desk(), peer, line).await;
-    inbox.runs(false);
-    outcome
 }
 
-async fn on_screen(screen: &mut Screen<'_>, login: &Login, inbox: &Inbox) -> Result<u32, Gone> {
+impl Session for Login {
+    fn uses(&self) -> Result<(), String> {
+        Login::uses(self, Service::Ssh)
+    }
+
+    fn over(&self) -> Option<&'static str> {
+        (!self.lives()).then_some(ENDED)
+    }
+}
+
+async fn on_screen<O: Out + Send + Sync>(screen: &mut Screen<O>, login: &Login) -> Result<u32, Gone> {
     let desk = login.desk();
     let columns = screen.columns().unwrap_or_default();
     screen.say(&terminal::greeting(&desk, columns)).await?;
-    let mut status = DONE;
-    loop {
-        let complete = || Box::new(Completer::new(&desk)) as Box<_>;
-        match screen.enter(Wanted::Command, &terminal::prompt(&desk), &complete).await? {
-            Entered::Line(line) if line.trim().is_empty() => continue,
-            Entered::Line(line) => match carry_out(screen, login, inbox, line.as_bytes()).await? {
-                Outcome::Done => status = DONE,
-                Outcome::Failed => status = FAILED,
-                Outcome::Exit => return Ok(status),
-            },
-            Entered::TooLong => {
-                screen.refuse(&format!("{}\n", terminal::too_long())).await?;
-                status = FAILED;
-            }
-            Entered::Interrupted => status = INTERRUPTED,
-            Entered::Ended | Entered::Secret(_) => return Ok(status),
-        }
-        if !login.lives() {
-            screen.refuse(&format!("{ENDED}\n")).await?;
-            return Ok(status);
-        }
-    }
+    Ok(match shell::on_screen(screen, &desk, login).await? {
+        Last::Done => DONE,
+        Last::Failed => FAILED,
+        Last::Interrupted => INTERRUPTED,
+    })
 }
 
 async fn on_pipe(pipe: &mut Pipe<'_>, login: &Login, inbox: &Inbox) -> Result<u32, Gone> {
@@ -128,7 +119,7 @@ async fn on_pipe(pipe: &mut Pipe<'_>, login: &Login, inbox: &Inbox) -> Result<u3
                     return Ok(FAILED);
                 }
             }
-            Read::Line(line) => match carry_out(pipe, login, inbox, &line).await? {
+            Read::Line(line) => match carry_out(pipe, inbox, &login.desk(), login, &line).await? {
                 Outcome::Done => status = DONE,
                 Outcome::Failed => status = FAILED,
                 Outcome::Exit => return Ok(status),

@@ -1,130 +1,257 @@
-//! What the terminal shows once somebody has logged in: the menu and its three pages, as plain text. Each
-//! is made from one view; whether somebody may see it has been asked before.
+//! The menus of the old terminal, as a table: a key, what is behind it, what it takes, what it does. Whether somebody
+//! may see it is asked of the view; most of what is shown is what a command shows. To change something there is
+//! the command line, so that nothing can be changed in two ways.
 
-use std::fmt::Write;
+use framework::modules::{
+    clock, event_log, factory, modbus_slave, power_meter, security_options as options, sliding_demand,
+};
+use security::Ask;
 
-use framework::modules::ethernet;
-use framework::modules::security_options::Service;
-use meter::{Caller, View};
-use security::{Ask, Path, Who};
+use super::pages;
+use crate::terminal::editor::{Entered, Nothing, Wanted};
+use crate::terminal::screen::{Out, Screen};
+use crate::terminal::shell::{self, Session};
+use crate::terminal::{Desk, Gone, Peer};
 
-use crate::Site;
-use crate::info::{info, shown, utc_text};
-
-/// The menu.
-pub(super) const MENU: &str = "
-Main menu
-  1  Network settings and connections
-  2  Meter information
-  3  Latest readings
-  4  Command line
-  x  Exit
-
-";
-/// What asks for a choice.
-pub(super) const PROMPT: &str = "choice: ";
-/// The answer to anything that isn't in the menu.
-pub(super) const NO_CHOICE: &str = "type 1, 2, 3, 4 or x\n";
-
-/// What is read most, by register name.
-const READINGS: [&str; 16] = [
-    "Vln a",
-    "Vln b",
-    "Vln c",
-    "Vll avg",
-    "I a",
-    "I b",
-    "I c",
-    "Freq",
-    "kW tot",
-    "kVAR tot",
-    "kVA tot",
-    "PF sign tot",
-    "kWh del",
-    "kWh rec",
-    "kVARh del",
-    "kVARh rec",
-];
-
-/// Writing to a string can't fail, so its result says nothing.
-macro_rules! put {
-    ($($argument:tt)*) => { let _ = writeln!($($argument)*); };
+/// A menu.
+pub(super) struct Menu {
+    title: &'static str,
+    items: &'static [Item],
 }
 
-/// Menu item 1.
-pub(super) fn network(site: &Site, view: &View, caller: &Caller) -> String {
-    let who = caller.who;
-    let mut text = "\nNetwork settings\n".to_owned();
-    // The name is a register of Security Config, which are read only with it.
-    match view.may(Path::Telnet, who, Ask::ReadSecurity) {
-        Ok(()) => {
-            let modules = view.settings.template.modules.iter();
-            for (_, module) in modules.filter(|(name, _)| name.kind().name() == ethernet::NAME) {
-                put!(text, "  {:<11} {}", ethernet::HOST_NAME, module.text(ethernet::HOST_NAME));
+struct Item {
+    key: char,
+    title: &'static str,
+    /// What it takes; nothing where what is behind it asks for itself.
+    takes: Option<Ask>,
+    does: Does,
+}
+
+enum Does {
+    /// Shows these, one below the other.
+    Show(&'static [Part]),
+    /// Shows the event log, a page at a time.
+    Events,
+    Open(&'static Menu),
+    CommandLine,
+}
+
+enum Part {
+    Page(fn(&Desk, usize) -> String),
+    /// What this command says.
+    Command(&'static str),
+    /// The set-up registers of modules of this kind.
+    Registers(&'static str),
+}
+
+use Does::{CommandLine, Events, Open, Show};
+use Part::{Command, Page, Registers};
+
+const READ: Option<Ask> = Some(Ask::Read);
+const SETUP: Option<Ask> = Some(Ask::ReadSetup);
+const SECURITY: Option<Ask> = Some(Ask::ReadSecurity);
+
+const fn item(key: char, title: &'static str, takes: Option<Ask>, does: Does) -> Item {
+    Item { key, title, takes, does }
+}
+
+/// What somebody who has logged in meets.
+static MAIN: Menu = Menu {
+    title: "Main menu",
+    items: &[
+        item('1', "Network settings and connections", READ, Show(&[Page(pages::network), Command("connections")])),
+        item('2', "Meter information", READ, Show(&[Command("info")])),
+        item('3', "Readings", READ, Show(&[Page(pages::readings)])),
+        item('4', "Demand", READ, Show(&[Command("demand")])),
+        item('5', "Set-up", SETUP, Open(&SET_UP)),
+        item('6', "Security", SECURITY, Open(&SECURITY_MENU)),
+        item('7', "Logs", READ, Open(&LOGS)),
+        item('8', "Command line", None, CommandLine),
+    ],
+};
+
+static SET_UP: Menu = Menu {
+    title: "Set-up",
+    items: &[
+        item('1', "Owner and identity", SETUP, Show(&[Registers(factory::NAME)])),
+        item('2', "Power meter", SETUP, Show(&[Registers(power_meter::NAME)])),
+        item('3', "Demand", SETUP, Show(&[Registers(sliding_demand::NAME)])),
+        item('4', "Clock", SETUP, Show(&[Command("clock"), Registers(clock::NAME)])),
+        item('5', "Modbus map", SETUP, Show(&[Registers(modbus_slave::NAME)])),
+    ],
+};
+
+static SECURITY_MENU: Menu = Menu {
+    title: "Security",
+    items: &[
+        item('1', "Mode, services and lock-out settings", SECURITY, Show(&[Registers(options::NAME)])),
+        item('2', "Users and rights", SECURITY, Show(&[Command("users")])),
+        item('3', "Sessions and lock-outs", SECURITY, Show(&[Command("connections")])),
+        item('4', "What is logged", SECURITY, Show(&[Registers(event_log::NAME)])),
+    ],
+};
+
+/// Recorders have their place here: a line each.
+static LOGS: Menu = Menu { title: "Logs", items: &[item('1', "Event log", READ, Events)] };
+
+/// Leaves a menu.
+const LEAVE: char = 'x';
+/// What asks for a choice.
+const PROMPT: &str = "choice: ";
+/// What is below a page.
+const AFTER: &str = "\nEnter shows the menu again.\n";
+/// What is said when the command line begins.
+const HINT: &str = "\ntype help for the commands, exit for the menu\n";
+/// Events on a page: with their second lines they fit a window of 24.
+const EVENTS: usize = 10;
+/// What asks for the next page of them.
+const OLDER: &str = "Enter: older ones, x: back: ";
+
+impl Menu {
+    fn text(&self, at_top: bool) -> String {
+        let lines: String = self.items.iter().map(|item| format!("  {}  {}\n", item.key, item.title)).collect();
+        let leave = if at_top { "Exit" } else { "Back" };
+        format!("\n{}\n{lines}  {LEAVE}  {leave}\n\n", self.title)
+    }
+
+    /// The answer to anything that isn't in it.
+    fn no_choice(&self) -> String {
+        let keys: Vec<String> = self.items.iter().map(|item| item.key.to_string()).collect();
+        format!("type {} or {LEAVE}\n", keys.join(", "))
+    }
+
+    fn find(&self, typed: &str) -> Option<&'static Item> {
+        self.items.iter().find(|item| typed.chars().eq([item.key]))
+    }
+}
+
+/// Menus until somebody has had enough, or their session.
+pub(super) async fn run<O: Out + Send + Sync>(
+    screen: &mut Screen<O>,
+    desk: &Desk,
+    session: &(impl Session + Sync),
+) -> Result<(), Gone> {
+    let mut way = vec![&MAIN];
+    let mut show = true;
+    while let Some(menu) = way.last().copied() {
+        if std::mem::take(&mut show) {
+            screen.clear().await?;
+            screen.say(&menu.text(way.len() == 1)).await?;
+        }
+        let Some(typed) = choice(screen, PROMPT).await? else { break };
+        if session.uses().is_err() {
+            return Ok(());
+        }
+        match typed.as_str() {
+            "" | "?" => show = true,
+            "x" | "X" => {
+                way.pop();
+                show = true;
+            }
+            typed => match menu.find(typed) {
+                Some(item) => {
+                    if let Some(Err(refusal)) = item.takes.map(|takes| desk.may(&desk.view(), takes)) {
+                        screen.say(&format!("{refusal}\n")).await?;
+                        continue;
+                    }
+                    match item.does {
+                        Show(parts) => self::show(screen, desk, session, item.title, parts).await?,
+                        Events => events(screen, desk, session).await?,
+                        Open(menu) => way.push(menu),
+                        CommandLine => {
+                            screen.say(HINT).await?;
+                            shell::on_screen(screen, desk, session).await?;
+                        }
+                    }
+                    show = !matches!(item.does, Show(_));
+                }
+                None => screen.say(&menu.no_choice()).await?,
+            },
+        }
+    }
+    screen.say("goodbye\n").await
+}
+
+/// What is chosen; none where no more will be.
+async fn choice<O: Out + Send + Sync>(screen: &mut Screen<O>, prompt: &str) -> Result<Option<String>, Gone> {
+    Ok(match screen.enter(Wanted::Key, prompt, &|| Box::new(Nothing)).await? {
+        Entered::Line(line) => Some(line.trim().to_owned()),
+        Entered::Interrupted => Some(String::new()),
+        // No choice is so long.
+        Entered::TooLong => Some("too long".to_owned()),
+        Entered::Ended | Entered::Secret(_) => None,
+    })
+}
+
+async fn show<O: Out + Send + Sync>(
+    screen: &mut Screen<O>,
+    desk: &Desk,
+    session: &(impl Session + Sync),
+    title: &str,
+    parts: &[Part],
+) -> Result<(), Gone> {
+    screen.clear().await?;
+    screen.say(&format!("\n{title}\n\n")).await?;
+    for part in parts {
+        let columns = screen.columns().unwrap_or_default();
+        match part {
+            Page(page) => screen.say(&page(desk, columns)).await?,
+            Registers(kind) => screen.say(&crate::terminal::registers_of(desk, kind, columns)).await?,
+            Command(line) => {
+                let inbox = screen.inbox();
+                shell::carry_out(screen, &inbox, desk, session, line.as_bytes()).await?;
             }
         }
-        Err(refusal) => {
-            put!(text, "  {:<11} not shown: {refusal}", ethernet::HOST_NAME);
+    }
+    screen.say(AFTER).await
+}
+
+async fn events<O: Out + Send + Sync>(
+    screen: &mut Screen<O>,
+    desk: &Desk,
+    session: &(impl Session + Sync),
+) -> Result<(), Gone> {
+    let mut before = None;
+    loop {
+        let columns = screen.columns().unwrap_or_default();
+        let page = match crate::terminal::event_page(desk, before, EVENTS, columns).await {
+            Ok(page) => page,
+            Err(refused) => return screen.say(&format!("{refused}\n")).await,
+        };
+        let Some((text, next)) = page else { return screen.say("there are no older events\n").await };
+        screen.clear().await?;
+        screen.say(&format!("\nEvents, the newest first\n\n{text}\n")).await?;
+        before = Some(next);
+        match choice(screen, OLDER).await?.as_deref() {
+            Some("") if session.uses().is_ok() => {}
+            _ => return Ok(()),
         }
     }
-    let services = info(view, &site.faces.borrow(), Path::Telnet, who).services;
-    for service in Service::ALL {
-        let Some(found) = services.get(service.name()).filter(|found| found.available) else { continue };
-        let port = found.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
-        let state = match (found.enabled, found.listening, &found.why) {
-            (false, ..) => "off".to_owned(),
-            (true, Some(true), _) => "on, listening".to_owned(),
-            (true, _, Some(why)) => format!("on, not listening: {why}"),
-            (true, ..) => "on, not listening".to_owned(),
-        };
-        put!(text, "  {:<11} port {port:<5} {state}", service.title());
-    }
-    put!(text, "\nOpen connections\n  {:<11} {:<7} {:<20} from", "service", "user", "since (UTC)");
-    let security = view.may(Path::Telnet, who, Ask::ReadSecurity).is_ok();
-    for connection in site.connections.list() {
-        let since = utc_text(connection.since_utc_ms).unwrap_or_default();
-        let (service, whose) = (connection.service.title(), connection.whose(security, caller.session));
-        put!(text, "  {service:<11} {:<7} {since:<20} {}", whose.user, whose.peer);
-    }
-    text
 }
 
-/// Menu item 2.
-pub(super) fn meter(site: &Site, view: &View, who: Who) -> String {
-    let info = info(view, &site.faces.borrow(), Path::Telnet, who);
-    let mut text = "\nMeter information\n".to_owned();
-    let readings = utc_text(info.utc_ms).map_or_else(|| "none yet".to_owned(), |time| format!("{time} UTC"));
-    let rows = [
-        ("Serial", info.serial),
-        ("Type", info.model),
-        ("Release", format!("{} ({})", info.release, info.device_type)),
-        ("Security", info.mode.to_string()),
-        ("Source", info.source),
-        ("Readings of", readings),
-    ];
-    for (name, value) in rows {
-        put!(text, "  {name:<11} {value}");
-    }
-    if info.factory_password == Some(true) {
-        put!(text, "\nA password is still the factory 0, which lets anyone in: change it with Setup.");
-    }
-    for remark in info.remarks {
-        put!(text, "{remark}");
-    }
-    put!(text, "Not built: {}.", info.not_built.join(", "));
-    text
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Menu item 3.
-pub(super) fn readings(view: &View) -> String {
-    let mut text = match utc_text(view.readings.utc_ms) {
-        Some(time) => format!("\nReadings of {time} UTC\n"),
-        None => "\nNo readings yet\n".to_owned(),
-    };
-    for register in READINGS {
-        let Some(reading) = shown(&view.readings, register).map(|reading| reading.to_string()) else { continue };
-        let (value, unit) = reading.split_once(' ').unwrap_or((&reading, ""));
-        put!(text, "  {register:<11} {value:>12} {unit}");
+    fn all(menu: &'static Menu) -> Vec<&'static Menu> {
+        let below = menu.items.iter().filter_map(|item| match item.does {
+            Open(menu) => Some(all(menu)),
+            _ => None,
+        });
+        std::iter::once(menu).chain(below.flatten()).collect()
     }
-    text
+
+    #[test]
+    fn every_key_is_one_of_its_menu_and_every_menu_fits_a_screen() {
+        let menus = all(&MAIN);
+        assert_eq!(menus.len(), 4);
+        for menu in menus {
+            let mut keys: Vec<char> = menu.items.iter().map(|item| item.key).collect();
+            keys.dedup();
+            assert_eq!(keys.len(), menu.items.len(), "{}", menu.title);
+            assert!(!keys.contains(&LEAVE));
+            let text = menu.text(false);
+            assert!(text.lines().count() <= 22 && text.lines().all(|line| line.len() <= 78), "{text}");
+        }
+    }
 }

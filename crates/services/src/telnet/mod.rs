@@ -1,23 +1,24 @@
-//! The Telnet face of legacy releases: a banner, a login and a small menu. Passwords cross the wire in
-//! clear, which Setup says; from 4.40.1 on there is no Telnet.
+//! The Telnet face of legacy releases: a banner, a login and the menus of the old terminal. Passwords cross the wire
+//! in clear, which Setup says; from 4.40.1 on there is no Telnet.
 //!
-//! `filter` takes the protocol out of the bytes and `line` makes lines of them, both without I/O;
-//! `terminal` owns the stream, `session` the conversation, `menu` what is shown, and `commands` is the way
-//! to the engine that the SSH terminal uses too.
+//! `options` and `filter` take the protocol out of the bytes, without I/O; `wire` owns the stream, `session` the
+//! conversation, `menu` what can be chosen and `pages` what is shown. Lines, keys and commands are the terminal's
+//! ([`crate::terminal`]), as over SSH.
 
-mod commands;
 mod filter;
-mod line;
 mod menu;
+mod options;
+mod pages;
 mod session;
-mod terminal;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use framework::modules::security_options::Service;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
@@ -38,7 +39,12 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
         keeps: Keeps::LoggedIn,
         greeting: Greeting::Free,
     };
-    accept(listener, door, stop, |stream, peer, entry| serve(Arc::clone(&site), stream, peer, entry)).await;
+    accept(listener, door, stop, |stream, peer, entry| {
+        // The mark of a SYNCH is urgent data, and would be missing from the stream.
+        let _ = SockRef::from(&stream).set_out_of_band_inline(true);
+        serve(Arc::clone(&site), stream, peer, entry)
+    })
+    .await;
 }
 
 /// One conversation, over any stream.
@@ -46,28 +52,51 @@ pub(crate) async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let end = session::converse(site, stream, peer, entry, session::Limits::METER).await;
+    let end = session::converse(site, stream, peer, entry).await;
     tracing::debug!(%peer, %end, "Telnet connection ended");
 }
 
 /// What a client's bytes come to, without I/O: for fuzzers.
 #[cfg(any(test, feature = "testbed"))]
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// Lines entered, those too long among them.
-    pub lines: usize,
+    /// Lines, keys and passwords entered, those too long among them.
+    pub entered: usize,
     /// Bytes of answers to the protocol's own requests.
     pub replied: usize,
     /// Whether the connection was ended.
     pub ended: bool,
 }
 
-/// Takes a client's bytes in pieces.
+#[cfg(any(test, feature = "testbed"))]
+impl Heard {
+    /// Bytes of answers at most, to so many bytes.
+    pub fn longest_reply(bytes: usize) -> usize {
+        bytes * filter::LONGEST_ANSWER
+    }
+}
+
+/// Takes a client's bytes in pieces, asking for one thing after the other.
 #[cfg(any(test, feature = "testbed"))]
 pub fn hear(pieces: &[&[u8]]) -> Heard {
-    let (mut filter, mut editor) = (filter::Filter::default(), line::Editor::default());
-    let (mut data, mut reply) = (Vec::new(), Vec::new());
-    let ended = pieces.iter().any(|piece| filter.take(piece, &mut data, &mut reply).is_err());
-    let lines = data.iter().filter_map(|byte| editor.take(*byte)).count();
-    Heard { lines, replied: reply.len(), ended }
+    use crate::terminal::editor::{Editor, Kind, Nothing, Wanted};
+
+    const ASKED: [Wanted; 4] = [Wanted::Answer, Wanted::Secret, Wanted::Key, Wanted::Command];
+    let (mut filter, _) = filter::Filter::open();
+    let mut editor = Editor::new(Kind::Lines, 0, 0);
+    let (mut entered, mut reply, mut shown) = (0, Vec::new(), Vec::new());
+    editor.ask(ASKED[0], "login: ", &mut shown);
+    let mut take = |heard| match heard {
+        filter::Heard::Typed(byte) => {
+            if editor.take(&[byte], &Nothing, &mut shown).1.is_some() {
+                entered += 1;
+                shown.clear();
+                editor.ask(ASKED[entered % ASKED.len()], "choice: ", &mut shown);
+            }
+        }
+        filter::Heard::Terminal(kind) => editor.turn(kind, &mut shown),
+        filter::Heard::Window(columns, rows) => editor.resize(columns.into(), rows.into(), true, &mut shown),
+    };
+    let ended = pieces.iter().any(|piece| filter.take(piece, &mut reply, &mut take).is_err());
+    Heard { entered, replied: reply.len(), ended }
 }

@@ -7,9 +7,9 @@ use security::{Right, Rights, UserId, Who};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::filter::{ECHO, IAC, MAX_SUBNEGOTIATION, WILL, WONT};
-use super::line::MAX_LINE;
-use super::session::{End, Limits, converse};
+use super::filter::MAX_SUBNEGOTIATION;
+use super::options::{DO, DONT, ECHO, IAC, Options, SUPPRESS_GO_AHEAD, TERMINAL_TYPE, WILL, WINDOW_SIZE, WONT};
+use super::session::{End, converse};
 use super::*;
 use crate::faces::{FACES, Face};
 use crate::testbed::Bench;
@@ -17,6 +17,15 @@ use crate::testbed::Bench;
 /// Far above what an answer takes, so that a test that fails doesn't hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 const CHOICE: &str = "choice: ";
+const READY: &str = "8650@MW-2611A001-01> ";
+const OVER: &str = "the session is over: connect and log in again\r\n";
+/// What is said where a password is typed on a client that shows it.
+const SEEN: &str = "What is typed next is shown: this client has not agreed to hide it.\r\n";
+
+/// Columns side by side, however wide they are.
+fn squeezed(text: &str) -> String {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+}
 
 fn face() -> &'static Face {
     FACES.iter().find(|face| face.services.contains(&Service::Telnet)).unwrap()
@@ -71,30 +80,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 }
 
 #[tokio::test]
-async fn banner_login_and_menu_as_the_manual_has_them() {
+async fn banner_login_and_menus_as_the_manual_has_them() {
     let bench = Bench::new("4.0.9");
     bench.set_password("8650", "4711").await;
     bench.tick(123_000);
     let mut client = Client::connect(bench.serve(face()).await).await;
-    assert_eq!(client.until("login: ").await, "wattkeep\r\n8650V409\r\nMW-2611A001-01\r\n\r\nlogin: ");
-    client.send("8650\r\n").await;
-    let hide = String::from_iter([IAC, WILL, ECHO].map(char::from));
-    assert_eq!(client.until("password: ").await, format!("{hide}password: "), "nothing is echoed");
-    client.send("4711\r\n").await;
-    let show = String::from_iter([IAC, WONT, ECHO].map(char::from));
-    let menu = client.until(CHOICE).await;
-    assert!(menu.starts_with(&format!("{show}\r\n\r\nMain menu\r\n")), "{menu:?}");
+    let opening: String = Options::open().1.into_iter().map(char::from).collect();
+    assert_eq!(
+        client.until("login: ").await,
+        format!("{opening}wattkeep\r\n8650V409\r\nMW-2611A001-01\r\n\r\nlogin: ")
+    );
+    assert_eq!(client.ask("8650", "password: ").await, format!("{SEEN}password: "));
+    let menu = client.ask("4711", CHOICE).await;
+    assert!(menu.starts_with("\r\nMain menu\r\n  1  Network settings and connections\r\n"), "{menu:?}");
 
     let network = client.ask("1", CHOICE).await;
-    for line in
-        ["Host Name   meter", "Telnet      port 23    on, listening", "FTP         port 21    on, not listening"]
-    {
-        assert!(network.contains(line), "{line} in {network}");
+    for line in [
+        "Host Name meter\n",
+        "Telnet port 23 on, listening\n",
+        "FTP port 21 on, not listening",
+        "Telnet 8650 1 2026-01-01 00:00:01 127.0.0.1:",
+    ] {
+        assert!(squeezed(&network).contains(line), "{line} in {network}");
     }
-    assert!(network.contains("Telnet      8650    2026-01-01 00:00:01  127.0.0.1:"), "{network}");
     let meter = client.ask("2", CHOICE).await;
-    for line in ["Serial      MW-2611A001-01", "Release     4.0.9 (8650V409)", "Security    standard"] {
-        assert!(meter.contains(line), "{line} in {meter}");
+    for line in ["Serial number MW-2611A001-01\n", "Release 4.0.9\n", "Security mode standard\n"] {
+        assert!(squeezed(&meter).contains(line), "{line} in {meter}");
     }
     let readings = client.ask("3", CHOICE).await;
     for line in [
@@ -104,12 +115,205 @@ async fn banner_login_and_menu_as_the_manual_has_them() {
     ] {
         assert!(readings.contains(line), "{line} in {readings}");
     }
-    assert!(client.ask("5", CHOICE).await.contains("type 1, 2, 3, 4 or x"));
-    let all = [network, meter, readings].concat();
+    let demand = client.ask("4", CHOICE).await;
+    assert!(demand.contains("time left") && demand.contains("maximum"), "{demand}");
+    assert!(client.ask("9", CHOICE).await.contains("type 1, 2, 3, 4, 5, 6, 7, 8 or x"));
+    let mut all = [network, meter, readings, demand].concat();
+
+    let ways: [(&str, &str, &[(&str, &str)]); 3] = [
+        (
+            "5",
+            "Set-up",
+            &[("1", "Owner"), ("2", "CT Prim 5 A"), ("3", "Sub-Interval"), ("4", "Time (UTC)"), ("5", "40011")],
+        ),
+        (
+            "6",
+            "Security",
+            &[("1", "Mode standard"), ("2", "USER1 active"), ("3", "nobody is locked out"), ("4", "Depth")],
+        ),
+        ("7", "Logs", &[]),
+    ];
+    for (key, title, pages) in ways {
+        let menu = client.ask(key, CHOICE).await;
+        assert!(menu.contains(&format!("\r\n{title}\r\n")) && menu.contains("  x  Back\r\n"), "{menu}");
+        for (key, part) in pages {
+            let page = client.ask(key, CHOICE).await;
+            assert!(squeezed(&page).contains(part), "{part} in {page}");
+            all.push_str(&page);
+        }
+        assert!(client.ask("x", CHOICE).await.contains("Main menu"));
+    }
     assert!(all.bytes().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')), "{all:?}");
     assert_eq!(all.matches('\n').count(), all.matches("\r\n").count());
+    assert!(all.lines().all(|line| line.len() <= 80), "{all}");
     assert!(client.ask("x", "goodbye\r\n").await.ends_with("goodbye\r\n"));
     assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn the_event_log_is_paged_from_the_newest_back_to_the_first() {
+    const OLDER: &str = "x: back: ";
+    let bench = Bench::new("4.0.9");
+    for amperes in 100..125 {
+        bench.set(&[("CT Prim", &amperes.to_string())]);
+    }
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    client.log_in("8650", "0", CHOICE).await;
+    client.ask("7", CHOICE).await;
+    let mut numbers = Vec::new();
+    let mut said = client.ask("1", OLDER).await;
+    loop {
+        assert!(said.contains("Events, the newest first"), "{said}");
+        numbers.extend(said.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok()));
+        client.send("\r\n").await;
+        said = client.until(": ").await;
+        if !said.contains("Enter: ") {
+            break;
+        }
+        said.push_str(&client.until(OLDER).await);
+    }
+    let newest = bench.site.gate.next_event().unwrap() - 1;
+    assert_eq!(numbers, (numbers[numbers.len() - 1]..=newest).rev().collect::<Vec<_>>());
+    assert!(numbers.len() > 25, "{numbers:?}");
+    client.ask("1", OLDER).await;
+    assert!(client.ask("x", CHOICE).await.contains("Event log"), "back in its menu");
+}
+
+/// What a client says that has keys, and calls itself xterm in a window of 60 columns.
+fn agreement() -> Vec<u8> {
+    let (sub, end) = ([IAC, 250], [IAC, 240]);
+    [
+        &[IAC, DO, ECHO, IAC, DO, SUPPRESS_GO_AHEAD, IAC, WILL, TERMINAL_TYPE][..],
+        &sub,
+        &[TERMINAL_TYPE, 0],
+        b"XTERM",
+        &end,
+        &[IAC, WILL, WINDOW_SIZE],
+        &sub,
+        &[WINDOW_SIZE, 0, 60, 0, 24],
+        &end,
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_client_with_keys_is_echoed_has_the_editor_and_chooses_with_one_key() {
+    let bench = Bench::new("4.0.9");
+    bench.set_password("8650", "4711").await;
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    client.until("login: ").await;
+    client.send(agreement()).await;
+    let send_type = String::from_iter([IAC, 250, TERMINAL_TYPE, 1, IAC, 240].map(char::from));
+    assert_eq!(client.until(&[IAC, 240]).await, send_type, "all else had been offered, and is not talked about again");
+    client.send("86x\x7f50\r\0").await;
+    let echo = client.until("password: ").await;
+    assert!(echo.starts_with("86") && !echo.contains(SEEN), "{echo:?}");
+    client.send("4711\r\0").await;
+    let menu = client.until(CHOICE).await;
+    assert!(!menu.contains("47") && menu.contains("\u{1b}[2J"), "{menu:?}");
+    client.send("3").await;
+    let readings = client.until(CHOICE).await;
+    assert!(readings.starts_with("3\r\n\u{1b}[H\u{1b}[2J\r\nReadings\r\n"), "{readings:?}");
+    // Who ends a key with Enter, as scripts do, has chosen once.
+    client.send("8\r\0").await;
+    client.until(READY).await;
+    client.send("sho\tCT P\t\r\0").await;
+    assert!(client.until(READY).await.contains("CT Prim  5  A\r\n"));
+    client.send("\x1b[A\r\0").await;
+    assert!(client.until(READY).await.contains("show CT Prim \r\n"));
+    client.send("help\r\0").await;
+    let help = client.until(READY).await;
+    assert!(help.lines().all(|line| line.chars().count() <= 62), "{help}");
+    client.send("passwd USER3\r\0").await;
+    client.until("New password of USER3: ").await;
+    client.send("kF3$xy\r\0").await;
+    client.until("The same again: ").await;
+    client.send("kF3$xy\r\0").await;
+    let done = client.until(READY).await;
+    assert!(done.contains("USER3 has a new password") && !done.contains("kF3"), "{done}");
+    client.send("events --follow\r\0").await;
+    client.until("as they come.").await;
+    client.send("\x03").await;
+    client.until(READY).await;
+    client.send("nonsense\x03").await;
+    client.until("^C\r\n").await;
+    client.until(READY).await;
+    client.send("\x04").await;
+    client.until(CHOICE).await;
+    client.send("x").await;
+    assert!(client.rest().await.ends_with("goodbye\r\n"));
+}
+
+#[tokio::test]
+async fn a_client_may_agree_late_and_think_better_of_it_at_any_byte() {
+    let bench = Bench::new("4.0.9");
+    let address = bench.serve(face()).await;
+    let agree = [IAC, DO, ECHO];
+    for before in 0..4 {
+        let mut client = Client::connect(address).await;
+        let asked = ["login: ", "password: ", CHOICE, CHOICE];
+        for (step, sent) in ["8650", "0", "3"].into_iter().enumerate() {
+            client.until(asked[step]).await;
+            if step == before {
+                client.send(agree).await;
+            }
+            client.send(format!("{sent}\r\n")).await;
+        }
+        let said = client.until(CHOICE).await;
+        assert!(said.contains("Readings"), "{before}: {said}");
+        if before < 3 {
+            client.send([IAC, DONT, ECHO]).await;
+            client.until([IAC, WONT, ECHO]).await;
+        }
+        // Lines again, which nobody here echoes.
+        client.ask("8", READY).await;
+        let shown = client.ask("show CT Prim", READY).await;
+        assert!(shown.starts_with("Power Meter 1/CT Prim"), "{before}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn every_end_of_line_ends_one_line() {
+    let bench = Bench::new("4.0.9");
+    let address = bench.serve(face()).await;
+    for end in ["\r\n", "\n", "\r", "\r\0"] {
+        let mut client = Client::connect(address).await;
+        client.send(["8650", "0", "3", "8", "show CT Prim", "exit", "x", ""].join(end)).await;
+        let said = client.rest().await;
+        for part in ["Readings", "CT Prim  5  A\r\n", "goodbye\r\n"] {
+            assert_eq!(said.matches(part).count(), if part == "Readings" { 3 } else { 1 }, "{end:?} {part}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_goes_on_ends_by_interrupt_by_a_line_and_by_hanging_up() {
+    let bench = Bench::new("4.0.9");
+    let address = bench.serve(face()).await;
+    for stop in [&[IAC, 244][..], &[IAC, 243], b"\x03", b"\r\n"] {
+        let mut client = Client::connect(address).await;
+        client.log_in("8650", "0", CHOICE).await;
+        client.ask("8", READY).await;
+        client.ask("events --follow", "as they come.").await;
+        client.send(stop).await;
+        client.until(READY).await;
+        assert!(client.ask("show CT Prim", READY).await.contains("5  A"), "{stop:?}");
+    }
+    let mut client = Client::connect(address).await;
+    client.send("8650\n0\n8\nevents --follow\n").await;
+    client.stream.shutdown().await.unwrap();
+    assert!(client.rest().await.ends_with("goodbye\r\n"));
+}
+
+#[tokio::test]
+async fn a_client_that_asks_whether_anybody_is_there_is_told() {
+    let bench = Bench::new("4.0.9");
+    let mut client = Client::connect(bench.serve(face()).await).await;
+    client.until("login: ").await;
+    client.send([IAC, 246]).await;
+    client.until("\r\n[yes]\r\n").await;
+    client.send([IAC, DO, 6]).await;
+    client.until([IAC, WONT, 6]).await;
 }
 
 #[tokio::test]
@@ -154,8 +358,11 @@ async fn b9_under_advanced_users_log_in_and_their_rights_decide_at_every_choice(
     let user2 = UserId::new(2).unwrap();
     assert_eq!(bench.site.connections.list()[0].who, Who::User(user2));
     let network = client.ask("1", CHOICE).await;
-    assert!(network.contains("Host Name   not shown: this takes the right \""), "{network}");
-    assert!(network.contains("Telnet      USER2   2026-01-01"), "{network}");
+    assert!(network.contains("Host Name  not shown: this takes the right \""), "{network}");
+    assert!(squeezed(&network).contains("Telnet USER2 1 2026-01-01"), "{network}");
+    let refused = client.ask("6", CHOICE).await;
+    assert!(refused.starts_with("this takes the right \"Security Config\""), "{refused}");
+    assert!(!client.ask("2", CHOICE).await.contains("USER1"));
     let rights = |rights| {
         let change = ChangeSet { edits: vec![Edit::Rights(user2, rights)], force: false };
         bench.site.gate.apply(bench.site.now(), &Caller::meter(), change).unwrap();
@@ -165,7 +372,7 @@ async fn b9_under_advanced_users_log_in_and_their_rights_decide_at_every_choice(
     rights(Rights::NONE.with(Right::Read));
     assert!(client.ask("3", CHOICE).await.contains("kW tot"));
     bench.set_password("USER2", "zyx").await;
-    assert_eq!(client.ask("3", "in again\r\n").await, "the session is over: connect and log in again\r\n");
+    assert_eq!(client.ask("3", "in again\r\n").await, format!("\r\n{OVER}"));
     assert_eq!(client.rest().await, "");
 }
 
@@ -177,7 +384,7 @@ async fn b9_without_security_8650_logs_in_with_any_password_and_nobody_else() {
     let mut client = Client::connect(bench.serve(face()).await).await;
     client.log_in("USER1", "0", "the user name or the password is wrong\r\n").await;
     client.log_in("8650", "anything", CHOICE).await;
-    assert!(client.ask("2", CHOICE).await.contains("Security    none"));
+    assert!(squeezed(&client.ask("2", CHOICE).await).contains("Security mode none"));
 }
 
 #[tokio::test]
@@ -185,18 +392,17 @@ async fn lines_too_long_and_broken_bytes_are_survived() {
     let bench = Bench::new("4.0.9");
     let address = bench.serve(face()).await;
     let mut client = Client::connect(address).await;
-    let sentence = format!("a line has at most {MAX_LINE} characters: this one was thrown away\r\n");
+    let sentence = |most: usize| format!("at most {most} bytes are taken here: this was thrown away\r\nlogin: ");
     client.until("login: ").await;
-    client.ask(&"x".repeat(10_000), &format!("{sentence}login: ")).await;
+    client.ask(&"x".repeat(10_000), &sentence(crate::terminal::LONGEST_LINE)).await;
     client.ask("8650", "password: ").await;
-    client.ask(&"0".repeat(10_000), &sentence).await;
-    client.until("login: ").await;
+    client.ask(&"0".repeat(10_000), &sentence(security::Password::MAX_BYTES)).await;
     client.send(b"\xc3\x28\xfe\x00\x1b[A\r\n").await;
     client.until("password: ").await;
     client.send(b"\xc3\x28\r\n").await;
     client.until("wrong\r\n").await;
     client.log_in("865\u{8}50\u{8}\u{8}50", "0", CHOICE).await;
-    client.ask(&"1".repeat(10_000), &format!("{sentence}{CHOICE}")).await;
+    assert!(client.ask(&"1".repeat(10_000), CHOICE).await.starts_with("type 1, 2"));
     client.ask("3", CHOICE).await;
 }
 
@@ -270,39 +476,51 @@ async fn a_session_ended_from_elsewhere_ends_its_connection() {
     assert!(bench.site.connections.list().is_empty());
 }
 
-/// A conversation over a pipe, under limits of a test's own; its end can be awaited.
-fn conversation(bench: &Bench, limits: Limits) -> (Client<tokio::io::DuplexStream>, tokio::task::JoinHandle<End>) {
+/// A conversation over a pipe; its end can be awaited.
+fn conversation(bench: &Bench) -> (Client<tokio::io::DuplexStream>, tokio::task::JoinHandle<End>) {
     let (client, server) = tokio::io::duplex(4096);
     let peer = "127.0.0.1:9".parse().unwrap();
     let entry = bench.site.connections.enter(Service::Telnet, peer, bench.site.now());
-    let end = tokio::spawn(converse(Arc::clone(&bench.site), server, peer, entry, limits));
+    let end = tokio::spawn(converse(Arc::clone(&bench.site), server, peer, entry));
     (Client { stream: client, input: Vec::new() }, end)
 }
 
 #[tokio::test]
 async fn who_does_not_log_in_or_types_nothing_is_let_go() {
     let bench = Bench::new("4.0.9");
-    let (mut client, end) = conversation(&bench, Limits { login: Duration::ZERO, ..Limits::METER });
+    let (mut client, end) = conversation(&bench);
+    client.until("login: ").await;
+    // From here on, time passes as soon as nothing else happens.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
     assert!(client.rest().await.contains("nobody has logged in for too long"));
+    assert_eq!(begun.elapsed().as_secs(), 60);
     assert!(matches!(end.await.unwrap(), End::NoLogin));
+    tokio::time::resume();
 
-    let (mut client, end) = conversation(&bench, Limits { idle: |_| Duration::ZERO, ..Limits::METER });
-    client.log_in("8650", "0", "nothing was typed for too long: the session is over\r\n").await;
-    assert!(matches!(end.await.unwrap(), End::Over));
-    assert_eq!((Limits::METER.idle)(&bench.site.view()), Duration::from_secs(15 * 60));
+    for at in [&[][..], &["8"], &["8", "passwd USER3"]] {
+        let (mut client, end) = conversation(&bench);
+        client.log_in("8650", "0", CHOICE).await;
+        for line in at {
+            client.ask(line, if line.len() > 1 { "USER3: " } else { READY }).await;
+        }
+        bench.clock.advance_ms(15 * 60_000);
+        tokio::time::pause();
+        assert!(client.rest().await.ends_with(&format!("\r\n{OVER}")));
+        assert!(matches!(end.await.unwrap(), End::Over), "{at:?}");
+        tokio::time::resume();
+    }
 }
 
 #[tokio::test]
 async fn a_command_that_goes_on_or_asks_ends_with_its_session() {
-    const READY: &str = "8650@MW-2611A001-01> ";
-    const OVER: &str = "the session is over: connect and log in again\r\n";
     for (command, begun) in
         [("events --follow", "as they come."), ("passwd USER3", "New password of USER3: "), ("", READY)]
     {
         let bench = Bench::new("4.0.9");
-        let (mut client, end) = conversation(&bench, Limits::METER);
+        let (mut client, end) = conversation(&bench);
         client.log_in("8650", "0", CHOICE).await;
-        client.ask("4", READY).await;
+        client.ask("8", READY).await;
         client.ask(command, begun).await;
         bench.set_password("8650", "4711").await;
         // From here on, time passes as soon as nothing else happens.
@@ -315,23 +533,10 @@ async fn a_command_that_goes_on_or_asks_ends_with_its_session() {
 }
 
 #[tokio::test]
-async fn whoever_is_asked_has_no_longer_than_the_time_out_to_answer() {
-    const READY: &str = "8650@MW-2611A001-01> ";
-    let bench = Bench::new("4.0.9");
-    let (mut client, end) = conversation(&bench, Limits { idle: |_| PATIENCE / 2, ..Limits::METER });
-    client.log_in("8650", "0", CHOICE).await;
-    client.ask("4", READY).await;
-    client.ask("passwd USER3", "New password of USER3: ").await;
-    tokio::time::pause();
-    assert!(client.rest().await.ends_with("nothing was typed for too long: the session is over\r\n"));
-    assert!(matches!(end.await.unwrap(), End::Over));
-}
-
-#[tokio::test]
 async fn the_session_time_out_of_the_register_holds() {
     let bench = Bench::new("4.0.9");
     bench.set(&[("Session Time-out", "2")]);
-    let (mut client, _end) = conversation(&bench, Limits::METER);
+    let (mut client, _end) = conversation(&bench);
     client.log_in("8650", "0", CHOICE).await;
     bench.clock.advance_ms(119_000);
     client.ask("3", CHOICE).await;
@@ -341,11 +546,10 @@ async fn the_session_time_out_of_the_register_holds() {
 
 #[tokio::test]
 async fn the_command_line_is_the_engine_of_the_ssh_terminal() {
-    const READY: &str = "8650@MW-2611A001-01> ";
     let bench = Bench::new("4.0.9");
     let mut client = Client::connect(bench.serve(face()).await).await;
     client.log_in("8650", "0", CHOICE).await;
-    assert!(client.ask("4", READY).await.contains("type help for the commands, exit for the menu"));
+    assert!(client.ask("8", READY).await.contains("type help for the commands, exit for the menu"));
     assert!(client.ask("show CT Prim", READY).await.contains("Power Meter 1/CT Prim  5  A\r\n"));
     assert!(client.ask("set CT Prim 800", READY).await.contains("5 -> 800"));
     assert!(client.ask("nonsense", READY).await.contains("there is no command"));

@@ -36,7 +36,7 @@ impl Desk {
     }
 
     /// Whether a read is allowed.
-    pub(super) fn may(&self, view: &View, ask: Ask) -> Result<(), Refusal> {
+    pub(crate) fn may(&self, view: &View, ask: Ask) -> Result<(), Refusal> {
         view.may(self.path, self.who(), ask)
     }
 

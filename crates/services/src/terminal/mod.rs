@@ -2,21 +2,27 @@
 //! It knows nothing of channels, and holds no rule about rights: what a caller may do is asked of the gate.
 //!
 //! `table` has every command, `commands` does them, `desk` is where, `peer` is who is talked to, `editor`
-//! is the line that people type on, `complete` what Tab finds, `plain` what may reach a terminal at all.
+//! is the line that people type on, `complete` what Tab finds, `plain` what may reach a terminal at all; `inbox`
+//! is what has been typed, `screen` brings it to the editor, `shell` runs one command after the other.
 
 mod commands;
 mod complete;
 mod desk;
 pub mod editor;
 mod greeting;
+pub(crate) mod inbox;
 mod peer;
 pub mod plain;
 mod registers;
+pub(crate) mod screen;
+pub(crate) mod shell;
 mod table;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub(crate) use commands::log::page as event_page;
+pub(crate) use commands::show::registers_of;
 pub use complete::Completer;
 pub use desk::Desk;
 pub use greeting::{greeting, prompt};

@@ -44,7 +44,7 @@ pub(super) fn wrap(text: &str, room: usize) -> Vec<String> {
 }
 
 /// A text after `lead`, within so many columns, its other lines below its first.
-pub(super) fn hanging(lead: &str, text: &str, room: usize) -> String {
+pub(crate) fn hanging(lead: &str, text: &str, room: usize) -> String {
     let indent = width(lead);
     let mut out = String::new();
     for (index, line) in wrap(text, room.saturating_sub(indent).max(1)).iter().enumerate() {
@@ -61,7 +61,7 @@ pub(super) fn hanging(lead: &str, text: &str, room: usize) -> String {
 
 /// Rows of cells under one another; the last cell of a row is not padded, and folds within the room that
 /// is left for it.
-pub(super) fn table<const N: usize>(rows: &[[String; N]], room: usize) -> String {
+pub(crate) fn table<const N: usize>(rows: &[[String; N]], room: usize) -> String {
     let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0);
     let widths: [usize; N] = std::array::from_fn(widest);
     let mut text = String::new();

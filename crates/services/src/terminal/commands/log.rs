@@ -24,26 +24,44 @@ pub(in crate::terminal) async fn events(desk: &Desk, words: &[&str], columns: Op
         [number] => number.parse().ok().filter(|number| (1..=MOST_EVENTS).contains(number)).ok_or_else(wrong)?,
         _ => return Err(wrong()),
     };
-    let last = desk
-        .gate(move |gate, _, caller| {
-            // Those that the caller may not see are left out, so it is looked further back until there are
-            // enough, or no more.
-            let next = gate.next_event()?;
-            let mut back = wanted as u64;
-            loop {
-                let from = next.saturating_sub(back);
-                let mut found = gate.events(caller, from, MOST_BACK)?;
-                if found.len() >= wanted || from == 0 || back >= MOST_BACK as u64 {
-                    return Ok(found.split_off(found.len().saturating_sub(wanted)));
-                }
-                back *= 4;
-            }
-        })
-        .await?;
+    let last = before(desk, None, wanted).await?;
     if last.is_empty() {
         return Ok("no events\n".to_owned());
     }
     Ok(last.iter().map(|event| entry(event, columns)).collect())
+}
+
+/// The last events before a number, or of all; the newest last.
+async fn before(desk: &Desk, end: Option<u64>, wanted: usize) -> Result<Vec<EventEntry>, Failed> {
+    desk.gate(move |gate, _, caller| {
+        // Those that the caller may not see are left out, so it is looked further back until there are
+        // enough, or no more.
+        let end = end.unwrap_or(gate.next_event()?);
+        let mut back = wanted as u64;
+        loop {
+            let from = end.saturating_sub(back);
+            let mut found = gate.events(caller, from, MOST_BACK)?;
+            found.retain(|event| event.number < end);
+            if found.len() >= wanted || from == 0 || back >= MOST_BACK as u64 {
+                return Ok(found.split_off(found.len().saturating_sub(wanted)));
+            }
+            back *= 4;
+        }
+    })
+    .await
+}
+
+/// A page of the log: so many events before a number, or of all, the newest first; and the number that the next page
+/// is before. None where there are no more.
+pub(crate) async fn page(
+    desk: &Desk,
+    end: Option<u64>,
+    events: usize,
+    columns: usize,
+) -> Result<Option<(String, u64)>, Failed> {
+    let found = before(desk, end, events).await?;
+    let text = found.iter().rev().map(|event| entry(event, Some(columns))).collect();
+    Ok(found.first().map(|oldest| (text, oldest.number)))
 }
 
 /// How far back it is looked for events that somebody may see: the log's usual depth.

@@ -36,6 +36,17 @@ pub(in crate::terminal) fn show(desk: &Desk, words: &[&str], columns: Option<usi
     Ok(table(&rows, columns.unwrap_or(usize::MAX)))
 }
 
+/// The set-up registers of all modules of a kind, those that the caller may read.
+pub(crate) fn registers_of(desk: &Desk, kind: &str, columns: usize) -> String {
+    let view = desk.view();
+    let registers = view.settings.template.registers();
+    let registers = registers.filter(|(name, described, _)| {
+        name.module.kind().name() == kind && desk.may(&view, to_read(described)).is_ok()
+    });
+    let rows: Vec<Row> = registers.map(|(name, described, value)| setup(&name, described, value)).collect();
+    table(&rows, columns)
+}
+
 fn everything(desk: &Desk, view: &View) -> Vec<Row> {
     let readings = (0..view.readings.directory.outputs().len()).map(|position| reading(view, position));
     let registers = view.settings.template.registers();

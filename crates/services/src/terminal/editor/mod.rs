@@ -36,15 +36,30 @@ pub enum Wanted {
     Answer,
     /// A password: nothing of it is shown or kept.
     Secret,
+    /// One of a few keys: the first that shows itself is the answer. Where lines come, a line.
+    Key,
 }
 
-/// What the terminal understands beyond cursor movement.
+/// What the terminal does and understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It can mark what is pasted.
     Usual,
     /// It calls itself dumb, or nothing: it is sent no mode.
     Dumb,
+    /// It shows and edits lines itself and sends them whole: it is sent prompts, and nothing of what is typed.
+    Lines,
+}
+
+impl Kind {
+    /// By the name that a terminal goes by.
+    pub fn of(term: &str) -> Self {
+        if matches!(term.to_ascii_lowercase().as_str(), "" | "dumb" | "unknown" | "network") {
+            Self::Dumb
+        } else {
+            Self::Usual
+        }
+    }
 }
 
 /// What was entered.
@@ -77,6 +92,8 @@ pub struct Editor {
     wanted: Wanted,
     /// The key before was a Tab that had several candidates.
     tabbed: bool,
+    /// The key before was an answer of its own: should Enter follow, it belongs to it.
+    answered: bool,
 }
 
 impl Editor {
@@ -94,6 +111,7 @@ impl Editor {
             prompt: String::new(),
             wanted: Wanted::Command,
             tabbed: false,
+            answered: false,
         }
     }
 
@@ -107,6 +125,19 @@ impl Editor {
         self.screen.columns()
     }
 
+    /// What the terminal does.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The terminal does something else from here on, in the middle of a line too.
+    pub fn turn(&mut self, kind: Kind, out: &mut Vec<u8>) {
+        self.kind = kind;
+        if kind != Kind::Lines {
+            self.draw(out);
+        }
+    }
+
     /// Begins a line. The cursor is taken to be at the start of a row.
     pub fn ask(&mut self, wanted: Wanted, prompt: &str, out: &mut Vec<u8>) {
         self.wanted = wanted;
@@ -117,12 +148,13 @@ impl Editor {
         if wanted == Wanted::Command && self.kind == Kind::Usual {
             out.extend(MARK_PASTES);
         }
-        self.draw(out);
+        self.screen.draw(&self.prompt, "", 0, out);
     }
 
     /// The window has another size; `asking` says whether a line is being edited in it.
     pub fn resize(&mut self, columns: u32, rows: u32, asking: bool, out: &mut Vec<u8>) {
         let mut silent = Vec::new();
+        let asking = asking && self.kind != Kind::Lines;
         self.screen.resize(columns, rows, if asking { out } else { &mut silent });
         if asking {
             self.draw(out);
@@ -139,7 +171,9 @@ impl Editor {
         for byte in bytes {
             taken += 1;
             for key in self.keys.take(*byte).into_iter().flatten() {
-                entered = self.press(key, complete, &mut bell, out);
+                if entered.is_none() {
+                    entered = self.press(key, complete, &mut bell, out);
+                }
             }
             if entered.is_some() {
                 break;
@@ -149,7 +183,7 @@ impl Editor {
             self.draw(out);
         }
         // However much was refused, it is told once.
-        if bell {
+        if bell && self.kind != Kind::Lines {
             out.insert(before, BELL);
         }
         (taken, entered)
@@ -157,8 +191,21 @@ impl Editor {
 
     fn press(&mut self, key: Key, complete: &dyn Complete, bell: &mut bool, out: &mut Vec<u8>) -> Option<Entered> {
         let tabbed = std::mem::take(&mut self.tabbed);
+        let answered = std::mem::take(&mut self.answered);
         match key {
+            Key::Enter if answered => return None,
             Key::Enter => return Some(self.enter(out)),
+            Key::Character(c) if self.wanted == Wanted::Key && self.kind != Kind::Lines => {
+                self.line.insert(plain::printable(c));
+                self.answered = true;
+                return Some(self.enter(out));
+            }
+            Key::Interrupt if self.kind == Kind::Lines => {
+                out.extend(b"\r\n");
+                self.finish(out);
+                self.forget();
+                return Some(Entered::Interrupted);
+            }
             Key::Interrupt => {
                 let given_up = format!("{}^C", self.line.text());
                 self.screen.draw(&self.prompt, &given_up, given_up.len(), out);
@@ -171,6 +218,11 @@ impl Editor {
                 return Some(Entered::Ended);
             }
             _ if self.wanted == Wanted::Secret => self.press_unseen(key, bell),
+            // Whoever edits there is shown nothing of what other keys would do here.
+            Key::Character(_) | Key::Backspace | Key::KillToStart | Key::KillWordLeft if self.kind == Kind::Lines => {
+                self.edit(key, bell, out);
+            }
+            _ if self.kind == Kind::Lines => {}
             Key::Tab if self.wanted == Wanted::Command => self.complete(tabbed, complete, bell, out),
             Key::Up | Key::Down if self.wanted == Wanted::Command => self.look_back(key, bell),
             _ => self.edit(key, bell, out),
@@ -189,7 +241,7 @@ impl Editor {
             Wanted::Secret if full => Entered::TooLong,
             Wanted::Secret => Entered::Secret(secret),
             _ if full => Entered::TooLong,
-            Wanted::Answer => Entered::Line(line),
+            Wanted::Answer | Wanted::Key => Entered::Line(line),
             Wanted::Command => {
                 self.history.add(&line);
                 Entered::Line(line)
@@ -208,7 +260,11 @@ impl Editor {
         if self.wanted == Wanted::Command && self.kind == Kind::Usual {
             out.extend(MARK_PASTES_NO_MORE);
         }
-        self.screen.leave(out);
+        if self.kind == Kind::Lines {
+            self.screen.fresh();
+        } else {
+            self.screen.leave(out);
+        }
     }
 
     fn forget(&mut self) {
@@ -324,6 +380,9 @@ impl Editor {
     }
 
     fn draw(&mut self, out: &mut Vec<u8>) {
+        if self.kind == Kind::Lines {
+            return;
+        }
         self.screen.draw(&self.prompt, self.line.text(), self.line.cursor(), out);
     }
 }
@@ -342,7 +401,8 @@ pub fn fuzz(bytes: &[u8]) -> usize {
     let (size, typed) = bytes.split_at(bytes.len().min(2));
     let dimension = |at: usize| u32::from(size.get(at).copied().unwrap_or(0));
     let mut editor = Editor::new(Kind::Usual, dimension(0), dimension(1));
-    let wanted = [Wanted::Command, Wanted::Answer, Wanted::Secret];
+    let wanted = [Wanted::Command, Wanted::Answer, Wanted::Secret, Wanted::Key];
+    let kinds = [Kind::Usual, Kind::Dumb, Kind::Lines];
     let (mut lines, mut out, mut rest) = (0, Vec::new(), typed);
     editor.ask(Wanted::Command, "8650> ", &mut out);
     while !rest.is_empty() {
@@ -350,6 +410,7 @@ pub fn fuzz(bytes: &[u8]) -> usize {
         rest = &rest[taken..];
         if entered.is_some() {
             lines += 1;
+            editor.turn(kinds[lines / wanted.len() % kinds.len()], &mut out);
             editor.ask(wanted[lines % wanted.len()], "8650> ", &mut out);
         }
         editor.resize(dimension(1) + lines as u32, dimension(0), lines % 2 == 0, &mut out);

@@ -1,0 +1,339 @@
+//! What a client has sent and nobody has taken yet: typed bytes, the window's size, what its terminal does,
+//! ctrl-C. Filling it never waits, so that a command that waits for room to answer can't keep a face from
+//! reading that there is room; it is bounded, and what it drops is told.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use zeroize::Zeroizing;
+
+use super::editor::Kind;
+
+/// Bytes that wait: commands of a script that is sent faster than it is carried out, or keys pressed while
+/// a command runs.
+pub(crate) const TYPED_AHEAD: usize = 1 << 20;
+/// Bytes are kept in pieces of at least this much room, however small those are that come.
+const PIECE: usize = 4096;
+const CTRL_C: u8 = 3;
+
+/// One client's input.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    news: Notify,
+    taken: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Whatever is typed may be a password: a piece never grows beyond its room, and is wiped.
+    pieces: VecDeque<Item>,
+    waiting: usize,
+    overflowed: bool,
+    window: Option<(u32, u32)>,
+    /// A command runs that ctrl-C stops.
+    running: bool,
+    interrupted: bool,
+    /// Nobody is there any more who could stop a command.
+    hung_up: bool,
+    ended: bool,
+}
+
+/// What is taken in the order in which it came.
+enum Item {
+    Typed(Piece),
+    Terminal(Kind),
+}
+
+/// What there is to take.
+pub(crate) enum News {
+    /// Typed bytes.
+    Typed(Piece),
+    /// The terminal does this much from here on.
+    Terminal(Kind),
+    /// The window has so many columns and rows now.
+    Window(u32, u32),
+    /// More was sent than there was room for; it is lost.
+    Overflowed,
+    /// Nothing more will come.
+    Ended,
+}
+
+/// Bytes that came together, and how many of them have been used. What is used up is not copied away: a piece of
+/// nothing but line ends would be copied once for each.
+#[derive(Default)]
+pub(crate) struct Piece {
+    bytes: Zeroizing<Vec<u8>>,
+    used: usize,
+}
+
+impl Piece {
+    /// What hasn't been used.
+    pub fn left(&self) -> &[u8] {
+        &self.bytes[self.used..]
+    }
+
+    /// So many more have been used.
+    pub fn used(&mut self, count: usize) {
+        self.used = self.bytes.len().min(self.used + count);
+    }
+}
+
+impl Inbox {
+    /// Bytes have come. Where somebody has a keyboard, ctrl-C among them stops the command that runs.
+    pub fn typed(&self, data: &[u8], has_keyboard: bool) {
+        self.state().typed(data, has_keyboard);
+        self.news.notify_one();
+    }
+
+    /// The window has another size.
+    pub fn resized(&self, columns: u32, rows: u32) {
+        self.state().window = Some((columns, rows));
+        self.news.notify_one();
+    }
+
+    /// The terminal does this much from here on.
+    pub fn terminal(&self, kind: Kind) {
+        let mut state = self.state();
+        // However often a client thinks better of it, only the last word between two bytes is kept.
+        if let Some(Item::Terminal(last)) = state.pieces.back_mut() {
+            *last = kind;
+        } else {
+            state.pieces.push_back(Item::Terminal(kind));
+        }
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// The command that runs is to stop, by other means than a key.
+    pub fn interrupt(&self) {
+        self.state().interrupt();
+        self.news.notify_one();
+    }
+
+    /// Nothing more will come.
+    pub fn end(&self) {
+        self.state().ended = true;
+        self.news.notify_one();
+    }
+
+    /// Nothing more will come, and nobody waits for a command that goes on.
+    pub fn hang_up(&self) {
+        self.state().hung_up = true;
+        self.end();
+    }
+
+    /// Returns when less than this waits: for faces that can leave their clients' bytes in the network.
+    pub async fn has_room(&self, most: usize) {
+        while self.state().waiting >= most {
+            self.taken.notified().await;
+        }
+    }
+
+    /// The next thing to take, in the order of importance. Dropping the future loses nothing.
+    pub async fn next(&self) -> News {
+        loop {
+            if let Some(news) = self.state().take() {
+                self.taken.notify_one();
+                return news;
+            }
+            self.news.notified().await;
+        }
+    }
+
+    /// Gives back what was taken and not used.
+    pub fn give_back(&self, piece: Piece) {
+        if !piece.left().is_empty() {
+            let mut state = self.state();
+            state.waiting += piece.left().len();
+            state.pieces.push_front(Item::Typed(piece));
+        }
+    }
+
+    /// A command begins or ends: while it runs, ctrl-C is for it.
+    pub fn runs(&self, running: bool) {
+        let mut state = self.state();
+        state.running = running;
+        state.interrupted = false;
+    }
+
+    /// Returns when the command that runs is to stop: by ctrl-C, or by any line where no key comes alone.
+    pub async fn interrupted(&self, by_a_line: bool) {
+        while !self.state().stops(by_a_line) {
+            self.news.notified().await;
+        }
+    }
+
+    /// The window's newest size, if it has changed.
+    pub fn window(&self) -> Option<(u32, u32)> {
+        self.state().window.take()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn typed(&mut self, mut data: &[u8], has_keyboard: bool) {
+        if self.running
+            && has_keyboard
+            && let Some(at) = data.iter().rposition(|byte| *byte == CTRL_C)
+        {
+            self.interrupt();
+            data = &data[at + 1..];
+        }
+        if self.waiting + data.len() > TYPED_AHEAD {
+            self.overflowed = true;
+            return;
+        }
+        self.waiting += data.len();
+        if let Some(Item::Typed(last)) = self.pieces.back_mut()
+            && last.bytes.capacity() - last.bytes.len() >= data.len()
+        {
+            last.bytes.extend_from_slice(data);
+            return;
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(data.len().max(PIECE)));
+        bytes.extend_from_slice(data);
+        self.pieces.push_back(Item::Typed(Piece { bytes, used: 0 }));
+    }
+
+    /// What was typed ahead is no longer wanted either.
+    fn interrupt(&mut self) {
+        self.interrupted = true;
+        let kind = self.pieces.drain(..).rev().find(|item| matches!(item, Item::Terminal(_)));
+        self.pieces.extend(kind);
+        self.waiting = 0;
+    }
+
+    fn stops(&mut self, by_a_line: bool) -> bool {
+        self.interrupted || self.hung_up || (by_a_line && self.drop_line())
+    }
+
+    /// Drops what was typed up to the end of a line, if there is one.
+    fn drop_line(&mut self) -> bool {
+        let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let has_end = |item: &Item| matches!(item, Item::Typed(piece) if piece.left().iter().any(is_end));
+        if !self.pieces.iter().any(has_end) {
+            return false;
+        }
+        let mut kind = None;
+        while let Some(item) = self.pieces.pop_front() {
+            let Item::Typed(mut piece) = item else {
+                kind = Some(item);
+                continue;
+            };
+            let left = piece.left();
+            let end = left.iter().position(is_end);
+            // CR LF and CR NUL are one end.
+            let rest = end.map(|at| usize::from(left[at] == b'\r' && matches!(left.get(at + 1), Some(b'\n' | 0))));
+            let used = end.zip(rest).map_or(left.len(), |(at, rest)| at + 1 + rest);
+            self.waiting -= used;
+            piece.used(used);
+            if end.is_some() {
+                if !piece.left().is_empty() {
+                    self.pieces.push_front(Item::Typed(piece));
+                }
+                break;
+            }
+        }
+        kind.into_iter().for_each(|kind| self.pieces.push_front(kind));
+        true
+    }
+
+    fn take(&mut self) -> Option<News> {
+        if let Some((columns, rows)) = self.window.take() {
+            return Some(News::Window(columns, rows));
+        }
+        match self.pieces.pop_front() {
+            Some(Item::Typed(piece)) => {
+                self.waiting -= piece.left().len();
+                return Some(News::Typed(piece));
+            }
+            Some(Item::Terminal(kind)) => return Some(News::Terminal(kind)),
+            None => {}
+        }
+        if std::mem::take(&mut self.overflowed) {
+            return Some(News::Overflowed);
+        }
+        self.ended.then_some(News::Ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(state: &mut State) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(News::Typed(piece)) = state.take() {
+            all.extend_from_slice(piece.left());
+        }
+        all
+    }
+
+    #[test]
+    fn what_waits_is_bounded_however_small_the_pieces_are() {
+        let mut state = State::default();
+        for _ in 0..2 * TYPED_AHEAD {
+            state.typed(b"x", true);
+        }
+        assert_eq!(state.waiting, TYPED_AHEAD);
+        assert!(state.pieces.len() <= TYPED_AHEAD / PIECE);
+        assert_eq!(typed(&mut state).len(), TYPED_AHEAD);
+        assert!(state.waiting == 0);
+    }
+
+    #[test]
+    fn overflow_is_told_after_what_came_before_it_and_the_end_comes_last() {
+        let mut state = State { ended: true, ..State::default() };
+        state.typed(&vec![b'x'; TYPED_AHEAD], false);
+        state.typed(b"y", false);
+        assert!(matches!(state.take(), Some(News::Typed(_))));
+        assert!(matches!(state.take(), Some(News::Overflowed)));
+        assert!(matches!(state.take(), Some(News::Ended)));
+    }
+
+    #[test]
+    fn ctrl_c_is_for_the_command_that_runs_and_drops_what_was_typed_ahead() {
+        let mut state = State { running: true, ..State::default() };
+        state.typed(b"show\r", true);
+        state.typed(b"set a 1\r\x03info\r", true);
+        assert!(state.interrupted);
+        assert_eq!(typed(&mut state), b"info\r");
+        let mut at_rest = State::default();
+        at_rest.typed(b"a\x03b", true);
+        assert!(!at_rest.interrupted);
+        assert_eq!(typed(&mut at_rest), b"a\x03b");
+        let mut file = State { running: true, ..State::default() };
+        file.typed(b"a\x03b", false);
+        assert!(!file.interrupted);
+    }
+
+    #[test]
+    fn where_no_key_comes_alone_a_line_stops_a_command_and_nothing_behind_it_is_lost() {
+        let mut state = State { running: true, ..State::default() };
+        state.typed(b"no end", true);
+        assert!(!state.stops(true));
+        state.pieces.push_back(Item::Terminal(Kind::Usual));
+        state.typed(b"\r\nshow\n", true);
+        assert!(!state.stops(false));
+        assert!(state.stops(true));
+        assert_eq!(state.waiting, b"show\n".len());
+        assert!(matches!(state.take(), Some(News::Terminal(Kind::Usual))));
+        assert_eq!(typed(&mut state), b"show\n");
+    }
+
+    #[tokio::test]
+    async fn whoever_has_hung_up_stops_what_goes_on_but_what_was_said_before_is_heard() {
+        let inbox = Inbox::default();
+        inbox.typed(b"show\n", true);
+        inbox.hang_up();
+        inbox.runs(true);
+        inbox.interrupted(false).await;
+        assert!(matches!(inbox.next().await, News::Typed(_)));
+        assert!(matches!(inbox.next().await, News::Ended));
+    }
+}
