@@ -9,7 +9,7 @@ use tokio::task::consume_budget;
 use zeroize::Zeroizing;
 
 use super::channel::STDERR;
-use crate::terminal::inbox::{Inbox, News};
+use crate::terminal::inbox::{Inbox, News, StopsBy};
 use crate::terminal::{Gone, LONGEST_LINE, Peer, plain};
 
 /// A line that came in.
@@ -132,7 +132,7 @@ impl Peer for Pipe<'_> {
     }
 
     async fn interrupted(&mut self) -> Result<(), Gone> {
-        self.lines.inbox.interrupted(false).await;
+        self.lines.inbox.interrupted(StopsBy::Key).await;
         Ok(())
     }
 }

@@ -46,6 +46,16 @@ enum Item {
     Terminal(Kind),
 }
 
+/// What stops a command that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopsBy {
+    /// Ctrl-C.
+    Key,
+    /// Any line as well, where no key comes alone. A return that ended the command itself may have its other half to
+    /// come.
+    Line { after_return: bool },
+}
+
 /// What there is to take.
 pub(crate) enum News {
     /// Typed bytes.
@@ -158,9 +168,9 @@ impl Inbox {
         state.interrupted = false;
     }
 
-    /// Returns when the command that runs is to stop: by ctrl-C, or by any line where no key comes alone.
-    pub async fn interrupted(&self, by_a_line: bool) {
-        while !self.state().stops(by_a_line) {
+    /// Returns when the command that runs is to stop.
+    pub async fn interrupted(&self, by: StopsBy) {
+        while !self.state().stops(by) {
             self.news.notified().await;
         }
     }
@@ -208,12 +218,23 @@ impl State {
         self.waiting = 0;
     }
 
-    fn stops(&mut self, by_a_line: bool) -> bool {
-        self.interrupted || self.hung_up || (by_a_line && self.drop_line())
+    fn stops(&mut self, by: StopsBy) -> bool {
+        let stopped = self.interrupted || self.hung_up;
+        match by {
+            StopsBy::Key => stopped,
+            StopsBy::Line { after_return } => stopped || self.drop_line(after_return),
+        }
     }
 
     /// Drops what was typed up to the end of a line, if there is one.
-    fn drop_line(&mut self) -> bool {
+    fn drop_line(&mut self, after_return: bool) -> bool {
+        if after_return
+            && let Some(Item::Typed(first)) = self.pieces.front_mut()
+            && matches!(first.left(), [b'\n' | 0, ..])
+        {
+            first.used(1);
+            self.waiting -= 1;
+        }
         let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
         let has_end = |item: &Item| matches!(item, Item::Typed(piece) if piece.left().iter().any(is_end));
         if !self.pieces.iter().any(has_end) {
@@ -316,14 +337,21 @@ mod tests {
     fn where_no_key_comes_alone_a_line_stops_a_command_and_nothing_behind_it_is_lost() {
         let mut state = State { running: true, ..State::default() };
         state.typed(b"no end", true);
-        assert!(!state.stops(true));
+        let line = StopsBy::Line { after_return: false };
+        assert!(!state.stops(line));
         state.pieces.push_back(Item::Terminal(Kind::Usual));
         state.typed(b"\r\nshow\n", true);
-        assert!(!state.stops(false));
-        assert!(state.stops(true));
+        assert!(!state.stops(StopsBy::Key));
+        assert!(state.stops(line));
         assert_eq!(state.waiting, b"show\n".len());
         assert!(matches!(state.take(), Some(News::Terminal(Kind::Usual))));
         assert_eq!(typed(&mut state), b"show\n");
+        // The other half of the return that ended the command stops nothing.
+        state.typed(b"\n", true);
+        assert!(!state.stops(StopsBy::Line { after_return: true }));
+        assert_eq!(state.waiting, 0);
+        state.typed(b"\r\n", true);
+        assert!(state.stops(StopsBy::Line { after_return: true }));
     }
 
     #[tokio::test]
@@ -332,7 +360,7 @@ mod tests {
         inbox.typed(b"show\n", true);
         inbox.hang_up();
         inbox.runs(true);
-        inbox.interrupted(false).await;
+        inbox.interrupted(StopsBy::Key).await;
         assert!(matches!(inbox.next().await, News::Typed(_)));
         assert!(matches!(inbox.next().await, News::Ended));
     }

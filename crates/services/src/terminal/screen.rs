@@ -7,7 +7,7 @@ use tokio::task::consume_budget;
 use zeroize::Zeroizing;
 
 use super::editor::{Complete, Editor, Entered, Kind, Nothing, Wanted};
-use super::inbox::{Inbox, News};
+use super::inbox::{Inbox, News, StopsBy};
 use super::{Gone, Peer, plain, too_long};
 
 /// What is said before a password where the client shows what is typed.
@@ -143,7 +143,11 @@ impl<O: Out + Send + Sync> Peer for Screen<O> {
     }
 
     async fn interrupted(&mut self) -> Result<(), Gone> {
-        self.inbox.interrupted(self.editor.kind() == Kind::Lines).await;
+        let by = match self.editor.kind() {
+            Kind::Lines => StopsBy::Line { after_return: self.editor.after_return() },
+            Kind::Usual | Kind::Dumb => StopsBy::Key,
+        };
+        self.inbox.interrupted(by).await;
         Ok(())
     }
 }

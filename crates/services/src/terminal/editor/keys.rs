@@ -67,6 +67,11 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// Whether the last byte was a return.
+    pub fn after_return(&self) -> bool {
+        self.after_return
+    }
+
     /// Takes a byte; gives the keys that it completes, two when it cuts a character short.
     pub fn take(&mut self, byte: u8) -> [Option<Key>; 2] {
         let (state, key) = match self.state {

@@ -130,6 +130,11 @@ impl Editor {
         self.kind
     }
 
+    /// Whether the last byte was a return, which may have a line feed to come.
+    pub fn after_return(&self) -> bool {
+        self.keys.after_return()
+    }
+
     /// The terminal does something else from here on, in the middle of a line too.
     pub fn turn(&mut self, kind: Kind, out: &mut Vec<u8>) {
         self.kind = kind;
@@ -154,10 +159,13 @@ impl Editor {
     /// The window has another size; `asking` says whether a line is being edited in it.
     pub fn resize(&mut self, columns: u32, rows: u32, asking: bool, out: &mut Vec<u8>) {
         let mut silent = Vec::new();
-        let asking = asking && self.kind != Kind::Lines;
-        self.screen.resize(columns, rows, if asking { out } else { &mut silent });
-        if asking {
+        let draws = asking && self.kind != Kind::Lines;
+        self.screen.resize(columns, rows, if draws { &mut *out } else { &mut silent });
+        if draws {
             self.draw(out);
+        } else {
+            // The prompt stands where it stood, should the terminal have keys one day.
+            self.screen.draw(&self.prompt, "", 0, &mut silent);
         }
     }
 
