@@ -236,7 +236,7 @@ async fn a_client_with_keys_is_echoed_has_the_editor_and_chooses_with_one_key() 
     client.send("\x03").await;
     client.until(READY).await;
     client.send("nonsense\x03").await;
-    client.until("^C\r\n").await;
+    client.until("^C").await;
     client.until(READY).await;
     client.send("\x04").await;
     client.until(CHOICE).await;
