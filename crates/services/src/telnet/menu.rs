@@ -154,16 +154,19 @@ pub(super) async fn run<O: Out + Send + Sync>(
                         screen.say(&format!("{refusal}\n")).await?;
                         continue;
                     }
+                    show = true;
                     match item.does {
-                        Show(parts) => self::show(screen, desk, session, item.title, parts).await?,
-                        Events => events(screen, desk, session).await?,
+                        Show(parts) => {
+                            self::show(screen, desk, session, item.title, parts).await?;
+                            show = false;
+                        }
+                        Events => show = events(screen, desk, session).await?,
                         Open(menu) => way.push(menu),
                         CommandLine => {
                             screen.say(HINT).await?;
                             shell::on_screen(screen, desk, session).await?;
                         }
                     }
-                    show = !matches!(item.does, Show(_));
                 }
                 None => screen.say(&menu.no_choice()).await?,
             },
@@ -206,25 +209,32 @@ async fn show<O: Out + Send + Sync>(
     screen.say(AFTER).await
 }
 
+/// Pages of events; whether they were left for the menu, and not because there is something else to read.
 async fn events<O: Out + Send + Sync>(
     screen: &mut Screen<O>,
     desk: &Desk,
     session: &(impl Session + Sync),
-) -> Result<(), Gone> {
+) -> Result<bool, Gone> {
     let mut before = None;
     loop {
         let columns = screen.columns().unwrap_or_default();
         let page = match crate::terminal::event_page(desk, before, EVENTS, columns).await {
             Ok(page) => page,
-            Err(refused) => return screen.say(&format!("{refused}\n")).await,
+            Err(refused) => {
+                screen.say(&format!("{refused}\n")).await?;
+                return Ok(false);
+            }
         };
-        let Some((text, next)) = page else { return screen.say("there are no older events\n").await };
+        let Some((text, next)) = page else {
+            screen.say(&format!("there are no older events\n{AFTER}")).await?;
+            return Ok(false);
+        };
         screen.clear().await?;
         screen.say(&format!("\nEvents, the newest first\n\n{text}\n")).await?;
         before = Some(next);
         match choice(screen, OLDER).await?.as_deref() {
             Some("") if session.uses().is_ok() => {}
-            _ => return Ok(()),
+            _ => return Ok(true),
         }
     }
 }
