@@ -13,7 +13,7 @@ use crate::{Site, setup, ssh, telnet, web};
 const PIPE: usize = 16 << 10;
 
 /// Says `bytes` to a face that hears strangers, and then nothing more; gives its answers, up to when it loses
-/// patience: with a clock that is paused that takes no time. Modbus has a conversation
+/// patience: with a clock that is paused that takes no time. At Telnet the stranger hangs up instead. Modbus has a conversation
 /// without I/O of its own ([`crate::modbus::answer`]).
 pub async fn say(site: &Arc<Site>, service: Service, bytes: &[u8]) -> Vec<u8> {
     let (mut stranger, face) = tokio::io::duplex(PIPE);
@@ -33,6 +33,10 @@ pub async fn say(site: &Arc<Site>, service: Service, bytes: &[u8]) -> Vec<u8> {
     // A face that closes before it has heard all is within its rights.
     let (_, _) = tokio::join!(answers.read_to_end(&mut heard), async {
         let _ = question.write_all(bytes).await;
+        if service == Service::Telnet {
+            // Whoever has got in has a session, which ends by the meter's own clock: that one may stand still here.
+            let _ = question.shutdown().await;
+        }
     });
     serving.await.expect("a face doesn't break down, whatever it hears");
     heard
