@@ -10,7 +10,7 @@ use security::Who;
 
 use super::forms::{Form, Module};
 use super::page::{document, footer, relative, section};
-use super::pages::maxima;
+use super::pages::{Page, maxima};
 
 /// The field that says as of which state of the meter a form was shown.
 pub(super) const STATE: &str = "state";
@@ -69,7 +69,7 @@ pub(super) fn form_page(view: &View, shown: &Shown<'_>) -> Markup {
         }
         (footer(false, *who))
     };
-    document(view, form.title(), None, None, body)
+    document(view, form.title(), Some(Page::Setup), None, body)
 }
 
 fn told(outcome: &Outcome) -> Markup {

@@ -3,7 +3,7 @@
 
 use framework::modules::security_options::Service;
 use framework::modules::{clock, ethernet, factory, power_meter, security_options, sliding_demand};
-use framework::{RegisterName, SetupRegister, Value};
+use framework::{ModuleName, ModuleSetup, RegisterName, SetupRegister, Value};
 use meter::View;
 use security::{Ask, Right};
 
@@ -27,7 +27,7 @@ pub(super) enum Form {
 
 /// A module of a form.
 pub(super) struct Module {
-    /// Its label, or its name.
+    /// Its label, or its name; and where modules of a kind are many, what it works on.
     pub title: String,
     /// The registers that the form offers, with what they hold.
     pub registers: Vec<(RegisterName, &'static SetupRegister, Value)>,
@@ -84,7 +84,7 @@ impl Form {
     pub fn modules(self, view: &View) -> Vec<Module> {
         let template = &view.settings.template;
         let modules = template.modules.iter().map(|(name, setup)| Module {
-            title: setup.label.clone().unwrap_or_else(|| name.to_string()),
+            title: title(*name, setup),
             registers: template
                 .registers()
                 .filter(|(register, _, _)| register.module == *name && self.offers(register))
@@ -108,6 +108,15 @@ impl Form {
             }
             Self::DemandReset => false,
         }
+    }
+}
+
+fn title(name: ModuleName, setup: &ModuleSetup) -> String {
+    let factory = || if name.kind().most() == 1 { name.kind().name().to_owned() } else { name.to_string() };
+    let title = setup.label.clone().unwrap_or_else(factory);
+    match setup.labels.get(sliding_demand::DEMAND) {
+        Some(demand) => format!("{title} ({demand})"),
+        None => title,
     }
 }
 

@@ -39,7 +39,7 @@ use crate::connections::Entry;
 use crate::site::random;
 use crate::{Site, Stop};
 use own::Seal;
-pub(crate) use pages::{FOLDER, Page};
+pub(crate) use pages::Page;
 
 /// Connections this face takes at once: fifty polling programs and a few browsers, which open six each.
 pub const CONNECTIONS: usize = 64;

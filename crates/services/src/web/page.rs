@@ -165,7 +165,7 @@ fn identity(view: &View) -> Markup {
     }
 }
 
-/// A whole page. One that is none of the list's says nothing of the meter but what model it is.
+/// A whole page, at its place among the pages. One that has none says nothing of the meter but what model it is.
 pub(super) fn document(view: &View, title: &str, page: Option<Page>, refresh: Option<u32>, body: Markup) -> Markup {
     let model = &view.release().model;
     html! {

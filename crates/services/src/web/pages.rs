@@ -11,7 +11,7 @@ use super::quantities::{CONSUMPTION, Group, OPERATION, POWER_QUALITY};
 use crate::info::{Shown, nominal_volts_off, shown, utc_text};
 
 /// The directory of the file tree that has the pages.
-pub(crate) const FOLDER: &str = "/web";
+const FOLDER: &str = "/web";
 /// Stands for a text that nobody has set, and for what there is not yet.
 const NOTHING: &str = "--";
 

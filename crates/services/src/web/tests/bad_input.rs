@@ -123,7 +123,8 @@ async fn a_field_that_the_form_does_not_have_is_refused_and_nothing_of_the_rest_
     let bench = configurable();
     let mut client = Client::connect(bench.serve(face()).await).await;
     for other in ["Mode", "Security Options 1/Mode", "Power Meter 1/CT Prim", "TZ Offset", "_method"] {
-        let answer = client.fill(FACTORY, "/SetupClock.html", &[("Clock 1/TZ Offset", "5"), (other, "none")]).await;
+        let answer =
+            client.send_form(FACTORY, "/SetupClock.html", &[("Clock 1/TZ Offset", "5"), (other, "none")]).await;
         assert_eq!(answer.status, 400, "{other}");
         assert!(answer.body.contains("this form has no field"), "{}", answer.body);
     }

@@ -26,7 +26,7 @@ async fn b24_with_configuration_access_off_there_is_a_sentence_and_no_form() {
     assert!(setup.contains(sentence) && !setup.contains(&POWER_METER[1..]), "{setup}");
     assert_eq!(value(&bench, "CT Prim"), "5");
     let causes: Vec<_> = refused_writes(&bench).into_iter().map(|(user, cause, _)| (user, cause)).collect();
-    let refused = |cause: &str| ("8650".to_owned(), cause.to_owned());
+    let refused = |cause: &str| ("8650".to_owned(), format!("{cause} from 127.0.0.1"));
     assert_eq!(causes, [refused("full-config"), refused("security-config"), refused("demand-reset")]);
 }
 
@@ -49,7 +49,7 @@ async fn a_form_shows_what_is_there_and_changes_it() {
 
     let typed =
         [(PT_PRIM, "7200"), (CT_PRIM, " 800 "), ("Power Meter 1/Volts Mode", "DELTA"), ("Power Meter 1/PT Sec", "120")];
-    let done = client.fill(FACTORY, POWER_METER, &typed).await;
+    let done = client.send_form(FACTORY, POWER_METER, &typed).await;
     assert_eq!(done.status, 200, "{}", done.body);
     for part in
         ["Power Meter 1/PT Prim: 120 → 7200", "CT Prim: 5 → 800", "Volts Mode: 4W-WYE → DELTA", "value=\"7200\""]
@@ -66,15 +66,15 @@ async fn a_form_shows_what_is_there_and_changes_it() {
     assert_eq!(changes.len(), 3);
     assert!(changes.iter().all(|event| event.user == "8650" && event.path == "web" && event.priority == 10));
 
-    let same = client.fill(FACTORY, POWER_METER, &typed[..1]).await;
+    let same = client.send_form(FACTORY, POWER_METER, &typed[..1]).await;
     assert!(same.status == 200 && same.body.contains("Nothing is different"), "{}", same.body);
-    let partial = client.fill(FACTORY, "/SetupIdentification.html", &[("Factory 1/Owner", "Nord")]).await;
+    let partial = client.send_form(FACTORY, "/SetupIdentification.html", &[("Factory 1/Owner", "Nord")]).await;
     assert!(partial.body.contains("Factory 1/Owner:  → Nord"), "{}", partial.body);
-    let demand = client.fill(FACTORY, "/SetupDemand.html", &[("Sliding Window Demand 2/Sub Intvl", "300")]).await;
+    let demand = client.send_form(FACTORY, "/SetupDemand.html", &[("Sliding Window Demand 2/Sub Intvl", "300")]).await;
     assert!(demand.body.contains("Sliding Window Demand 2/Sub Intvl: 900 → 300"), "{}", demand.body);
-    let zone = client.fill(FACTORY, "/SetupClock.html", &[("Clock 1/TZ Offset", "-3.5")]).await;
+    let zone = client.send_form(FACTORY, "/SetupClock.html", &[("Clock 1/TZ Offset", "-3.5")]).await;
     assert!(zone.body.contains("Clock 1/TZ Offset: 0 → -3.5"), "{}", zone.body);
-    let port = client.fill(FACTORY, "/SetupCommunications.html", &[("Security Options 1/Modbus", "no")]).await;
+    let port = client.send_form(FACTORY, "/SetupCommunications.html", &[("Security Options 1/Modbus", "no")]).await;
     assert!(port.body.contains("Security Options 1/Modbus: yes → no"), "{}", port.body);
 }
 
@@ -83,7 +83,7 @@ async fn a_value_that_is_not_taken_is_told_beside_its_field_and_what_was_typed_s
     let bench = configurable();
     let mut client = Client::connect(bench.serve(face()).await).await;
     let typed = [(PT_PRIM, "0"), (CT_PRIM, "eight \"hundred\""), ("Power Meter 1/PT Sec", "115")];
-    let answer = client.fill(FACTORY, POWER_METER, &typed).await;
+    let answer = client.send_form(FACTORY, POWER_METER, &typed).await;
     assert_eq!(answer.status, 422);
     for part in [
         "nothing was saved: beside the field stands what it takes.",
@@ -103,7 +103,7 @@ async fn a_value_that_is_not_taken_is_told_beside_its_field_and_what_was_typed_s
     assert_eq!(client.post(FACTORY, POWER_METER, OWN, &fields).await.status, 200);
 
     let both = [("Security Options 1/Telnet Port", "2323"), ("Security Options 1/FTP Port", "2323")];
-    let answer = client.fill(FACTORY, "/SetupCommunications.html", &both).await;
+    let answer = client.send_form(FACTORY, "/SetupCommunications.html", &both).await;
     assert_eq!(answer.status, 422);
     assert!(answer.body.contains("role=\"alert\"") && answer.body.contains("2323"), "{}", answer.body);
 }
@@ -179,7 +179,7 @@ async fn each_form_takes_its_registers_right_and_full_meter_config() {
     let fields = hidden(&client.get_as("USER1", "abc", POWER_METER).await.body);
     let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(client.post(("USER2", "xyz"), POWER_METER, OWN, &fields).await.status, 403);
-    assert_eq!(client.fill(("USER2", "xyz"), POWER_METER, &[(CT_PRIM, "800")]).await.status, 200);
+    assert_eq!(client.send_form(("USER2", "xyz"), POWER_METER, &[(CT_PRIM, "800")]).await.status, 200);
     // A right that goes between showing and sending is gone.
     let shown = client.get_as("USER2", "xyz", POWER_METER).await;
     rights(&[Right::Read]);
@@ -229,7 +229,7 @@ async fn what_people_type_is_text_on_every_page_and_in_every_attribute() {
     const EVIL: &str = "\"'><script>alert(1)</script><td class=\"l\">kW total</td>&amp;";
     let bench = configurable();
     let mut client = Client::connect(bench.serve(face()).await).await;
-    let saved = client.fill(FACTORY, "/SetupIdentification.html", &[("Factory 1/Owner", EVIL)]).await;
+    let saved = client.send_form(FACTORY, "/SetupIdentification.html", &[("Factory 1/Owner", EVIL)]).await;
     assert_eq!((saved.status, value(&bench, "Owner").as_str()), (200, EVIL));
     let mut dcf =
         bench.site.gate.template(bench.site.now(), &Caller::meter(), firmware::WithSecurity::No).unwrap().to_text();
@@ -245,7 +245,7 @@ async fn what_people_type_is_text_on_every_page_and_in_every_attribute() {
     for path in paths {
         bodies.push(client.get_as("8650", "0", path).await.body);
     }
-    bodies.push(client.fill(FACTORY, POWER_METER, &[(CT_PRIM, EVIL)]).await.body);
+    bodies.push(client.send_form(FACTORY, POWER_METER, &[(CT_PRIM, EVIL)]).await.body);
     bodies.push(client.post(FACTORY, POWER_METER, OWN, &[(EVIL, "")]).await.body);
     let shown = bodies.iter().filter(|body| body.contains("&lt;script&gt;")).count();
     assert!(shown >= 4, "{shown}");

@@ -24,7 +24,7 @@ async fn b24_legacy_pages_take_a_login_and_say_the_same_to_an_unknown_user_and_a
     }
     assert_eq!(client.get_as("8650", "4711", OPERATION).await.status, 200);
     assert_eq!(client.get(OPERATION).await.status, 401, "a login is for the request that carries it");
-    assert_eq!(client.get_as("8650", "4711", READINGS).await.status, 404, "legacy has no such page");
+    assert_eq!(client.get_as("8650", "4711", "/readings.json").await.status, 404, "legacy has no such page");
 }
 
 #[tokio::test]

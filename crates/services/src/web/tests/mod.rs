@@ -110,7 +110,7 @@ impl Client {
     }
 
     /// Loads a form, types something and sends it back.
-    async fn fill(&mut self, who: (&str, &str), path: &str, typed: &[(&str, &str)]) -> Answer {
+    async fn send_form(&mut self, who: (&str, &str), path: &str, typed: &[(&str, &str)]) -> Answer {
         let shown = self.get_as(who.0, who.1, path).await;
         assert_eq!(shown.status, 200, "{path}: {}", shown.body);
         let mut fields = hidden(&shown.body);
