@@ -174,23 +174,21 @@ fn a_browser_configures_from_the_meters_own_pages_and_from_no_other() {
 
     let attack = |kind: &str| {
         let field = "<input name=\"Power Meter 1/CT Prim\" value=\"666\"><input name=state value=1.0>";
-        foreign_page(format!(
-            "<form id=f method=post enctype=\"{kind}\" action=\"{url}/{FORM}\">{field}</form><script>f.submit()</script>"
-        ))
+        // After it has been loaded itself, so that the browser loads two pages, one after the other.
+        let script = "<script>onload = () => setTimeout(() => f.submit())</script>";
+        let form = format!("<form id=f method=post enctype=\"{kind}\" action=\"{url}/{FORM}\">{field}</form>");
+        foreign_page(form + script)
     };
-    for (kind, sentence) in [
-        ("application/x-www-form-urlencoded", "from a page that is not this meter's"),
-        ("text/plain", "from a page that is not this meter's"),
-    ] {
-        // The page sends its form at once: the second step only waits for what it leads to.
+    for kind in ["application/x-www-form-urlencoded", "text/plain"] {
+        // The page sends its form by itself: the third step only waits for what it leads to.
         let steps = json!([["open", with_login], ["open", attack(kind)], ["do", "0"], ["see", ""]]);
         let seen = browse(dir.path(), &steps);
-        assert!(seen.contains(sentence), "{kind}: {seen}");
+        assert!(seen.contains("from a page that is not this meter's"), "{kind}: {seen}");
         assert_eq!(value(&meter, "CT Prim"), 5.0);
     }
     let events = meter.setup(FACTORY, &["events", "--json"]).ok().json();
     let refused = |event: &&Value| event["effect"].as_str().is_some_and(|effect| effect.contains("a page that is not"));
-    let refused = events.as_array().or(events["events"].as_array()).unwrap().iter().find(refused).expect("an event");
+    let refused = events["events"].as_array().unwrap().iter().find(refused).expect("an event");
     assert_eq!((&refused["user"], &refused["path"]), (&json!("8650"), &json!("web")), "it had the visitor's login");
 
     let type_it = "document.querySelector('[name=\"Power Meter 1/CT Prim\"]').value = '800'; \

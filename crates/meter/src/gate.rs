@@ -141,9 +141,8 @@ impl Gate {
     /// Logs a write that is refused before it is anybody's wish: its request was another's than its client's own. Told
     /// of as refused writes are.
     pub fn note_foreign(&self, now: Now, caller: &Caller, ask: Ask, why: &str) -> Result<(), StoreError> {
-        let mut state = self.state();
-        let path = caller.path.unwrap_or(Path::FrontPanel);
-        log_refused(&mut state, now, caller, ask, Kind::Foreign(path, caller.who), why)
+        let Some(path) = caller.path else { return Ok(()) };
+        log_refused(&mut self.state(), now, caller, ask, Kind::Foreign(path, caller.who), why)
     }
 
     /// The events from a number on, at most `limit`: fewer only where the log ends, or where there are more than one

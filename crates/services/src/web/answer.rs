@@ -10,7 +10,7 @@ use axum::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -32,6 +32,8 @@ use crate::connections::Entry;
 /// The same readings for programs, on releases that ask for no login.
 pub(super) const READINGS: &str = "/readings.json";
 
+/// Keeps a page from being loaded into others as an image or a script (Fetch, 3.7), whatever its login.
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// What is allowed where everything is read.
 const READING: HeaderValue = HeaderValue::from_static("GET, HEAD");
 /// What is allowed where there is a form.
@@ -96,7 +98,7 @@ pub(super) fn router(visit: Arc<Visit>) -> Router {
 async fn guard(State(visit): State<Arc<Visit>>, request: Request, next: Next) -> Response {
     visit.asked.send_replace(());
     let view = visit.site.view();
-    let form = has_forms(&view) && Form::at(request.uri().path()).is_some();
+    let form = behind_login(&view) && Form::at(request.uri().path()).is_some();
     let mut answer = match *request.method() {
         Method::GET | Method::HEAD => next.run(request).await,
         Method::POST if form => next.run(request).await,
@@ -112,6 +114,7 @@ async fn guard(State(visit): State<Arc<Visit>>, request: Request, next: Next) ->
     // Other sites aren't told where somebody comes from; the meter is, or browsers would tell it of no origin either.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     // For browsers that don't know frame-ancestors.
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     answer
@@ -129,7 +132,7 @@ async fn show(page: Page, visit: Arc<Visit>, headers: HeaderMap) -> Response {
 }
 
 async fn readings(State(visit): State<Arc<Visit>>, headers: HeaderMap) -> Response {
-    if has_forms(&visit.site.view()) {
+    if behind_login(&visit.site.view()) {
         return no_page(&visit.site.view());
     }
     match visit.admit(&headers, Ask::Read).await {
@@ -148,8 +151,8 @@ async fn nothing_here(State(visit): State<Arc<Visit>>) -> Response {
     no_page(&visit.site.view())
 }
 
-/// Whether the pages of a meter's release have forms: those that ask for a login.
-pub(super) fn has_forms(view: &View) -> bool {
+/// Whether the pages of a meter's release ask for a login. Only those have forms, and only the others the JSON.
+pub(super) fn behind_login(view: &View) -> bool {
     view.release().web_pages == WebPages::Login
 }
 

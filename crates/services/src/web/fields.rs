@@ -11,9 +11,9 @@ use http_body_util::BodyExt;
 use tokio::time::timeout;
 
 /// The body of a request. The longest form has twenty registers: under 2 KiB as shipped.
-pub(super) const LONGEST: usize = 16 * 1024;
+const LONGEST: usize = 16 * 1024;
 /// Fields of a form: twice those of the longest.
-pub(super) const MOST: usize = 64;
+const MOST: usize = 64;
 /// From the end of a request's head to the end of its body. A form is a packet or two.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// What is read and thrown away of a body that is too long, so that a client still sending it gets to read why.

@@ -67,7 +67,7 @@ pub(super) fn form_page(view: &View, shown: &Shown<'_>) -> Markup {
             }
             p { a href="Setup.html" { "Back to Setup" } }
         }
-        (footer(false, *who))
+        (footer(view, *who))
     };
     document(view, form.title(), Some(Page::Setup), None, body)
 }

@@ -13,7 +13,7 @@ use meter::View;
 use security::{Ask, Path, Right, Who};
 use sha2::{Digest, Sha256};
 
-use super::answer::READINGS;
+use super::answer::{READINGS, behind_login};
 use super::forms::Form;
 use super::pages::{Line, Page, Section};
 use crate::info::utc_text;
@@ -63,15 +63,14 @@ pub(super) fn policy(view: &View, forms: Forms) -> HeaderValue {
 
 /// A page as somebody sees it on the web; as nobody in particular does, where it is a file.
 pub(super) fn page(view: &View, page: Page, seen_by: Option<Who>) -> Markup {
-    let open = view.release().web_pages == WebPages::ReadOnly;
     let body = html! {
-        main.(if page == Page::Operation { "operation" } else { "sections" }) {
+        main.operation[page == Page::Operation] {
             @for one in page.sections(view) { (section(&one)) }
-            @if let (Page::Setup, false, Some(who)) = (page, open, seen_by) { (configuration(view, who)) }
+            @if let (Page::Setup, true, Some(who)) = (page, behind_login(view), seen_by) { (configuration(view, who)) }
         }
-        (footer(open, seen_by.unwrap_or(Who::Nobody)))
+        (footer(view, seen_by.unwrap_or(Who::Nobody)))
     };
-    let refresh = (open && page != Page::Setup).then_some(REFRESH_SECONDS);
+    let refresh = (!behind_login(view) && page != Page::Setup).then_some(REFRESH_SECONDS);
     document(view, page.title(), Some(page), refresh, body)
 }
 
@@ -134,10 +133,10 @@ fn configuration(view: &View, who: Who) -> Markup {
     }
 }
 
-pub(super) fn footer(open: bool, who: Who) -> Markup {
+pub(super) fn footer(view: &View, who: Who) -> Markup {
     html! {
         footer {
-            @if open {
+            @if !behind_login(view) {
                 p { "These pages are read-only: the meter is set up with Setup." }
                 p { "For programs: " a href=(relative(READINGS)) { "readings.json" } }
             } @else {

@@ -13,7 +13,7 @@ use framework::{RegisterName, TemplateError};
 use meter::{Caller, ChangeSet, Edit, GateError, View};
 use security::{Ask, Path, Who};
 
-use super::answer::{Visit, has_forms, no_page};
+use super::answer::{Visit, behind_login, no_page};
 use super::fields::Fields;
 use super::form_page::{MARK, Outcome, STATE, Shown, form_page};
 use super::forms::Form;
@@ -32,7 +32,7 @@ const NOT_TAKEN: &str = "nothing was saved: beside the field stands what it take
 
 /// The form, for whoever may use it.
 pub(super) async fn show(form: Form, visit: Arc<Visit>, headers: HeaderMap) -> Response {
-    if !has_forms(&visit.site.view()) {
+    if !behind_login(&visit.site.view()) {
         return no_page(&visit.site.view());
     }
     let shown = async {

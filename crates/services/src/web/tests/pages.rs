@@ -217,6 +217,7 @@ async fn every_answer_keeps_out_of_caches_and_foreign_pages() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("referrer-policy"), Some("same-origin"), "{path}");
         assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"), "{path}");
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.ends_with("form-action 'none'; frame-ancestors 'none'"), "{policy}");
         assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
