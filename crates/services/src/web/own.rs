@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn a_write_comes_from_a_page_of_the_host_it_is_sent_to() {
         const OWN: (&str, &str) = ("host", "10.1.2.3:8080");
-        let rows: &[(&[(&str, &str)], Result<(), Foreign>)] = &[
+        type Row<'a> = (&'a [(&'a str, &'a str)], Result<(), Foreign>);
+        let rows: &[Row<'_>] = &[
             (&[OWN, ("origin", "http://10.1.2.3:8080")], Ok(())),
             (&[OWN, ("origin", "HTTP://10.1.2.3:8080")], Err(Foreign::Origin)),
             (&[OWN, ("origin", "http://10.1.2.3:8080"), ("sec-fetch-site", "same-origin")], Ok(())),
