@@ -24,9 +24,11 @@ impl House {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
         let bench = Bench::new(release);
-        if release == "4.40.1" {
-            bench.set(&[("SSH", "yes"), ("Web Server", "yes")]);
-        }
+        bench.set(match release {
+            "4.40.1" => &[("SSH", "yes"), ("Web Server", "yes")],
+            // So that what a form sends is read.
+            _ => &[("Web Server Configuration Access", "yes")],
+        });
         Self { bench, runtime }
     }
 

@@ -85,6 +85,28 @@ impl Gate {
         Ok(edited)
     }
 
+    /// The same, if the meter is still as the caller was shown it: nothing is overwritten that somebody else has set
+    /// meanwhile. `generation` is that of the [`View`](crate::View) that was shown.
+    ///
+    /// # Errors
+    /// [`GateError::SettingsChanged`] if it isn't, for whoever may make the change.
+    pub fn apply_as_of(
+        &self,
+        now: Now,
+        caller: &Caller,
+        generation: u64,
+        change: ChangeSet,
+    ) -> Result<Edited, GateError> {
+        let mut state = self.state();
+        let checked = checked(&mut state, now, caller, change)?;
+        if state.generation != generation {
+            return Err(GateError::SettingsChanged);
+        }
+        let done = carry_out(self, &mut state, now, caller, checked);
+        self.show(&state);
+        done
+    }
+
     /// What a change would do, checked in the same way but for the ports, with nothing done.
     pub fn preview(&self, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
         let mut state = self.state();

@@ -87,6 +87,9 @@ pub enum GateError {
     /// A security file wouldn't do any more what was accepted.
     #[error("the meter's security has changed since this change was shown, so nothing was done: look at it again")]
     SecurityChanged,
+    /// Settings wouldn't be changed any more from what was shown.
+    #[error("the meter's settings have changed since they were shown, so nothing was done: look at them again")]
+    SettingsChanged,
     /// The ticket is not of the change under way.
     #[error("this change of release is over")]
     ChangeOver,

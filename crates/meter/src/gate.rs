@@ -138,6 +138,13 @@ impl Gate {
         decide(&mut state, now, caller, ask)
     }
 
+    /// Logs a write that is refused before it is anybody's wish: its request was another's than its client's own. Told
+    /// of as refused writes are.
+    pub fn note_foreign(&self, now: Now, caller: &Caller, ask: Ask, why: &str) -> Result<(), StoreError> {
+        let Some(path) = caller.path else { return Ok(()) };
+        log_refused(&mut self.state(), now, caller, ask, Kind::Foreign(path, caller.who), why)
+    }
+
     /// The events from a number on, at most `limit`: fewer only where the log ends, or where there are more than one
     /// read of the store gives. Those that are always kept, which security and changes of release have logged,
     /// only for whoever may read security.
@@ -314,11 +321,23 @@ pub(crate) fn decide(state: &mut State, now: Now, caller: &Caller, ask: Ask) -> 
         return Err(Refusal::SessionOver.into());
     }
     let Err(refusal) = security::decide(&state.policy, path, caller.who, ask) else { return Ok(()) };
-    if (matches!(ask, Ask::Do(_)) || caller.who != Who::Nobody)
-        && let Some(unlogged) = state.refusals.count(now.up_ms, Kind::Right(path, caller.who, ask.right()))
-    {
-        let effect = format!("refused: {refusal}{}", unlogged_text(unlogged));
-        state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, ask.name(), effect)])?;
+    if matches!(ask, Ask::Do(_)) || caller.who != Who::Nobody {
+        let kind = Kind::Right(path, caller.who, ask.right());
+        log_refused(state, now, caller, ask, kind, &refusal.to_string())?;
     }
     Err(refusal.into())
+}
+
+/// Logs a refusal, unless one of its kind was logged a moment ago: then it is counted.
+fn log_refused(
+    state: &mut State,
+    now: Now,
+    caller: &Caller,
+    ask: Ask,
+    kind: Kind,
+    why: &str,
+) -> Result<(), StoreError> {
+    let Some(unlogged) = state.refusals.count(now.up_ms, kind) else { return Ok(()) };
+    let effect = format!("refused: {why}{}", unlogged_text(unlogged));
+    state.log(now, caller, vec![Draft::ordinary(priority::INFORMATION, ask.name(), effect)])
 }

@@ -14,6 +14,8 @@ const QUIET_MS: i64 = 60_000;
 pub(crate) enum Kind {
     /// On which path, to whom, for want of which right.
     Right(Path, Who, Right),
+    /// On which path, in whose name: a write that wasn't its client's own.
+    Foreign(Path, Who),
     /// A login while its account is locked out; none is an unknown user.
     Locked(Path, Option<AccountId>),
     /// SSH keys that opened nothing.

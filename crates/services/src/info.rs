@@ -97,10 +97,7 @@ fn remarks(view: &View, faces: &Faces) -> Vec<String> {
     for (service, port) in &faces.moved {
         remarks.push(format!("{} is on port {port} for this run only; the setting is another.", service.title()));
     }
-    let nominal: Option<RegisterName> = format!("{} 1/Nom Volts", power_meter::NAME).parse().ok();
-    if nominal.and_then(|name| view.settings.template.get(&name).cloned()) == Some(Value::Number(0.0)) {
-        remarks.push("Nom Volts is 0, so sags and swells are not recorded.".to_owned());
-    }
+    remarks.extend(nominal_volts_off(view).map(str::to_owned));
     let clear: Vec<_> = in_clear(view).into_iter().map(Service::title).collect();
     if !clear.is_empty() {
         remarks.push(format!("Passwords cross the network in the clear over {}.", clear.join(", ")));
@@ -109,6 +106,13 @@ fn remarks(view: &View, faces: &Faces) -> Vec<String> {
         remarks.push("Modbus programming is allowed: whoever reaches the Modbus port can change set-up.".to_owned());
     }
     remarks
+}
+
+/// That sags and swells are off, where they are: a silent "off" has bitten people.
+pub fn nominal_volts_off(view: &View) -> Option<&'static str> {
+    let nominal: RegisterName = format!("{} 1/Nom Volts", power_meter::NAME).parse().ok()?;
+    let off = view.settings.template.get(&nominal) == Some(&Value::Number(0.0));
+    off.then_some("Nom Volts is 0, so sags and swells are not recorded.")
 }
 
 /// The services that are on and take a password without encryption (B30).
@@ -143,13 +147,18 @@ pub fn shown(readings: &Readings, register: &str) -> Option<Shown> {
     let outputs = readings.directory.outputs();
     let position = outputs.iter().position(|output| output.name.register == register)?;
     let output = &outputs[position];
-    let scale = 10f64.powi(i32::from(output.decimals));
-    // Adding zero turns -0.0, what is left of a small negative value, into 0.0.
-    let value = readings.value(position).map(|value| (value * scale).round() / scale + 0.0);
-    Some(Shown { value, unit: output.unit, decimals: output.decimals })
+    Some(Shown::of(readings.value(position), output.unit, output.decimals))
 }
 
 impl Shown {
+    /// A value rounded to so many decimals.
+    pub fn of(value: Option<f64>, unit: &'static str, decimals: u8) -> Self {
+        let scale = 10f64.powi(i32::from(decimals));
+        // Adding zero turns -0.0, what is left of a small negative value, into 0.0.
+        let value = value.map(|value| (value * scale).round() / scale + 0.0);
+        Self { value, unit, decimals }
+    }
+
     /// A reading that isn't there.
     pub fn missing(unit: &'static str) -> Self {
         Self { value: None, unit, decimals: 0 }

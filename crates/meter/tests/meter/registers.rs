@@ -128,3 +128,35 @@ fn a_refusal_tells_nothing_of_what_the_meter_has() {
         assert_eq!(gate.apply(NOW, &caller, ChangeSet::default()).is_err(), who == Who::Nobody);
     }
 }
+
+#[test]
+fn a_change_as_of_settings_that_are_gone_overwrites_nothing_and_says_so_to_whoever_may_make_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.0.9"));
+    let peer: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    let wish = || ChangeSet { edits: vec![Edit::Register("CT Prim".into(), "800".into())], force: false };
+    let apply = |who, generation| gate.apply_as_of(NOW, &Caller::on(Path::Setup, who, peer), generation, wish());
+    let shown = gate.view().generation;
+    set(&gate, "PT Prim", "7200");
+    assert!(matches!(apply(Who::Nobody, shown), Err(GateError::Refused(Refusal::PasswordNeeded))));
+    let error = apply(Who::Standard, shown).unwrap_err();
+    assert!(matches!(error, GateError::SettingsChanged), "{error}");
+    let now = gate.view().generation;
+    let [(register, before, after)] = apply(Who::Standard, now).unwrap().registers.try_into().unwrap();
+    assert_eq!((register.as_str(), before.as_str(), after.as_str()), ("Power Meter 1/CT Prim", "5", "800"));
+    assert!(gate.view().generation > now, "what was changed is shown");
+}
+
+#[test]
+fn a_write_that_is_nobodys_wish_is_told_of_once_and_then_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.0.9"));
+    let caller = Caller::on(Path::Web, Who::Standard, "127.0.0.1:9".parse().unwrap());
+    for _ in 0..3 {
+        gate.note_foreign(NOW, &caller, Ask::Do(Right::FullConfig), "it was another's").unwrap();
+    }
+    let events = gate.events(&Caller::meter(), 0, 100).unwrap();
+    let told: Vec<_> = events.iter().filter(|event| event.effect.contains("it was another's")).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].user.as_str(), told[0].path.as_str()), ("8650", "web"));
+}

@@ -16,7 +16,7 @@ pub(super) enum Made {
     Template,
     Security,
     Events,
-    Operation,
+    Page(web::Page),
     Readings,
 }
 
@@ -29,14 +29,18 @@ pub(super) struct Version {
 }
 
 impl Made {
-    pub(super) const ALL: [Self; 5] = [Self::Template, Self::Security, Self::Events, Self::Operation, Self::Readings];
+    /// Every file that is made.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let others = [Self::Template, Self::Security, Self::Events, Self::Readings];
+        others.into_iter().chain(web::Page::ALL.map(Self::Page))
+    }
 
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::Template => "/config/template.dcf",
             Self::Security => "/config/security.scf",
             Self::Events => "/logs/events.csv",
-            Self::Operation => "/web/Operation.html",
+            Self::Page(page) => page.file(),
             Self::Readings => "/web/readings.json",
         }
     }
@@ -52,12 +56,13 @@ impl Made {
         let ask = match self {
             Self::Template => Ask::ReadSetup,
             Self::Security => Ask::ReadSecurity,
-            Self::Events | Self::Operation | Self::Readings => Ask::Read,
+            Self::Page(page) => page.ask(),
+            Self::Events | Self::Readings => Ask::Read,
         };
         if let Some(road) = caller.path {
             view.may(road, caller.who, ask)?;
         }
-        let is_page = matches!(self, Self::Operation | Self::Readings);
+        let is_page = matches!(self, Self::Page(_) | Self::Readings);
         if is_page && view.settings.service(Service::Web) != Some(true) {
             return Err(Refusal::SwitchOff(Service::Web.switch()));
         }
@@ -67,9 +72,9 @@ impl Made {
     pub(super) fn version(self, site: &Site, caller: &Caller) -> Result<Version, GateError> {
         let view = site.view();
         let number = match self {
-            Self::Template | Self::Security => view.generation,
+            Self::Template | Self::Security | Self::Page(web::Page::Setup) => view.generation,
             Self::Events => site.gate.next_event()?,
-            Self::Operation | Self::Readings => view.readings.utc_ms.unsigned_abs(),
+            Self::Page(_) | Self::Readings => view.readings.utc_ms.unsigned_abs(),
         };
         Ok(Version { number, security: may_read_security(site, caller) })
     }
@@ -81,7 +86,7 @@ impl Made {
             Self::Events => return Ok(Content::Log(EventLog::index(files, caller)?)),
             Self::Template => template(site, caller)?,
             Self::Security => security(site, caller)?,
-            Self::Operation => web::operation_page(&site.view()),
+            Self::Page(page) => web::page_as_file(&site.view(), page),
             Self::Readings => web::readings_document(&site.view()),
         };
         let room = files.room(text.len())?;

@@ -103,7 +103,7 @@ impl Tree {
                 .collect(),
             Place::Directory(directory) => {
                 let site = &self.files.site;
-                let here = Made::ALL.into_iter().filter(|made| {
+                let here = Made::all().filter(|made| {
                     made.path().strip_prefix(directory.path()).is_some_and(|below| below.starts_with('/'))
                         && made.is_there(site)
                         && made.may_be_read(site, &self.caller).is_ok()

@@ -1,15 +1,24 @@
-//! The web face: one page of readings, and on releases whose pages ask for no login the same as JSON.
+//! The web face: pages of readings and set-up; on releases whose pages ask for no login the readings as JSON as well,
+//! on those that ask for one forms to change set-up with.
 //!
-//! `answer` turns a request into an answer and asks the view whether it may; `login` is HTTP Basic,
-//! for releases that want it; `page` writes HTML. This module owns the sockets and their limits. The
-//! face changes nothing, whatever it is sent: it has no call that could.
+//! `pages` and `forms` are the lists of what there is; `answer` turns a request into an answer and asks the view
+//! whether it may; `login` is HTTP Basic, for releases that want it; `page` and `form_page` write HTML. `write` is the
+//! only way to a change, past `own`, which tells a client's own wish from what another page makes its browser send.
+//! This module owns the sockets and their limits.
 
 mod answer;
+mod fields;
+mod form_page;
+mod forms;
 mod login;
+mod own;
 mod page;
+mod pages;
 mod quantities;
+mod refused;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +29,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use meter::View;
-use security::Who;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,7 +36,10 @@ use tokio::time::timeout;
 
 use crate::accept::{Door, Greeting, Keeps, accept};
 use crate::connections::Entry;
+use crate::site::random;
 use crate::{Site, Stop};
+use own::Seal;
+pub(crate) use pages::Page;
 
 /// Connections this face takes at once: fifty polling programs and a few browsers, which open six each.
 pub const CONNECTIONS: usize = 64;
@@ -55,9 +66,9 @@ impl Limits {
     const METER: Self = Self { head: Duration::from_secs(30), request: Duration::from_secs(90) };
 }
 
-/// The page that every release has, as it is now: for those who read it as a file.
-pub(crate) fn operation_page(view: &View) -> String {
-    page::operation(view, Who::Nobody).into_string()
+/// A page as it is now: for those who read it as a file.
+pub(crate) fn page_as_file(view: &View, page: Page) -> String {
+    page::page(view, page, None).into_string()
 }
 
 /// The same readings for programs.
@@ -75,17 +86,20 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
         keeps: Keeps::UsedWithin(KEEP),
         greeting: Greeting::Free,
     };
-    accept(listener, door, stop, |stream, peer, entry| serve(Arc::clone(&site), stream, peer, entry, Limits::METER))
-        .await;
+    let seal = Arc::new(Seal::new(random()));
+    accept(listener, door, stop, |stream, peer, entry| {
+        serve((Arc::clone(&site), Arc::clone(&seal)), stream, peer, entry, Limits::METER)
+    })
+    .await;
 }
 
 /// One conversation, over any stream.
-async fn serve<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry: Entry, limits: Limits)
+async fn serve<S>((site, seal): (Arc<Site>, Arc<Seal>), stream: S, peer: SocketAddr, entry: Entry, limits: Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (asked, requests) = watch::channel(());
-    let router = answer::router(answer::Visit::new(site, peer, entry, asked));
+    let router = answer::router(answer::Visit::new(site, seal, peer, entry, asked));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
@@ -107,7 +121,7 @@ pub(crate) async fn hear<S>(site: Arc<Site>, stream: S, peer: SocketAddr, entry:
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    serve(site, stream, peer, entry, Limits::METER).await;
+    serve((site, Arc::new(Seal::new(random()))), stream, peer, entry, Limits::METER).await;
 }
 
 /// Returns when no request has come for so long.

@@ -1,5 +1,5 @@
-//! What the page shows, under which labels: the one table between the labels that programs look for and
-//! the meter's register names. Labels and their order are a promise to those programs: new ones go to
+//! What the pages show of what is measured, under which labels: the one table between the labels that programs
+//! look for and the meter's register names. Labels and their order are a promise to those programs: new ones go to
 //! the end of their group.
 
 use framework::Readings;
@@ -25,8 +25,37 @@ const fn row(label: &'static str, register: &'static str, unit: &'static str) ->
     Row { label, register, unit }
 }
 
-/// The page, from top to bottom.
-pub(super) static GROUPS: [Group; 6] = [
+/// The counters of energy.
+const ENERGY: Group = Group {
+    title: "Energy",
+    rows: &[
+        row("kWh del", "kWh del", "kWh"),
+        row("kWh rec", "kWh rec", "kWh"),
+        row("kWh del+rec", "kWh del+rec", "kWh"),
+        row("kWh del-rec", "kWh del-rec", "kWh"),
+        row("kVARh del", "kVARh del", "kVARh"),
+        row("kVARh rec", "kVARh rec", "kVARh"),
+        row("kVARh del+rec", "kVARh del+rec", "kVARh"),
+        row("kVARh del-rec", "kVARh del-rec", "kVARh"),
+        row("kVAh del+rec", "kVAh del+rec", "kVAh"),
+    ],
+};
+
+/// Total harmonic distortion.
+const DISTORTION: Group = Group {
+    title: "Harmonic distortion",
+    rows: &[
+        row("V1 THD", "V1 THD", "%"),
+        row("V2 THD", "V2 THD", "%"),
+        row("V3 THD", "V3 THD", "%"),
+        row("I1 THD", "I1 THD", "%"),
+        row("I2 THD", "I2 THD", "%"),
+        row("I3 THD", "I3 THD", "%"),
+    ],
+};
+
+/// Operation, from top to bottom.
+pub(super) static OPERATION: [Group; 6] = [
     Group {
         title: "Total power",
         rows: &[
@@ -79,29 +108,62 @@ pub(super) static GROUPS: [Group; 6] = [
             row("PF c", "PF sign c", "%"),
         ],
     },
+    ENERGY,
+    DISTORTION,
+];
+
+/// Power Quality.
+pub(super) static POWER_QUALITY: [Group; 4] = [
     Group {
-        title: "Energy",
+        title: "Balance",
         rows: &[
-            row("kWh del", "kWh del", "kWh"),
-            row("kWh rec", "kWh rec", "kWh"),
-            row("kWh del+rec", "kWh del+rec", "kWh"),
-            row("kWh del-rec", "kWh del-rec", "kWh"),
-            row("kVARh del", "kVARh del", "kVARh"),
-            row("kVARh rec", "kVARh rec", "kVARh"),
-            row("kVARh del+rec", "kVARh del+rec", "kVARh"),
-            row("kVARh del-rec", "kVARh del-rec", "kVARh"),
-            row("kVAh del+rec", "kVAh del+rec", "kVAh"),
+            row("V unbal", "V unbal", "%"),
+            row("I unbal", "I unbal", "%"),
+            row("Frequency", "Freq", "Hz"),
+            row("I 4", "I 4", "A"),
+        ],
+    },
+    DISTORTION,
+    Group {
+        title: "Odd and even harmonics",
+        rows: &[
+            row("V1 odd THD", "V1 odd THD", "%"),
+            row("V2 odd THD", "V2 odd THD", "%"),
+            row("V3 odd THD", "V3 odd THD", "%"),
+            row("V1 even THD", "V1 even THD", "%"),
+            row("V2 even THD", "V2 even THD", "%"),
+            row("V3 even THD", "V3 even THD", "%"),
+            row("I1 odd THD", "I1 odd THD", "%"),
+            row("I2 odd THD", "I2 odd THD", "%"),
+            row("I3 odd THD", "I3 odd THD", "%"),
+            row("I1 even THD", "I1 even THD", "%"),
+            row("I2 even THD", "I2 even THD", "%"),
+            row("I3 even THD", "I3 even THD", "%"),
         ],
     },
     Group {
-        title: "Harmonic distortion",
+        title: "K factor and crest factor",
         rows: &[
-            row("V1 THD", "V1 THD", "%"),
-            row("V2 THD", "V2 THD", "%"),
-            row("V3 THD", "V3 THD", "%"),
-            row("I1 THD", "I1 THD", "%"),
-            row("I2 THD", "I2 THD", "%"),
-            row("I3 THD", "I3 THD", "%"),
+            row("I1 K", "I1 K", ""),
+            row("I2 K", "I2 K", ""),
+            row("I3 K", "I3 K", ""),
+            row("I1 crest", "I1 crest", ""),
+            row("I2 crest", "I2 crest", ""),
+            row("I3 crest", "I3 crest", ""),
+        ],
+    },
+];
+
+/// Consumption, above the demand.
+pub(super) static CONSUMPTION: [Group; 2] = [
+    ENERGY,
+    Group {
+        title: "Reactive energy by quadrant",
+        rows: &[
+            row("kVARh Q1", "kVARh Q1", "kVARh"),
+            row("kVARh Q2", "kVARh Q2", "kVARh"),
+            row("kVARh Q3", "kVARh Q3", "kVARh"),
+            row("kVARh Q4", "kVARh Q4", "kVARh"),
         ],
     },
 ];
@@ -114,8 +176,8 @@ impl Row {
     }
 }
 
-/// A view as JSON: whose readings they are, then each by its register's name, as `setup read --json` has
-/// them. A value that isn't there is null.
+/// What Operation shows, as JSON: whose readings they are, then each by its register's name, as `setup read --json`
+/// has them. A value that isn't there is null.
 pub(super) struct Document<'a>(pub &'a View);
 
 impl Serialize for Document<'_> {
@@ -131,7 +193,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("release", &view.release().release)?;
         map.serialize_entry("source", &view.identity.source)?;
         map.serialize_entry("utc", &utc_rfc3339(view.readings.utc_ms))?;
-        for row in GROUPS.iter().flat_map(|group| group.rows) {
+        for row in OPERATION.iter().flat_map(|group| group.rows) {
             let Shown { value, unit, .. } = row.reading(&view.readings);
             map.serialize_entry(row.register, &Reading { value, unit })?;
         }
@@ -150,12 +212,16 @@ mod tests {
     use super::*;
     use crate::testbed::Bench;
 
+    fn pages() -> [&'static [Group]; 3] {
+        [&OPERATION, &POWER_QUALITY, &CONSUMPTION]
+    }
+
     #[test]
     fn every_row_is_found_in_the_templates_as_shipped_with_the_unit_named_here() {
         for release in ["4.0.9", "4.40.1"] {
             let bench = Bench::new(release);
             let view = bench.site.view();
-            for row in GROUPS.iter().flat_map(|group| group.rows) {
+            for row in pages().into_iter().flatten().flat_map(|group| group.rows) {
                 let found = shown(&view.readings, row.register);
                 assert_eq!(found.map(|found| found.unit), Some(row.unit), "{release}: {}", row.label);
             }
@@ -163,11 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_unique() {
-        let mut labels: Vec<_> = GROUPS.iter().flat_map(|group| group.rows).map(|row| row.label).collect();
-        let count = labels.len();
-        labels.sort_unstable();
-        labels.dedup();
-        assert_eq!(labels.len(), count);
+    fn labels_are_unique_on_their_page() {
+        for page in pages() {
+            let mut labels: Vec<_> = page.iter().flat_map(|group| group.rows).map(|row| row.label).collect();
+            let count = labels.len();
+            labels.sort_unstable();
+            labels.dedup();
+            assert_eq!(labels.len(), count);
+        }
     }
 }

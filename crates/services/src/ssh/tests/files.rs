@@ -244,7 +244,10 @@ async fn b12_pages_are_files_only_while_the_web_server_is_on() {
     assert_eq!(code, StatusCode::PermissionDenied);
     assert!(sentence.contains("is off"), "{sentence}");
     bench.set(&[("Web Server", "yes")]);
-    assert_eq!(names(&files, "/web").await, ["Operation.html", "readings.json"]);
+    assert_eq!(
+        names(&files, "/web").await,
+        ["Consumption.html", "Operation.html", "PowerQuality.html", "Setup.html", "readings.json"]
+    );
     assert!(String::from_utf8(read(&files, "/web/Operation.html").await).unwrap().contains("<td class=\"l\">kW total"));
     assert_eq!(refusal(files.remove("/web/readings.json").await).0, StatusCode::PermissionDenied);
 }
