@@ -105,8 +105,8 @@ pub(super) fn meter(site: &Site, view: &View, who: Who) -> String {
     for (name, value) in rows {
         put!(text, "  {name:<11} {value}");
     }
-    if info.factory_password == Some(true) {
-        put!(text, "\nA password is still the factory 0, which lets anyone in: change it with Setup.");
+    for danger in info.dangers {
+        put!(text, "{}: {}", danger.severity, danger.text);
     }
     for remark in info.remarks {
         put!(text, "{remark}");

@@ -31,8 +31,9 @@ pub(in crate::terminal) async fn set(desk: &Desk, words: &[&str]) -> Result<Stri
     }
     let changed = edited.registers.iter().map(|(name, before, after)| format!("{name}: {before} -> {after}\n"));
     let mut text: String = changed.collect();
-    for remark in crate::setup::remarks_after(&before, &desk.view(), &edited) {
-        text.push_str(&remark);
+    let dangers = edited.dangers.iter().map(|danger| format!("{}: {}", danger.severity, danger.text));
+    for line in dangers.chain(crate::setup::remarks_after(&before, &desk.view())) {
+        text.push_str(&line);
         text.push('\n');
     }
     Ok(text)
