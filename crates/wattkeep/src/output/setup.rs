@@ -248,13 +248,8 @@ mod tests {
 
     #[test]
     fn info_for_anyone() {
-        let info_for_anyone = Info {
-            factory_password: None,
-            users: None,
-            dangers: Vec::new(),
-            remarks: Vec::new(),
-            ..sample_info()
-        };
+        let info_for_anyone =
+            Info { factory_password: None, users: None, dangers: Vec::new(), remarks: Vec::new(), ..sample_info() };
         insta::assert_snapshot!(shown(|out| info(out, &info_for_anyone)));
     }
 
