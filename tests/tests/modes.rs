@@ -130,10 +130,13 @@ impl World {
         };
         said(Path::Modbus, Who::Nobody, faces::modbus(port(&info, "modbus"), wish()));
         for who in &self.tries {
-            // Setup asks for a password where there is none: what isn't given can't be wrong.
-            let wrong = matches!(who, Who::Wrong(_)) && self.mode != Mode::None;
-            if !wrong {
-                said(Path::Setup, *who, faces::setup(&self.meter, who.login(), wish()));
+            let none = Got { read: false, write: false };
+            let setup = faces::setup(&self.meter, who.login(), wish());
+            // What is free is so without a login; a wrong one is refused, not passed over.
+            if matches!(who, Who::Wrong(_)) && self.mode != Mode::None {
+                assert_eq!(setup, none, "setup under {}, {who:?}", self.mode);
+            } else {
+                said(Path::Setup, *who, setup);
             }
             let web = port(&info, "web");
             let got = faces::web(web, who.login(), wish());
@@ -144,7 +147,6 @@ impl World {
             }
             // These always ask for a name; under No security any password goes with it.
             let Some(login) = who.login() else { continue };
-            let none = Got { read: false, write: false };
             said(Path::Telnet, *who, faces::telnet(port(&info, "telnet"), login, wish()).unwrap_or(none));
             if there(&info, "ftp") {
                 said(Path::Ftp, *who, faces::ftp(port(&info, "ftp"), login).unwrap_or(none));

@@ -2,7 +2,7 @@
 //! only as data. After each step every account is tried at real faces, against what the plan said (B25).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -171,15 +171,19 @@ fn b16_b21_b25_there_and_back_and_there_again_with_users_changed_in_between() {
     assert_eq!(world.meter.stop(), 0);
 }
 
+/// What it is made of.
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("releases/4.31.1")
+}
+
 /// The bundle of the release in `tests/releases`, signed with a key of its own: its folder and the key to trust.
 fn third_release(home: &Path) -> (String, String) {
     let name = home.join("north");
     run(wattkeep(home).args(["release", "keygen", "--comment", "Utility North", "--out"]).arg(&name)).ok();
     let out = home.join("8650_V4.31.1");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("releases/4.31.1");
     let secret = name.with_extension("key");
     let mut build: Command = wattkeep(home);
-    build.args(["release", "build"]).arg(source).arg("--out").arg(&out).arg("--sign").arg(&secret);
+    build.args(["release", "build"]).arg(sources()).arg("--out").arg(&out).arg("--sign").arg(&secret);
     run(&mut build).ok();
     let text = |path: &Path| path.to_str().unwrap().to_owned();
     (text(&out), text(&name.with_extension("pub")))
@@ -237,10 +241,14 @@ fn b7_b8_b21_a_release_that_is_only_data_is_gone_to_and_left_in_both_directions(
 fn a_release_that_is_only_data_can_be_shown_and_rehearsed_and_is_refused_by_a_meter_that_trusts_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let (bundle, key) = third_release(dir.path());
-    let shown = run(wattkeep(dir.path()).args(["release", "show", &bundle, "--json"])).ok().out;
+    let sources = sources();
+    let sources = sources.to_str().unwrap();
+    let shown = run(wattkeep(dir.path()).args(["release", "show", sources, "--json"])).ok().out;
     assert!(shown.contains("4.31.1") && shown.contains("Quiet Terminal"), "{shown}");
-    let plan = run(wattkeep(dir.path()).args(["rehearse", "--from", &bundle, "--to", "4.40.1", "--json"])).ok().json();
+    let plan = run(wattkeep(dir.path()).args(["rehearse", "--from", sources, "--to", "4.40.1", "--json"])).ok().json();
     assert_eq!((&plan["from"], &plan["to"]), (&"4.31.1".into(), &"4.40.1".into()));
+    // Signed by a key that nothing here trusts, a bundle isn't even shown.
+    assert_eq!(run(wattkeep(dir.path()).args(["release", "show", &bundle])).status, 3);
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
     let factory = Some(("8650", "0"));
     let said = meter.setup(factory, &["plan", "--to", &bundle, "--json"]);
@@ -252,6 +260,6 @@ fn a_release_that_is_only_data_can_be_shown_and_rehearsed_and_is_refused_by_a_me
         lines.iter().find(|line| line["subject"] == "telnet").unwrap()["told"].clone()
     };
     assert_eq!(told(&plan), true, "a Setup that knows the notice tells");
-    let older = ["rehearse", "--from", "4.0.9", "--to", &bundle, "--as-setup", "3.0.9", "--json"];
+    let older = ["rehearse", "--from", "4.0.9", "--to", sources, "--as-setup", "3.0.9", "--json"];
     assert_eq!(told(&run(wattkeep(dir.path()).args(older)).ok().json()), false);
 }

@@ -7,7 +7,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use firmware::bundle::{BundleFiles, MAX_NOTES_BYTES};
-use firmware::digest::Sha256Digest;
 use firmware::package::{MAX_PACKAGE_BYTES, PackageParts, Target, Trust, UnverifiedPackage, build_package};
 use firmware::release::{Release, ReleaseError};
 use firmware::{Carried, CarriedError, Shipped, Version};
@@ -99,8 +98,7 @@ fn bundle(folder: &Path) -> Result<Found, Failure> {
 
 fn package(path: &Path) -> Result<Found, Failure> {
     let bytes = files::read(path, "a firmware file", MAX_PACKAGE_BYTES)?;
-    // Believed for being shown: each of its parts must be what its manifest says.
-    let digests = [Sha256Digest::of(&bytes)];
+    let digests: Vec<_> = firmware::shipped()?.iter().map(|shipped| shipped.carried.package).collect();
     let trust = Trust { digests: &digests, keys: &[] };
     let verified = UnverifiedPackage::read(&bytes).and_then(|package| package.verify(&trust, Target::METER));
     let verified = verified.map_err(Failure::from).map_err(Failure::of(path))?;
@@ -174,7 +172,7 @@ impl Sources {
 
     fn found(self, folder: &Path) -> Result<Found, Failure> {
         let bytes = build_package(&self.parts(), None)?;
-        let package = Sha256Digest::of(&bytes);
+        let package = firmware::digest::Sha256Digest::of(&bytes);
         let carried = Carried { release: self.release, template: self.template, package };
         let place = Place::Folder(folder.to_owned());
         Ok(Found { carried, notes: self.notes_md, place, bytes: bytes.len() })
