@@ -1,10 +1,12 @@
-//! No password is in any log, at the most verbose level, whichever face it came by, right or wrong.
+//! No password is in any log, at the most verbose level, whichever face it came by, right or wrong; and what a legacy
+//! release stores reversibly no command and no face shows.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use system_tests::{Meter, grep, has, run, sftp};
+use system_tests::faces::{Telnet, has_clients, page, port, there};
+use system_tests::{Meter, grep, has, run, secret_file, sftp};
 
 const OWN: &str = "58317462";
 const WRONG: &str = "99887766";
@@ -69,4 +71,87 @@ fn b29_no_password_reaches_a_log() {
             assert!(!said.contains(form) && !events.contains(form), "{form} is in a log");
         }
     }
+}
+
+/// Every file that FTP shows, one after the other.
+const ALL_FILES: &str = r##"
+import ftplib, sys
+client = ftplib.FTP()
+client.connect("127.0.0.1", int(sys.argv[1]), timeout=30)
+client.login(sys.argv[2], sys.argv[3])
+def walk(path):
+    for name in client.nlst(path):
+        name = name if name.startswith("/") else path.rstrip("/") + "/" + name
+        if name.rstrip("/") == path.rstrip("/"):
+            continue
+        try:
+            client.cwd(name); walk(name)
+        except ftplib.all_errors:
+            client.retrbinary("RETR " + name, lambda piece: sys.stdout.buffer.write(piece))
+walk("/")
+"##;
+
+#[test]
+fn b16_what_legacy_stores_reversibly_no_command_and_no_face_shows_and_setup_warns_of_it() {
+    if !has_clients() {
+        return;
+    }
+    const USER: &str = "Kx7#qZ";
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
+    let warned = |text: &str| {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("4.0.9 keeps passwords readable"), "{text}");
+    };
+    warned(&meter.setup(None, &["info"]).ok().out);
+    let (panel, user) = (secret_file(dir.path(), "panel", OWN), secret_file(dir.path(), "user", USER));
+    let front = ["security", "set", "front-panel-password", "--new-password-file", &panel];
+    warned(&meter.setup(Some(("8650", "0")), &front).ok().out);
+    let owner = Some(("8650", OWN));
+    let users = ["users", "set", "USER3", "--active", "yes", "--new-password-file", &user];
+    warned(&meter.setup(owner, &users).ok().out);
+    assert!(grep(&state, OWN) && grep(&state, USER), "reversibly: the storage has them");
+
+    let mut seen = String::new();
+    for args in ["info", "users", "security", "events --limit 500", "connections", "read", "plan --to 4.40.1 --all"] {
+        for json in [&[][..], &["--json"]] {
+            let args: Vec<&str> = args.split(' ').chain(json.iter().copied()).collect();
+            let said = meter.setup(owner, &args);
+            seen.push_str(&format!("{}{}", said.out, said.err));
+        }
+    }
+    for (name, args) in [("m.dcf", &["save"][..]), ("s.dcf", &["save", "--security"]), ("s.scf", &["security", "save"])]
+    {
+        let file = dir.path().join(name);
+        let args: Vec<&str> = args.iter().copied().chain([file.to_str().unwrap()]).collect();
+        meter.setup(owner, &args).ok();
+        seen.push_str(&std::fs::read_to_string(file).unwrap());
+    }
+    let info = meter.info(owner);
+    let mut terminal = Telnet::log_in(port(&info, "telnet"), ("8650", OWN)).unwrap();
+    for command in ["help", "info", "show", "users", "connections", "log", "demand", "clock"] {
+        seen.push_str(&terminal.command(command));
+    }
+    for path in ["/", "/Operation.html", "/Setup.html", "/Security.html", "/readings.json"] {
+        seen.push_str(&page(port(&info, "web"), owner, path, &[]).1);
+    }
+    if there(&info, "ftp") {
+        let ftp = port(&info, "ftp").to_string();
+        seen.push_str(&run(std::process::Command::new("python3").args(["-c", ALL_FILES, &ftp, "8650", OWN])).ok().out);
+    }
+    assert!(seen.contains("USER3") && seen.contains("kwh del") && seen.contains("kWh del"), "{seen}");
+    // The terminal's words come in lower case.
+    for secret in [OWN, USER, &USER.to_lowercase()] {
+        assert!(!seen.contains(secret), "{secret} is shown");
+    }
+
+    // What had to be read to be hashed opens the account afterwards, and is nowhere readable any more.
+    meter.setup(owner, &["upgrade", "--to", "4.40.1", "--yes"]).ok();
+    for secret in [OWN, USER, "readable:"] {
+        assert!(!grep(&state, secret), "{secret} is left in the storage");
+    }
+    assert_eq!(sftp(meter.port(owner, "sftp"), "8650", OWN, "ls\n").status, 0);
+    let plan = meter.setup(owner, &["plan", "--to", "4.0.9"]).ok().out;
+    warned(&plan);
 }

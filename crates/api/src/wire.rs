@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 pub use self::sessions::{Ended, Lifted, LockOut, Session, UNKNOWN_LOGIN};
 
-use firmware::{Choices, Plan, Version, report::Report};
+use firmware::{Choices, Danger, Plan, Version, report::Report};
 use security::{AccountId, Fingerprint, Grade, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,9 @@ pub struct Info {
     pub source: String,
     /// UTC of the last reading, in milliseconds since 1970.
     pub utc_ms: i64,
+    /// What lets somebody in, or lets passwords be read; all of it only for whoever may read security setup.
+    #[serde(default)]
+    pub dangers: Vec<Danger>,
     /// Things a technician should know: sag/swell off, a lost device key, ports moved for this run.
     #[serde(default)]
     pub remarks: Vec<String>,
@@ -151,7 +154,11 @@ pub struct SetAnswer {
     /// What each new password is worth.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strengths: Vec<PasswordStrength>,
-    /// What whoever did it should know, such as what Advanced still shows (B9).
+    /// What lets somebody in, or lets passwords be read, since this change or still after it; among it what Advanced
+    /// still shows (B9).
+    #[serde(default)]
+    pub dangers: Vec<Danger>,
+    /// What else whoever did it should know.
     #[serde(default)]
     pub remarks: Vec<String>,
 }

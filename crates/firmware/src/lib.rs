@@ -6,6 +6,7 @@
 pub mod access;
 pub mod bundle;
 pub mod consequence;
+pub mod dangers;
 pub mod digest;
 pub mod fold;
 pub mod hashlist;
@@ -19,6 +20,7 @@ pub mod shipped;
 pub mod version;
 
 pub use consequence::{Consequence, Kind, Severity};
+pub use dangers::{Danger, Sight, dangers};
 pub use migrate::{Choices, CredentialAction, Direction, Migration, migrate};
 pub use plan::{Plan, Planned, plan};
 pub use release::{PasswordStorage, Release, WebPages};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access;
 use crate::consequence::{Consequence, Kind};
+use crate::dangers::STORAGE;
 use crate::migrate::lines;
 use crate::release::Release;
 use crate::settings::Settings;
@@ -113,6 +114,7 @@ fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String
             lines::LOCK_OUT => lines::lock_out(facts.after),
             lines::USERS => kept(users_kept(facts)),
             lines::CLOCK => lines::KEPT.to_owned(),
+            STORAGE => storage(facts).to_owned(),
             register => lines::shown(facts.after.option(register)),
         },
         Kind::Log => kept(match line.subject.as_str() {
@@ -131,6 +133,13 @@ fn modules(settings: &Settings) -> impl Iterator<Item = (&framework::ModuleName,
 
 fn users_kept(facts: &Facts<'_>) -> bool {
     security::UserId::all().all(|user| facts.before.user(user) == facts.after.user(user))
+}
+
+/// How the passwords that are there are kept.
+fn storage(facts: &Facts<'_>) -> &'static str {
+    let kind = facts.release.password_storage.kind();
+    let fits = |account| [CredentialKind::Factory, kind].contains(&facts.after.credential(account));
+    if AccountId::all().all(fits) { kind.name() } else { "readable and hashed" }
 }
 
 fn service(subject: &str, facts: &Facts<'_>) -> String {
@@ -207,7 +216,7 @@ mod tests {
     fn every_setting_line_has_a_fact_of_its_own() {
         let migration = migrate(&factory(&legacy()), &legacy(), &current(), &Choices::default());
         let options: Vec<_> = security_options::module().kind().setup().iter().map(|register| register.name).collect();
-        let special = [lines::RATIOS, lines::LOCK_OUT, lines::USERS, lines::CLOCK];
+        let special = [lines::RATIOS, lines::LOCK_OUT, lines::USERS, lines::CLOCK, STORAGE];
         for line in migration.consequences.iter().filter(|line| line.kind == Kind::Setting) {
             assert!(
                 special.contains(&line.subject.as_str()) || options.contains(&line.subject.as_str()),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use firmware::{KeyChange, Settings, WithSecurity};
+use firmware::{Danger, KeyChange, Settings, WithSecurity, dangers};
 use framework::dcf::SecuritySection;
 use framework::{Dcf, RegisterName};
 use security::{
@@ -60,6 +60,8 @@ pub struct Edited {
     pub registers: Vec<(String, String, String)>,
     /// The accounts that have a new password.
     pub passwords: Vec<AccountId>,
+    /// What is dangerous now and wasn't, or otherwise.
+    pub dangers: Vec<Danger>,
 }
 
 impl Gate {
@@ -110,8 +112,9 @@ impl Gate {
     /// What a change would do, checked in the same way but for the ports, with nothing done.
     pub fn preview(&self, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
         let mut state = self.state();
-        let Checked { registers, credentials, .. } = checked(&mut state, now, caller, change)?;
-        Ok(Edited { registers, passwords: credentials.iter().map(|(account, _)| *account).collect() })
+        let checked = checked(&mut state, now, caller, change)?;
+        let (passwords, dangers) = (checked.passwords(), checked.dangers(&state));
+        Ok(Edited { registers: checked.registers, passwords, dangers })
     }
 
     /// The settings as a template file. The security section takes the right to read it.
@@ -130,6 +133,18 @@ pub(crate) struct Checked {
     pub after: Settings,
     pub registers: Vec<(String, String, String)>,
     pub credentials: Vec<(AccountId, Credential)>,
+}
+
+impl Checked {
+    /// The accounts that get a new password.
+    pub fn passwords(&self) -> Vec<AccountId> {
+        self.credentials.iter().map(|(account, _)| *account).collect()
+    }
+
+    /// What the change endangers.
+    pub fn dangers(&self, state: &State) -> Vec<Danger> {
+        dangers::brought(&state.settings, &self.after, &state.carried.release, !self.credentials.is_empty())
+    }
 }
 
 pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Checked, GateError> {
@@ -184,7 +199,7 @@ pub(crate) fn carry_out(
     checked: Checked,
 ) -> Result<Edited, GateError> {
     let before = Arc::clone(&state.settings);
-    let passwords: Vec<AccountId> = checked.credentials.iter().map(|(account, _)| *account).collect();
+    let (passwords, dangers) = (checked.passwords(), checked.dangers(state));
     let rewired = rewired(&before, &checked.after);
     if checked.registers.is_empty() && passwords.is_empty() && before.keys == checked.after.keys && !rewired {
         return Ok(Edited::default());
@@ -214,7 +229,7 @@ pub(crate) fn carry_out(
     if committed == store::Committed::ScrubPending {
         state.scrub_or_try_again()?;
     }
-    Ok(Edited { registers, passwords })
+    Ok(Edited { registers, passwords, dangers })
 }
 
 fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, edit: Edit) -> Result<(), GateError> {

@@ -1,11 +1,11 @@
 //! Loading a security file: what it would change is shown, accepted by a digest, and done only if it is
 //! still what was accepted. The same decision, checks and commit as for any other change set.
 
-use firmware::access;
 use firmware::digest::Sha256Digest;
+use firmware::{Danger, access};
 use security::AccountId;
 
-use crate::edit::{ChangeSet, Checked, Edited, carry_out, checked};
+use crate::edit::{ChangeSet, Checked, carry_out, checked};
 use crate::gate::{Caller, Gate};
 use crate::state::State;
 use crate::{GateError, Now};
@@ -21,6 +21,8 @@ pub struct SecurityChange {
     pub passwords: Vec<AccountId>,
     /// Each row of the access table that is different.
     pub access: Vec<access::Difference>,
+    /// What is dangerous then and wasn't, or otherwise.
+    pub dangers: Vec<Danger>,
 }
 
 impl SecurityChange {
@@ -28,18 +30,14 @@ impl SecurityChange {
         let release = &state.carried.release;
         let access =
             access::differences(&access::table(&state.settings, release), &access::table(&checked.after, release));
-        let passwords: Vec<AccountId> = checked.credentials.iter().map(|(account, _)| *account).collect();
+        let (passwords, dangers) = (checked.passwords(), checked.dangers(state));
         let registers = checked.registers.clone();
-        // The table follows from the registers and the release, and is named with them all the same.
+        // The table follows from the registers and the release, and is named with them all the same; what is
+        // dangerous follows as well.
         let rows: Vec<_> = access.iter().map(|row| (row.subject(), &row.before, &row.after)).collect();
         let named = ("wattkeep security file 1", release.release.to_string(), &registers, &passwords, rows);
         let bytes = serde_json::to_vec(&named).expect("tuples of text are always JSON");
-        Self { digest: Sha256Digest::of(&bytes).prefixed(), registers, passwords, access }
-    }
-
-    /// The same as what any change set did.
-    pub fn edited(&self) -> Edited {
-        Edited { registers: self.registers.clone(), passwords: self.passwords.clone() }
+        Self { digest: Sha256Digest::of(&bytes).prefixed(), registers, passwords, access, dangers }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use firmware::Sight;
 use framework::modules::power_meter;
 use framework::modules::security_options::Service;
 use framework::{Readings, RegisterName, Value};
 use meter::View;
-use security::{Account, AccountId, Ask, CredentialKind, Path, Right, UserId, Who};
+use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 
 use crate::faces::{Faces, Listening, why_not_built};
 
@@ -30,6 +31,7 @@ pub fn info(view: &View, faces: &Faces, path: Path, who: Who) -> api::Info {
         users: security.then(|| users(view)),
         source: view.identity.source.clone(),
         utc_ms: view.readings.utc_ms,
+        dangers: firmware::dangers(&view.settings, release, if security { Sight::Security } else { Sight::Outside }),
         remarks: remarks(view, faces),
         not_built: NOT_BUILT.map(str::to_owned).to_vec(),
     }
@@ -98,13 +100,6 @@ fn remarks(view: &View, faces: &Faces) -> Vec<String> {
         remarks.push(format!("{} is on port {port} for this run only; the setting is another.", service.title()));
     }
     remarks.extend(nominal_volts_off(view).map(str::to_owned));
-    let clear: Vec<_> = in_clear(view).into_iter().map(Service::title).collect();
-    if !clear.is_empty() {
-        remarks.push(format!("Passwords cross the network in the clear over {}.", clear.join(", ")));
-    }
-    if view.may(Path::Modbus, Who::Nobody, Ask::Do(Right::FullConfig)).is_ok() {
-        remarks.push("Modbus programming is allowed: whoever reaches the Modbus port can change set-up.".to_owned());
-    }
     remarks
 }
 
@@ -113,13 +108,6 @@ pub fn nominal_volts_off(view: &View) -> Option<&'static str> {
     let nominal: RegisterName = format!("{} 1/Nom Volts", power_meter::NAME).parse().ok()?;
     let off = view.settings.template.get(&nominal) == Some(&Value::Number(0.0));
     off.then_some("Nom Volts is 0, so sags and swells are not recorded.")
-}
-
-/// The services that are on and take a password without encryption (B30).
-pub fn in_clear(view: &View) -> Vec<Service> {
-    let on = |service: &Service| view.settings.service(*service) == Some(true);
-    let asks = |service: &Service| *service != Service::Web || view.policy.web_login;
-    [Service::Telnet, Service::Ftp, Service::Web].into_iter().filter(on).filter(asks).collect()
 }
 
 /// The whole access table, for whoever may read security setup: path and login to what it gets.

@@ -1,6 +1,6 @@
 //! Loading a security file: what it would do, and that it has been done.
 
-use firmware::Severity;
+use firmware::{Danger, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::{ChangedRegister, PasswordStrength};
@@ -22,7 +22,11 @@ pub struct SecurityPlan {
     pub strengths: Vec<PasswordStrength>,
     /// Each row of the access table that is different afterwards.
     pub access: Vec<AccessChange>,
-    /// What whoever did it should know, such as what Advanced still shows (B9).
+    /// What lets somebody in, or lets passwords be read, since this change or still after it; among it what Advanced
+    /// still shows (B9).
+    #[serde(default)]
+    pub dangers: Vec<Danger>,
+    /// What else whoever did it should know.
     #[serde(default)]
     pub remarks: Vec<String>,
 }

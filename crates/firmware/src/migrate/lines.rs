@@ -11,6 +11,7 @@ use security::{AccountId, CredentialKind, Mode, Path};
 use super::CredentialAction;
 use crate::access;
 use crate::consequence::{Consequence, Kind, Severity};
+use crate::dangers::{STORAGE, storage_text};
 use crate::release::{Choice, PasswordStorage, Release, WebPages};
 use crate::settings::Settings;
 
@@ -47,6 +48,7 @@ pub(super) fn all(change: &Change<'_>) -> Vec<Consequence> {
     lines.extend(Service::ALL.into_iter().filter_map(|service| change.service(service)));
     lines.extend(AccountId::all().filter_map(|account| change.account(account)));
     lines.extend(AccountId::all().filter_map(|account| change.keys(account)));
+    lines.extend(storage(change));
     lines.extend(rights(change));
     lines.extend(settings(change));
     lines.extend(kept(change));
@@ -60,7 +62,7 @@ fn mode(change: &Change<'_>) -> Consequence {
         Consequence::new(clause, Kind::Mode, "security mode", (before.name(), after.name()), severity, text)
     };
     if before == after {
-        let clause = if change.to.password_storage == PasswordStorage::Hashed { "B15" } else { "B20" };
+        let clause = if change.from.release < change.to.release { "B15" } else { "B20" };
         return line(clause, Severity::Info, format!("The meter stays in {after} security."));
     }
     let release = &change.to.release;
@@ -179,14 +181,19 @@ impl Change<'_> {
             }
             CredentialAction::Keep if before == CredentialKind::Factory => {
                 let text = format!("{who} is 0 and stays 0: {}.", self.exposure(account));
-                // Going back, every password is 0 afterwards, and each is said as loudly as the others.
-                let going_back = self.to.password_storage == PasswordStorage::Readable;
-                let clause = if going_back { "B21" } else { clause };
-                let severity = if going_back || self.lets_in(account) { Severity::Danger } else { Severity::Info };
+                // Where every password is 0 afterwards, each is said as loudly as the others.
+                let all_reset = self.storage() == (PasswordStorage::Hashed, PasswordStorage::Readable);
+                let clause = if all_reset { "B21" } else { clause };
+                let severity = if all_reset || self.lets_in(account) { Severity::Danger } else { Severity::Info };
                 line(clause, ("0", "0"), severity, text)
             }
             CredentialAction::Keep => line(clause, kinds, Severity::Info, format!("{who} is kept.")),
         })
+    }
+
+    /// How passwords are kept before and after.
+    fn storage(&self) -> (PasswordStorage, PasswordStorage) {
+        (self.from.password_storage, self.to.password_storage)
     }
 
     /// A line for each account that has SSH keys: which it loses, by their fingerprints (B20).
@@ -230,6 +237,25 @@ impl Change<'_> {
             (AccountId::User(_), Mode::Standard) => format!("under Advanced, anyone could log in as {account}"),
             (AccountId::User(user), _) => format!("anyone can log in as {user}"),
         }
+    }
+}
+
+/// Whether passwords are readable from now on, where that changes.
+fn storage(change: &Change<'_>) -> Option<Consequence> {
+    let (before, after) = change.storage();
+    let line = |clause, severity, text: String| {
+        let kinds = (before.kind().name(), after.kind().name());
+        Consequence::new(clause, Kind::Setting, STORAGE, kinds, severity, text)
+    };
+    match (before, after) {
+        (PasswordStorage::Hashed, PasswordStorage::Readable) => {
+            Some(line("B21", Severity::Warning, storage_text(change.to)))
+        }
+        (PasswordStorage::Readable, PasswordStorage::Hashed) => {
+            let text = "Passwords are stored as keyed hashes, and no readable one is left in the meter's storage.";
+            Some(line("B16", Severity::Info, text.to_owned()))
+        }
+        _ => None,
     }
 }
 

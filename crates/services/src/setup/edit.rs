@@ -117,7 +117,7 @@ pub(super) async fn new_password(
 async fn apply(connection: &Connection, caller: Caller, change: ChangeSet) -> Result<Json<api::SetAnswer>, Refused> {
     let before = connection.site.view();
     let edited = connection.gate(move |site| site.gate.apply(site.now(), &caller, change)).await?;
-    let remarks = remarks::after(&before, &connection.site.view(), &edited);
+    let remarks = remarks::after(&before, &connection.site.view());
     Ok(Json(answer(edited, remarks)))
 }
 
@@ -125,5 +125,5 @@ fn answer(edited: Edited, remarks: Vec<String>) -> api::SetAnswer {
     let register = |(register, before, after)| api::ChangedRegister { register, before, after };
     let passwords = edited.passwords.into_iter().map(|account| account.to_string()).collect();
     let changed = edited.registers.into_iter().map(register).collect();
-    api::SetAnswer { changed, passwords, strengths: Vec::new(), remarks }
+    api::SetAnswer { changed, passwords, strengths: Vec::new(), dangers: edited.dangers, remarks }
 }

@@ -39,7 +39,7 @@ use crate::connections::Entry;
 use crate::keys::Keys;
 use crate::{Site, Stop};
 use refused::Refused;
-pub(crate) use remarks::after as remarks_after;
+pub(crate) use remarks::told as told_of_change;
 
 /// Connections this face takes at once: far above the technicians and consoles of one meter.
 pub const CONNECTIONS: usize = 32;

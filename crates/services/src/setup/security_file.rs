@@ -48,7 +48,7 @@ pub(super) async fn load(
     };
     let before = connection.site.view();
     let done = connection.gate(move |site| site.gate.load_security(site.now(), &caller, change, &accept)).await?;
-    let remarks = remarks::after(&before, &connection.site.view(), &done.edited());
+    let remarks = remarks::after(&before, &connection.site.view());
     Ok(Json(api::SecurityPlan { loaded: true, strengths, remarks, ..document(done) }))
 }
 
@@ -68,6 +68,7 @@ fn document(change: SecurityChange) -> api::SecurityPlan {
         passwords: change.passwords.into_iter().map(|account| account.to_string()).collect(),
         access: change.access.into_iter().map(row).collect(),
         strengths: Vec::new(),
+        dangers: change.dangers,
         remarks: Vec::new(),
     }
 }

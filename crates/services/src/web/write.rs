@@ -22,7 +22,7 @@ use super::page::{Forms, policy};
 use super::refused::{Refused, gate_status};
 use crate::Site;
 use crate::disk::noted;
-use crate::setup::remarks_after;
+use crate::setup::told_of_change;
 
 /// What was typed, by register.
 type Typed = BTreeMap<RegisterName, String>;
@@ -112,7 +112,7 @@ impl Visit {
             if edited.registers.is_empty() {
                 return Outcome::Same;
             }
-            let remarks = remarks_after(before, &self.site.view(), &edited);
+            let remarks = told_of_change(before, &self.site.view(), &edited);
             Outcome::Changed(edited, remarks)
         }))
     }

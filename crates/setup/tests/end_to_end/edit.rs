@@ -91,7 +91,7 @@ async fn b32_advanced_needs_an_editor_and_standard_a_front_panel_password() {
     let done = client.set_security(&set(&[("Mode", "advanced")], false)).await.unwrap();
     // B9: what still shows without a login is listed.
     assert!(
-        done.remarks.iter().any(|remark| remark.contains("Without a login") && remark.contains("modbus")),
+        done.dangers.iter().any(|danger| danger.text.contains("Without a login") && danger.text.contains("modbus")),
         "{done:?}"
     );
     assert!(client.info().await.unwrap_err().wants_login(), "the session has ended with the mode");
@@ -108,7 +108,7 @@ async fn b9_the_pages_are_listed_among_what_advanced_still_shows_if_they_are_on(
     meter.bench.set_password("USER1", "abc1").await;
     let mut client = meter.login(None, "0").await;
     let done = client.set_security(&set(&[("Web Server", "yes"), ("Mode", "advanced")], false)).await.unwrap();
-    assert!(done.remarks.iter().any(|remark| remark.contains("web (")), "{done:?}");
+    assert!(done.dangers.iter().any(|danger| danger.text.contains("web (")), "{done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +116,7 @@ async fn b30_legacy_says_that_passwords_lie_and_travel_in_the_clear() {
     let meter = Meter::new("4.0.9").await;
     let mut client = meter.login(None, "0").await;
     let done = client.set_password(AccountId::FrontPanel, &password("4711")).await.unwrap();
-    let said = done.remarks.join(" ");
+    let said: String = done.dangers.iter().map(|danger| danger.text.as_str()).collect();
     assert!(said.contains("keeps passwords readable") && said.contains("Telnet") && said.contains("FTP"), "{said}");
     assert!(!said.contains("4711"));
     assert!(failed(client.info().await).1.contains("log in again"), "a new password ends the old one's sessions");
@@ -124,9 +124,10 @@ async fn b30_legacy_says_that_passwords_lie_and_travel_in_the_clear() {
     client.login(None, &password("4711")).await.unwrap();
     let quiet =
         client.set_security(&set(&[("Telnet", "no"), ("FTP", "no"), ("Web Server", "no")], false)).await.unwrap();
-    assert_eq!(quiet.remarks, Vec::<String>::new());
+    assert_eq!((quiet.dangers.len(), quiet.remarks.len()), (0, 0), "{quiet:?}");
     let loud = client.set_security(&set(&[("Telnet", "yes")], false)).await.unwrap();
-    assert_eq!(loud.remarks, ["Passwords cross the network in the clear over Telnet."]);
+    let said: Vec<_> = loud.dangers.iter().map(|danger| danger.text.as_str()).collect();
+    assert_eq!(said, ["Passwords cross the network in the clear over Telnet."]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! What a meter answers to Setup, as tables and words.
 
 pub mod connections;
+mod dangers;
 mod events;
 mod security_plan;
 mod security_setup;
@@ -12,6 +13,7 @@ use owo_colors::OwoColorize;
 use security::Grade;
 use serde_json::Value;
 
+pub use self::dangers::dangers;
 pub use self::events::{events, log_verified};
 pub use self::security_plan::security_plan;
 pub use self::security_setup::{security_setup, ssh_keys, trusted, users};
@@ -57,6 +59,10 @@ pub fn info(out: &mut dyn Write, info: &Info) -> io::Result<()> {
     if let Some(list) = &info.users {
         heading(out, "Users")?;
         users(out, list)?;
+    }
+    if !info.dangers.is_empty() {
+        heading(out, "Dangers")?;
+        dangers(out, &info.dangers)?;
     }
     if !info.remarks.is_empty() {
         heading(out, "Please note")?;
@@ -153,6 +159,7 @@ pub fn set_answer(out: &mut dyn Write, answer: &SetAnswer) -> io::Result<()> {
         }
         table.write(out)?;
     }
+    dangers(out, &answer.dangers)?;
     answer.remarks.iter().try_for_each(|remark| hanging(out, "note: ", style::WARNING, remark))
 }
 
@@ -173,6 +180,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use api::ChangedRegister;
+    use firmware::{Danger, Severity};
     use security::{Mode, Right, UserId};
 
     use super::*;
@@ -180,6 +188,10 @@ mod tests {
 
     /// 2026-11-22 15:00:00 UTC.
     const NOW: i64 = 1_795_359_600_000;
+
+    fn danger(subject: &str, severity: Severity, text: &str) -> Danger {
+        Danger { subject: subject.to_owned(), severity, text: text.to_owned() }
+    }
 
     fn sample_info() -> Info {
         let service = |enabled, port, listening| Service {
@@ -215,6 +227,15 @@ mod tests {
             users: Some(vec![user(1, true, &Right::ALL), user(2, false, &[Right::Read]), user(9, false, &[])]),
             source: "simulated grid".to_owned(),
             utc_ms: NOW,
+            dangers: vec![
+                danger("factory password", Severity::Danger, "The password is still 0: front panel, USER1."),
+                danger("Telnet", Severity::Warning, "Passwords cross the network in the clear over Telnet."),
+                danger(
+                    "password storage",
+                    Severity::Warning,
+                    "Release 4.0.9 keeps passwords readable: whoever gets at the meter's storage can read them.",
+                ),
+            ],
             remarks: vec!["Nom Volts is 0, so sags and swells are not recorded.".to_owned()],
             not_built: ["DNP3", "DLMS", "IEC 61850 server"].map(str::to_owned).to_vec(),
         }
@@ -227,7 +248,8 @@ mod tests {
 
     #[test]
     fn info_for_anyone() {
-        let info_for_anyone = Info { factory_password: None, users: None, remarks: Vec::new(), ..sample_info() };
+        let info_for_anyone =
+            Info { factory_password: None, users: None, dangers: Vec::new(), remarks: Vec::new(), ..sample_info() };
         insta::assert_snapshot!(shown(|out| info(out, &info_for_anyone)));
     }
 
@@ -257,7 +279,9 @@ mod tests {
             before: "standard".to_owned(),
             after: "advanced".to_owned(),
         };
-        let remark = "Modbus still shows every register to anyone: Modbus Map Access is on.";
+        let remark = "The security mode has changed, so every session has ended: log in again.";
+        let shown_still = "Advanced is on. Without a login there still are: modbus (read, read setup).";
+        let dangers = vec![danger("without a login", Severity::Warning, shown_still)];
         let strengths = vec![api::PasswordStrength {
             account: "USER3".to_owned(),
             grade: Grade::Weak,
@@ -266,7 +290,7 @@ mod tests {
             text: "weak: 13 of the 39 bits this release allows, only the lock-out slows a guesser".to_owned(),
         }];
         let (passwords, remarks) = (vec!["USER3".to_owned()], vec![remark.to_owned()]);
-        let answer = SetAnswer { changed: vec![changed], passwords, strengths, remarks };
+        let answer = SetAnswer { changed: vec![changed], passwords, strengths, dangers, remarks };
         insta::assert_snapshot!("set_answer", shown(|out| set_answer(out, &answer)));
         insta::assert_snapshot!("nothing_set", shown(|out| set_answer(out, &SetAnswer::default())));
     }

@@ -34,6 +34,10 @@ pub(in crate::terminal) fn info(desk: &Desk, columns: Option<usize>) -> Result<S
         };
         text.push_str(&table(&users.iter().map(user).collect::<Vec<_>>(), room));
     }
+    for danger in &info.dangers {
+        text.push('\n');
+        text.push_str(&hanging("", &format!("{}: {}", danger.severity, danger.text), room));
+    }
     for remark in &info.remarks {
         text.push('\n');
         text.push_str(&hanging("", remark, room));

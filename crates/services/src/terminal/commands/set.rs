@@ -31,8 +31,8 @@ pub(in crate::terminal) async fn set(desk: &Desk, words: &[&str]) -> Result<Stri
     }
     let changed = edited.registers.iter().map(|(name, before, after)| format!("{name}: {before} -> {after}\n"));
     let mut text: String = changed.collect();
-    for remark in crate::setup::remarks_after(&before, &desk.view(), &edited) {
-        text.push_str(&remark);
+    for line in crate::setup::told_of_change(&before, &desk.view(), &edited) {
+        text.push_str(&line);
         text.push('\n');
     }
     Ok(text)

@@ -77,7 +77,7 @@ async fn staged(desk: &Desk, version: &str) -> Result<StagedRelease, Failed> {
 }
 
 fn parse(version: &str) -> Result<Version, Failed> {
-    version.parse().map_err(|_| format!("\"{}\" is no release: one looks like 4.0.9", repeated(version)).into())
+    version.parse().map_err(|error| format!("\"{}\" is no release: {error}", repeated(version)).into())
 }
 
 /// The terminal shows every line of a plan, as the newest Setup that a release asks for does (B6).

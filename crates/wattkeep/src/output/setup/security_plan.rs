@@ -48,6 +48,10 @@ pub fn security_plan(out: &mut dyn Write, file: &Scf, plan: &SecurityPlan) -> io
         }
         table.write(out)?;
     }
+    if !plan.dangers.is_empty() {
+        heading(out, "Dangers")?;
+        super::dangers(out, &plan.dangers)?;
+    }
     writeln!(out)?;
     paragraph(out, 0, style::QUIET, &plan.digest)?;
     out.flush()
@@ -61,6 +65,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use api::{AccessChange, ChangedRegister};
+    use firmware::Danger;
 
     use super::*;
     use crate::screen::tests::shown;
@@ -98,6 +103,11 @@ mod tests {
                 row("setup: anyone", "read, read setup", "nothing", Severity::Info),
                 row("setup: USER3", "nothing", "everything", Severity::Danger),
             ],
+            dangers: vec![Danger {
+                subject: "without a login".to_owned(),
+                severity: Severity::Warning,
+                text: "Advanced is on. Without a login there still are: modbus (read, read setup).".to_owned(),
+            }],
             remarks: Vec::new(),
         };
         insta::assert_snapshot!("security_plan", shown(|out| security_plan(out, &file(), &plan)));
