@@ -13,7 +13,7 @@ mod channel;
 mod connection;
 mod handler;
 mod inbox;
-mod login;
+pub(crate) mod login;
 mod plain;
 mod sever;
 mod sftp;
