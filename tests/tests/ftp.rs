@@ -283,7 +283,7 @@ print(ftp.quit())
     );
     let said = said.ok();
     for sentence in [
-        "refused: 550 there is no \"/documents/nothing\" on this meter",
+        "refused: 550 there is no \"nothing\" among the documents",
         "refused: 554 there are only 1234567 bytes of this file: begin there, or at its beginning",
         "refused: 550 files are sent as they are, never as text: say TYPE I (binary) first",
         "MLST type*;size*;modify*;",

@@ -65,6 +65,9 @@ impl Transaction {
         self.end();
         let opened = match transfer {
             Transfer::Get => {
+                if self.tree.stat(path)?.kind == Kind::Directory {
+                    return Err(FileError::IsDirectory(path.to_owned()));
+                }
                 let content = self.tree.open(path)?;
                 if from > content.size() {
                     return Err(FileError::Beyond(content.size()));

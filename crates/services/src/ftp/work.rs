@@ -98,9 +98,6 @@ impl Work {
             Ok(path) => path,
             Err(answer) => return Ok(client.say(&answer).await?),
         };
-        if deed == Deed::Size && self.sent == Sent::Text {
-            return Ok(client.say(&as_they_are()).await?);
-        }
         let reply = self.library.ask(&format!("{} {path}", deed.word())).await.map_err(End::Library)?;
         if !reply.is_refusal() {
             match deed {
