@@ -43,6 +43,7 @@ pub(super) struct Transaction {
     /// The guard's, which ends with it.
     login: Weak<Login>,
     opened: Mutex<Option<Opened>>,
+    replaces: AtomicBool,
     whole: AtomicBool,
     stopped: AtomicBool,
     refusal: Mutex<Option<String>>,
@@ -54,6 +55,7 @@ impl Transaction {
             tree,
             login: Arc::downgrade(login),
             opened: Mutex::default(),
+            replaces: AtomicBool::new(false),
             whole: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             refusal: Mutex::default(),
@@ -100,7 +102,13 @@ impl Transaction {
             writing.set(Change { size: Some(from), ..Change::default() })?;
         }
         let part_is_kept = !was_there || (from == size && !empty);
+        self.replaces.store(!part_is_kept, Ordering::Release);
         Ok(Upload { writing, from, part_is_kept })
+    }
+
+    /// Whether what comes in is to take the place of a file.
+    pub(super) fn replaces(&self) -> bool {
+        self.replaces.load(Ordering::Acquire)
     }
 
     /// The client has sent all of it: only now can it become a file in place of another.
@@ -117,6 +125,7 @@ impl Transaction {
     pub(super) fn end(&self) {
         *lock(&self.opened) = None;
         *lock(&self.refusal) = None;
+        self.replaces.store(false, Ordering::Release);
         self.whole.store(false, Ordering::Release);
         self.stopped.store(false, Ordering::Release);
     }

@@ -3,12 +3,13 @@
 //! back, and when the session ends.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::client::{Client, Gone, Interruption};
 use super::command::{Answer, Sent, Transfer};
@@ -19,6 +20,11 @@ use super::work::{Work, as_they_are};
 
 /// How long a transfer may stand still.
 const STALLED: Duration = Duration::from_secs(60);
+/// How long what a client had sent before it went may still come in.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long after the end of its data a client that has gone is noticed: a packet that got lost comes again after 200 ms
+/// (the least there is on Linux).
+const SETTLED: Duration = Duration::from_millis(250);
 /// Moved between a client and the library at once.
 const PIECE: usize = 64 << 10;
 
@@ -120,6 +126,20 @@ impl Work {
         }
     }
 
+    /// Whether the end of the data is the end of a file. Whoever falls silent in the middle ends both connections, and
+    /// the end of the data alone is that of a file. So where a whole file is at stake, the other end is waited for.
+    async fn is_that_all<S>(&self, client: &mut Client<S>) -> Moved
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let wait = if self.transaction.replaces() { SETTLED } else { Duration::ZERO };
+        tokio::select! {
+            biased;
+            interruption = client.interrupts() => interruption.into(),
+            () = sleep(wait) => Moved::All,
+        }
+    }
+
     /// Moves the data, and hears what the library says when it has done its part.
     async fn run<S>(
         &mut self,
@@ -131,27 +151,30 @@ impl Work {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        let carried = async {
-            if transfer.is_upload() {
-                carry(&mut outside, &mut inside).await
-            } else {
-                carry(&mut inside, &mut outside).await
-            }
-        };
-        let mut moved = tokio::select! {
-            moved = carried => moved,
-            interruption = client.interrupts() => interruption.into(),
-            () = ends(&self.login) => return Err(End::Over),
-        };
-        if matches!(moved, Moved::All) && transfer.is_upload() {
-            // Whoever falls silent in the middle ends both connections, the control connection first: the end of the
-            // data alone is the end of a file.
-            moved = tokio::select! {
-                biased;
-                interruption = client.interrupts() => interruption.into(),
-                () = std::future::ready(()) => Moved::All,
+        let moved = {
+            let carried = async {
+                if transfer.is_upload() {
+                    carry(&mut outside, &mut inside).await
+                } else {
+                    carry(&mut inside, &mut outside).await
+                }
             };
-        }
+            let mut carried = pin!(carried);
+            let moved = tokio::select! {
+                moved = &mut carried => moved,
+                interruption = client.interrupts() => interruption.into(),
+                () = ends(&self.login) => return Err(End::Over),
+            };
+            if matches!(moved, Moved::Gone) && transfer.is_upload() {
+                // What it had sent is on its way, and worth as much as what has come.
+                let _ = timeout(LINGER, carried).await;
+            }
+            moved
+        };
+        let moved = match moved {
+            Moved::All if transfer.is_upload() => self.is_that_all(client).await,
+            moved => moved,
+        };
         match (&moved, transfer.is_upload()) {
             (Moved::All, true) => self.transaction.is_whole(),
             (Moved::All, false) => drop(outside.shutdown().await),
