@@ -1,6 +1,8 @@
 //! What whole-system tests share: the real binary as people run it, on free ports of the loopback, and
 //! the clients nobody here wrote. Everything started here is ended by its process id when it is dropped.
 
+pub mod ftp;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
