@@ -1,7 +1,7 @@
 //! A legacy meter for FTP, and clients of it that nobody here wrote.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::{Meter, Said, has, run, secret_file};
@@ -15,7 +15,6 @@ pub const HALF: usize = 500_000;
 
 /// A meter, where its FTP is, and a file to send.
 pub struct Bed {
-    _dir: tempfile::TempDir,
     /// Everything of the meter and its clients.
     pub home: PathBuf,
     /// The meter.
@@ -27,16 +26,14 @@ pub struct Bed {
 }
 
 impl Bed {
-    /// A factory-new meter.
-    pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let home = dir.path().to_owned();
-        let meter = Meter::start(&home, &["--release", "4.0.9", "--ports", "auto"]);
+    /// A factory-new meter, with everything of it in this directory.
+    pub fn new(home: &Path) -> Self {
+        let meter = Meter::start(home, &["--release", "4.0.9", "--ports", "auto"]);
         let port = meter.port(None, "ftp");
         let file = home.join("sent.bin");
         std::fs::write(&file, content()).unwrap();
         std::fs::write(home.join("half.bin"), &content()[..HALF]).unwrap();
-        Self { _dir: dir, home, meter, port, file }
+        Self { home: home.to_owned(), meter, port, file }
     }
 
     /// A file of the clients'.
@@ -128,12 +125,6 @@ whole = open(home + "/sent.bin", "rb").read()
 /// Whether the clients are there.
 pub fn clients() -> bool {
     ["lftp", "curl", "ncftpget", "python3"].into_iter().all(has)
-}
-
-impl Default for Bed {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// A Python program that waits in the middle.

@@ -11,7 +11,8 @@ fn lftp_lists_gets_puts_resumes_and_mirrors_passive_and_active() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     for mode in ["on", "off"] {
         let said = bed.lftp(
             "8650,0",
@@ -49,7 +50,8 @@ fn curl_gets_puts_and_resumes_passive_and_active() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     for (turn, mode) in
         [vec![], vec!["--disable-epsv"], vec!["-P", "-"], vec!["-P", "-", "--disable-eprt"]].iter().enumerate()
     {
@@ -71,7 +73,7 @@ fn curl_gets_puts_and_resumes_passive_and_active() {
         let head = with(&["-I", &name]);
         assert!(head.out.contains(&format!("Content-Length: {}", SIZE + HALF)), "{head:?}");
         assert!(with(&["METER/"]).out.contains("documents"));
-        assert_eq!(with(&["-l", "METER/config/"]).out, "security.scf\r\ntemplate.dcf\r\n");
+        assert_eq!(with(&["-l", "METER/config/"]).out, "security.scf\ntemplate.dcf\n");
         with(&["-Q", &format!("DELE /documents/c{turn}.bin"), "METER/"]);
     }
     // A file that is made as it is read has the size that was told, and can be taken up anywhere in it.
@@ -88,7 +90,8 @@ fn ncftp_lists_gets_and_puts_passive_and_active() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     let ncftp = |tool: &str, mode: &str, args: &[&str]| {
         let mut command = Command::new(tool);
         command.args(["-u", "8650", "-p", "0", "-P", &bed.port.to_string(), "-t", "60", "-r", "1", mode]);
@@ -113,7 +116,8 @@ fn ftplib_lists_with_facts_and_gets_puts_and_resumes_passive_and_active() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     let said = bed.python(
         "8650",
         "0",
@@ -186,7 +190,8 @@ fn every_refusal_says_why() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     let said = bed.python(
         "8650",
         "0",

@@ -10,7 +10,8 @@ fn b9_advanced_logs_in_users_and_each_may_what_its_rights_say() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     bed.advanced();
     for (login, config, write, security) in
         [("USER1:271828", true, true, true), ("user02:314159", true, false, false), ("USER3:161803", true, true, false)]
@@ -36,8 +37,9 @@ fn b9_standard_is_8650_with_the_front_panel_password_and_five_wrong_ones_lock_ou
     if !clients() {
         return;
     }
-    let bed = Bed::new();
-    assert_eq!(bed.curl_as("8650:0", &["-l", "METER/logs/"]).ok().out, "events.csv\r\n");
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
+    assert_eq!(bed.curl_as("8650:0", &["-l", "METER/logs/"]).ok().out, "events.csv\n");
     assert_eq!(bed.curl_as("USER1:0", &["METER/"]).status, 67);
     for _ in 0..4 {
         assert_eq!(bed.curl_as("8650:1", &["METER/"]).status, 67);
@@ -53,7 +55,8 @@ fn b9_no_security_takes_8650_with_any_password() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     bed.meter.setup(FACTORY, &["security", "set", "mode", "none"]).ok();
     for password in ["0", "whatever", "12345678901234567890"] {
         bed.curl_as(&format!("8650:{password}"), &["-T", "half.bin", "METER/documents/x"]).ok();
@@ -75,7 +78,7 @@ fn b23_ftp_is_off_after_a_downgrade_and_works_again_when_setup_turns_it_on() {
     let service = meter.info(FACTORY)["services"]["ftp"].clone();
     assert_eq!((&service["listening"], &service["why"]), (&true.into(), &serde_json::Value::Null), "{service}");
     let address = format!("ftp://127.0.0.1:{}/logs/", service["port"]);
-    assert_eq!(run(Command::new("curl").args(["-sS", "-l", "-u", "8650:0", &address])).ok().out, "events.csv\r\n");
+    assert_eq!(run(Command::new("curl").args(["-sS", "-l", "-u", "8650:0", &address])).ok().out, "events.csv\n");
     meter.setup(FACTORY, &["upgrade", "--to", "4.40.1", "--yes"]).ok();
     assert!(run(Command::new("curl").args(["-sS", "-u", "8650:0", &address])).status == 7, "FTP is not part of it");
 }
@@ -85,7 +88,8 @@ fn a_session_that_ends_takes_its_connection_and_the_transfer_under_way_along() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     let new = secret_file(&bed.home, "new", "58317462");
     let begin = r#"
 ftp.voidcmd("TYPE I")
@@ -132,7 +136,8 @@ fn an_upload_that_breaks_off_replaces_nothing_and_is_taken_up_where_nothing_was(
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     bed.curl_as("8650:0", &["-T", "sent.bin", "METER/documents/old.bin"]).ok();
     let size = |name: &str| {
         let said = bed.curl_as("8650:0", &["-I", &format!("METER/documents/{name}")]);
@@ -165,7 +170,8 @@ fn what_a_client_takes_back_ends_at_once_and_the_connection_goes_on() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     let said = bed.python(
         "8650",
         "0",
@@ -205,7 +211,8 @@ fn data_ports_come_from_the_range_that_is_set() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     // Somewhere among ports that nothing here uses.
     let set = ["set", "FTP Passive First Port", "33500", "FTP Passive Ports", "20"];
     bed.meter.setup(FACTORY, &set).ok();
@@ -247,7 +254,8 @@ fn a_document_goes_there_and_back_at_the_speed_of_a_disk() {
     if !clients() {
         return;
     }
-    let bed = Bed::new();
+    let dir = tempfile::tempdir().unwrap();
+    let bed = Bed::new(dir.path());
     std::fs::write(bed.at("large.bin"), vec![7; 15 << 20]).unwrap();
     for (what, args) in [
         ("put", ["-T", "large.bin", "METER/documents/large.bin"]),
