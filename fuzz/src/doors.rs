@@ -32,6 +32,13 @@ impl House {
         Self { bench, runtime }
     }
 
+    /// A legacy meter whose password isn't the factory's: what FTP does for whoever is in takes real sockets.
+    fn shut() -> Self {
+        let house = Self::new("4.0.9");
+        house.runtime.block_on(house.bench.set_password("8650", "58317462"));
+        house
+    }
+
     fn hear(&self, service: Service, bytes: &[u8]) {
         let answers = self.runtime.block_on(strangers::say(&self.bench.site, service, bytes));
         assert!(answers.len() <= LARGEST_ANSWER, "{} bytes of answers", answers.len());
@@ -42,6 +49,7 @@ impl House {
 thread_local! {
     static LEGACY: OnceCell<House> = const { OnceCell::new() };
     static NEWEST: OnceCell<House> = const { OnceCell::new() };
+    static SHUT: OnceCell<House> = const { OnceCell::new() };
 }
 
 fn newest(service: Service, bytes: &[u8]) {
@@ -52,16 +60,21 @@ fn legacy(service: Service, bytes: &[u8]) {
     LEGACY.with(|house| house.get_or_init(|| House::new("4.0.9")).hear(service, bytes));
 }
 
+fn shut(service: Service, bytes: &[u8]) {
+    SHUT.with(|house| house.get_or_init(House::shut).hear(service, bytes));
+}
+
 /// A face, which the first byte picks: Setup's protocol inside TLS, SSH up to the key exchange (which a fuzzer
-/// can't pass), the web pages of either release, Telnet with its banner and login.
+/// can't pass), the web pages of either release, Telnet and FTP with their logins.
 pub fn faces(bytes: &[u8]) {
     let Some((first, bytes)) = bytes.split_first() else { return };
-    match first % 5 {
+    match first % 6 {
         0 => newest(Service::Setup, bytes),
         1 => newest(Service::Ssh, bytes),
         2 => newest(Service::Web, bytes),
         3 => legacy(Service::Web, bytes),
-        _ => legacy(Service::Telnet, bytes),
+        4 => legacy(Service::Telnet, bytes),
+        _ => shut(Service::Ftp, bytes),
     }
 }
 

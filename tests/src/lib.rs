@@ -2,6 +2,7 @@
 //! the clients nobody here wrote. Everything started here is ended by its process id when it is dropped.
 
 pub mod faces;
+pub mod ftp;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

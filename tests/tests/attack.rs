@@ -153,7 +153,7 @@ fn broken_input_gets_a_refusal_or_a_close_on_every_face() {
         b"\x00\x01\x00\x00\x00\x0b\x01\x10\xb3\xb0\x00\x02\x04\x00\x01".to_vec(),
     ];
     for (meter, services) in
-        [(&modern, &["setup", "modbus", "ssh", "web"][..]), (&legacy, &["telnet", "web", "modbus"])]
+        [(&modern, &["setup", "modbus", "ssh", "web"][..]), (&legacy, &["telnet", "ftp", "web", "modbus"])]
     {
         for service in services {
             let port = meter.port(OWNER, service);
@@ -247,7 +247,7 @@ fn ten_thousand_connections_to_each_face_cost_bounded_memory() {
     modern.setup(OWNER, &["set", "SSH", "yes", "Web Server", "yes"]).ok();
     let old_dir = tempfile::tempdir().unwrap();
     let legacy = owned(old_dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
-    for (meter, services) in [(&modern, &["setup", "modbus", "ssh", "web"][..]), (&legacy, &["telnet"])] {
+    for (meter, services) in [(&modern, &["setup", "modbus", "ssh", "web"][..]), (&legacy, &["telnet", "ftp"])] {
         for service in services {
             let port = meter.port(OWNER, service).to_string();
             // The high-water mark starts afresh.

@@ -102,7 +102,7 @@ async fn facing(site: &Site) -> Facing {
 }
 
 fn found(faces: &Faces) -> Facing {
-    let listening = Service::ALL.into_iter().filter_map(|service| Some((service, faces.listens(service)?)));
+    let listening = Service::ALL.into_iter().map(|service| (service, faces.listens(service)));
     let failures = faces.services.iter().filter_map(|(service, listening)| match listening {
         Listening::On(_) => None,
         Listening::Failed(why) => Some(format!("{} can't listen: {why}", service.title())),

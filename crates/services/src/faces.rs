@@ -9,7 +9,7 @@ use std::sync::Arc;
 use framework::modules::security_options::Service;
 use tokio::net::TcpListener;
 
-use crate::{Site, Stop, modbus, setup, ssh, telnet, web};
+use crate::{Site, Stop, ftp, modbus, setup, ssh, telnet, web};
 
 /// A running face.
 pub type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -27,7 +27,7 @@ pub struct Face {
 }
 
 /// Every face of this program.
-pub static FACES: [Face; 5] = [
+pub static FACES: [Face; 6] = [
     Face {
         services: &[Service::Setup],
         run: |site, listener, stop| Box::pin(setup::run(site, listener, stop)),
@@ -58,13 +58,13 @@ pub static FACES: [Face; 5] = [
         connections: telnet::CONNECTIONS,
         outlives_release: false,
     },
+    Face {
+        services: &[Service::Ftp],
+        run: |site, listener, stop| Box::pin(ftp::run(site, listener, stop)),
+        connections: ftp::CONNECTIONS,
+        outlives_release: false,
+    },
 ];
-
-/// Whether this program has a face for a service, and if not, why an enabled one doesn't listen.
-pub fn why_not_built(service: Service) -> Option<&'static str> {
-    let built = FACES.iter().any(|face| face.services.contains(&service));
-    (!built).then_some("this version of wattkeep has no FTP server yet; the setting is kept and planned for")
-}
 
 /// Where a face listens, or why it doesn't.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,19 +80,15 @@ pub enum Listening {
 pub struct Faces {
     /// The generation that the faces match (see [`meter::View`]).
     pub generation: u64,
-    /// Each service that is on and has a face.
+    /// Each service that is on.
     pub services: BTreeMap<Service, Listening>,
     /// Ports that were moved for this run only.
     pub moved: BTreeMap<Service, u16>,
 }
 
 impl Faces {
-    /// Whether a service accepts connections; `None` where this program has no face for it.
-    pub fn listens(&self, service: Service) -> Option<bool> {
-        match self.services.get(&service) {
-            Some(Listening::On(_)) => Some(true),
-            Some(Listening::Failed(_)) => Some(false),
-            None => why_not_built(service).is_none().then_some(false),
-        }
+    /// Whether a service accepts connections.
+    pub fn listens(&self, service: Service) -> bool {
+        matches!(self.services.get(&service), Some(Listening::On(_)))
     }
 }

@@ -10,7 +10,7 @@ use framework::{Readings, RegisterName, Value};
 use meter::View;
 use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 
-use crate::faces::{Faces, Listening, why_not_built};
+use crate::faces::{Faces, Listening};
 
 /// What meters of this class have and this program doesn't.
 pub const NOT_BUILT: [&str; 5] =
@@ -70,7 +70,7 @@ fn service(view: &View, faces: &Faces, service: Service) -> api::Service {
     let listening = faces.services.get(&service);
     let why = match listening {
         Some(Listening::Failed(why)) => Some(why.clone()),
-        _ => enabled.then(|| why_not_built(service)).flatten().map(str::to_owned),
+        _ => None,
     };
     let port = match listening {
         Some(Listening::On(port)) => Some(*port),

@@ -11,6 +11,7 @@ pub mod connections;
 mod disk;
 pub mod faces;
 pub mod files;
+pub mod ftp;
 pub mod info;
 pub mod keys;
 pub mod modbus;

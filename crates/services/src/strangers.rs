@@ -7,7 +7,7 @@ use std::sync::Arc;
 use framework::modules::security_options::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{Site, setup, ssh, telnet, web};
+use crate::{Site, ftp, setup, ssh, telnet, web};
 
 /// What may wait in each direction, as in a socket's buffers.
 const PIPE: usize = 16 << 10;
@@ -25,7 +25,8 @@ pub async fn say(site: &Arc<Site>, service: Service, bytes: &[u8]) -> Vec<u8> {
             Service::Setup => setup::hear(site, face, peer, entry).await,
             Service::Ssh | Service::Sftp => ssh::hear(site, face, peer, entry).await,
             Service::Telnet => telnet::serve(site, face, peer, entry).await,
-            Service::Web | Service::Ftp | Service::Modbus => web::hear(site, face, peer, entry).await,
+            Service::Ftp => ftp::hear(site, face, peer, entry).await,
+            Service::Web | Service::Modbus => web::hear(site, face, peer, entry).await,
         }
     });
     let (mut answers, mut question) = tokio::io::split(&mut stranger);
@@ -57,6 +58,7 @@ mod tests {
             (&newest, Service::Web, get("/Operation.html"), "<!DOCTYPE html>"),
             (&legacy, Service::Web, get("/Operation.html"), "401 Unauthorized"),
             (&newest, Service::Ssh, "SSH-2.0-x\r\n".to_owned(), "mlkem768x25519-sha256"),
+            (&legacy, Service::Ftp, "USER 8650\r\nPASS 1234\r\n".to_owned(), "530 "),
             (&legacy, Service::Telnet, "8650\r\n1234\r\n".to_owned(), "login:"),
         ];
         for (bench, service, said, answer) in cases {

@@ -47,8 +47,7 @@ impl Surroundings for Everything {
 
     fn show(&self, view: &Arc<View>) {
         let on = Service::ALL.into_iter().filter(|service| view.settings.service(*service) == Some(true));
-        let services = on.filter(|service| crate::faces::why_not_built(*service).is_none());
-        let services = services.map(|service| (service, Listening::On(view.settings.port(service).unwrap_or(0))));
+        let services = on.map(|service| (service, Listening::On(view.settings.port(service).unwrap_or(0))));
         let faces = Faces { generation: view.generation, services: services.collect(), ..Faces::default() };
         self.0.send_replace(faces);
     }

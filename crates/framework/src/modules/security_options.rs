@@ -12,6 +12,10 @@ use crate::template::ModuleName;
 pub const NAME: &str = "Security Options";
 /// The security mode; enumerated.
 pub const MODE: &str = "Mode";
+/// Legacy: the first of the ports that FTP's data connections come to; 0 is any free one.
+pub const FTP_PASSIVE_FIRST_PORT: &str = "FTP Passive First Port";
+/// Legacy: how many there are from the first one on.
+pub const FTP_PASSIVE_PORTS: &str = "FTP Passive Ports";
 /// Legacy: whether the pages can be read at all.
 pub const WEB_ACCESS_READ: &str = "Web Access Read";
 /// Legacy: whether the pages may change set-up.
@@ -59,7 +63,7 @@ const fn priority(name: &'static str, factory: u32) -> SetupRegister {
 
 const MODES: [&str; 3] = ["none", "standard", "advanced"];
 
-static SETUP: [SetupRegister; 27] = [
+static SETUP: [SetupRegister; 29] = [
     register(MODE, "", Range::Choice(&MODES), Factory::Text("standard")),
     switch("Setup", true),
     port("Setup Port", 7700),
@@ -70,6 +74,8 @@ static SETUP: [SetupRegister; 27] = [
     port("Telnet Port", 23),
     switch("FTP", true),
     port("FTP Port", 21),
+    register(FTP_PASSIVE_FIRST_PORT, "", Range::whole(0, 65535), Factory::Number(0.0)),
+    register(FTP_PASSIVE_PORTS, "", Range::whole(1, 1000), Factory::Number(100.0)),
     switch("Web Server", true),
     port("Web Server Port", 80),
     switch(WEB_ACCESS_READ, true),

@@ -98,7 +98,9 @@ pub enum FileError {
     #[error("\"{0}\" is not a directory")]
     NotDirectory(String),
     /// A write where nothing can be written.
-    #[error("this is read-only here: only documents/ and upgrade/ take files, and set-up is changed with Setup")]
+    #[error(
+        "this is read-only here: only documents/ takes files, and upgrade/ where there is one; set-up is changed with Setup"
+    )]
     ReadOnly,
     /// A package is written from its beginning to its end.
     #[error("a package is sent whole: remove the one that is there and send it again")]
@@ -109,6 +111,9 @@ pub enum FileError {
     /// A right or a login is missing.
     #[error(transparent)]
     Denied(#[from] Refusal),
+    /// A transfer that begins behind the end.
+    #[error("there are only {0} bytes of this file: begin there, or at its beginning")]
+    Beyond(u64),
     /// A log that has lost its oldest entries while it was read.
     #[error("the oldest entries have been dropped from this log since it was opened: get it again")]
     Overtaken,

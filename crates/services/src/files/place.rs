@@ -70,11 +70,6 @@ impl Place {
         };
         Ok((place, path))
     }
-
-    /// The same for something that is to be looked at: a name that nothing can have is one that nothing has.
-    pub(super) fn look(path: &str) -> Result<(Self, String), FileError> {
-        Self::of(path).map_err(|_| FileError::NotThere(shown(path)))
-    }
 }
 
 /// What lies below a directory, or is it.
@@ -109,6 +104,5 @@ mod tests {
             assert!(matches!(Place::of(nothing), Err(FileError::NotThere(_))), "{nothing:?}");
         }
         assert!(matches!(Place::of("/documents/a\\b"), Err(FileError::Gate(_))), "it says what names are like");
-        assert!(matches!(Place::look("/documents/a\\b"), Err(FileError::NotThere(_))));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use meter::{Caller, DocumentChange, DocumentSpace, DocumentStat};
-use security::{Ask, Refusal, Right};
+use security::{Ask, Path, Refusal, Right};
 
 use super::made::{Made, Version};
 use super::place::{DOCUMENTS, Directory, Place};
@@ -65,7 +65,7 @@ impl Tree {
     /// What there is at a path.
     pub fn stat(&self, path: &str) -> Result<Stat, FileError> {
         self.may(Ask::Read)?;
-        let (place, path) = Place::look(path)?;
+        let (place, path) = self.look(path)?;
         if let Some(writing) = self.written(&path) {
             return writing.stat();
         }
@@ -87,11 +87,13 @@ impl Tree {
     /// The entries of a directory: name, and what is known of it. What the caller may not read is left out.
     pub fn list(&self, path: &str) -> Result<Vec<(String, Stat)>, FileError> {
         self.may(Ask::Read)?;
-        let (place, path) = Place::look(path)?;
+        let (place, path) = self.look(path)?;
         let mut entries: BTreeMap<String, Stat> = match place {
             Place::Directory(Directory::Root) => {
                 let documents = (name_in("/", DOCUMENTS).to_owned(), self.stat(DOCUMENTS)?);
-                let below = Directory::BELOW.into_iter().filter(|directory| self.may_enter(*directory).is_ok());
+                let here = |directory: &Directory| *directory != Directory::Upgrade || self.stages();
+                let below = Directory::BELOW.into_iter().filter(here);
+                let below = below.filter(|directory| self.may_enter(*directory).is_ok());
                 let below = below.map(|below| (name_in("/", below.path()).to_owned(), self.directory(below)));
                 below.chain([documents]).collect()
             }
@@ -134,7 +136,7 @@ impl Tree {
     /// Opens a file for reading.
     pub fn open(&self, path: &str) -> Result<Arc<Content>, FileError> {
         self.may(Ask::Read)?;
-        let (place, path) = Place::look(path)?;
+        let (place, path) = self.look(path)?;
         match place {
             Place::Directory(_) => Err(FileError::IsDirectory(shown(&path))),
             Place::Made(made) => self.made(made, &path, Purpose::Open),
@@ -154,7 +156,7 @@ impl Tree {
     /// Removes a document, or a package that waits.
     pub fn remove(&self, path: &str) -> Result<(), FileError> {
         self.may(Ask::Read)?;
-        let (place, path) = Place::look(path)?;
+        let (place, path) = self.look(path)?;
         match place {
             Place::Document(path) => self.change(&DocumentChange::Remove(path)),
             Place::Package(name) => Ok(self.gate().drop_staged(self.now(), &self.caller, &name)?),
@@ -166,7 +168,7 @@ impl Tree {
     /// Makes a directory among the documents.
     pub fn make_dir(&self, path: &str) -> Result<(), FileError> {
         self.may(Ask::Read)?;
-        match Place::of(path) {
+        match self.place(path) {
             Ok((Place::Document(path), _)) => self.change(&DocumentChange::MakeDir(path)),
             Ok((Place::Directory(_), path)) => Err(FileError::Exists(shown(&path))),
             Err(error @ FileError::Gate(_)) => Err(error),
@@ -177,7 +179,7 @@ impl Tree {
     /// Removes an empty directory among the documents.
     pub fn remove_dir(&self, path: &str) -> Result<(), FileError> {
         self.may(Ask::Read)?;
-        let (place, path) = Place::look(path)?;
+        let (place, path) = self.look(path)?;
         match place {
             Place::Document(path) => self.change(&DocumentChange::RemoveDir(path)),
             Place::Directory(_) => Err(FileError::ReadOnly),
@@ -189,7 +191,7 @@ impl Tree {
     /// gives way.
     pub fn rename(&self, from: &str, to: &str, replace: bool) -> Result<(), FileError> {
         self.may(Ask::Read)?;
-        match (Place::look(from)?.0, Place::of(to)) {
+        match (self.look(from)?.0, self.place(to)) {
             (Place::Document(from), Ok((Place::Document(to), _))) => {
                 self.change(&DocumentChange::Rename { from, to, replace })
             }
@@ -224,6 +226,25 @@ impl Tree {
     /// Whether the caller may, without a word in the log: what is written is asked again by the gate.
     pub(super) fn may(&self, ask: Ask) -> Result<(), Refusal> {
         self.caller.path.map_or(Ok(()), |road| self.files.site.view().may(road, self.caller.who, ask))
+    }
+
+    /// What a path means here: `upgrade/` is there where packages are staged, over SFTP (B31), and nowhere else.
+    pub(super) fn place(&self, path: &str) -> Result<(Place, String), FileError> {
+        match Place::of(path)? {
+            (Place::Package(_) | Place::Directory(Directory::Upgrade), path) if !self.stages() => {
+                Err(FileError::NotThere(shown(&path)))
+            }
+            place => Ok(place),
+        }
+    }
+
+    /// The same for something that is to be looked at: a name that nothing can have is one that nothing has.
+    pub(super) fn look(&self, path: &str) -> Result<(Place, String), FileError> {
+        self.place(path).map_err(|_| FileError::NotThere(shown(path)))
+    }
+
+    fn stages(&self) -> bool {
+        self.caller.path != Some(Path::Ftp)
     }
 
     fn may_enter(&self, directory: Directory) -> Result<(), Refusal> {
@@ -306,7 +327,7 @@ fn package(waiting: &meter::Waiting) -> Stat {
 #[cfg(test)]
 mod tests {
     use meter::{ChangeSet, Edit};
-    use security::{Path, Rights, Who};
+    use security::{Rights, Who};
 
     use super::*;
     use crate::testbed::Bench;

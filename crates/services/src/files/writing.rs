@@ -129,7 +129,7 @@ impl Tree {
     /// Opens a file to be written.
     pub fn create(&self, path: &str, how: How) -> Result<Arc<Writing>, FileError> {
         self.may(Ask::Read)?;
-        let (place, path) = match Place::of(path) {
+        let (place, path) = match self.place(path) {
             // A name below what can't be written.
             Err(FileError::NotThere(_)) => return Err(FileError::ReadOnly),
             place => place?,
@@ -187,7 +187,7 @@ impl Tree {
     /// Changes a file that isn't open, or that this session is writing.
     pub fn set(&self, path: &str, change: Change) -> Result<(), FileError> {
         self.may(Ask::Read)?;
-        let (place, path) = Place::look(path)?;
+        let (place, path) = self.look(path)?;
         if let Some(writing) = self.written(&path) {
             return writing.set(change);
         }

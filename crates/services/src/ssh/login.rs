@@ -17,22 +17,22 @@ use crate::terminal::Desk;
 const USED_MS: i64 = 1_000;
 
 /// Why a login is no longer worth anything.
-pub(super) const ENDED: &str = "this session has ended: log in again";
+pub(crate) const ENDED: &str = "this session has ended: log in again";
 
 /// A login.
-pub(super) struct Login {
-    pub(super) site: Arc<Site>,
-    pub(super) who: Who,
+pub(crate) struct Login {
+    pub(crate) site: Arc<Site>,
+    pub(crate) who: Who,
     peer: SocketAddr,
     token: Token,
     /// The number that its session is listed under.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     used_ms: AtomicI64,
 }
 
 impl Login {
     /// Opens a session for whoever has just logged in, unless what was proved has changed since.
-    pub(super) fn new(site: Arc<Site>, path: Path, peer: SocketAddr, proved: Proved) -> Result<Self, GateError> {
+    pub(crate) fn new(site: Arc<Site>, path: Path, peer: SocketAddr, proved: Proved) -> Result<Self, GateError> {
         let token = site.begin_session(path, peer, proved)?;
         let used_ms = AtomicI64::new(site.now().up_ms);
         let number = site.session_number(&token).ok_or(Refusal::SessionOver)?;
@@ -40,7 +40,7 @@ impl Login {
     }
 
     /// The caller, by what a channel does. The session's number goes along: what is asked when it is over is refused.
-    pub(super) fn caller(&self, path: Path) -> Caller {
+    pub(crate) fn caller(&self, path: Path) -> Caller {
         Caller { session: Some(self.number), ..Caller::on(path, self.who, self.peer) }
     }
 
@@ -50,7 +50,7 @@ impl Login {
     }
 
     /// Uses the session for a service, or says why not.
-    pub(super) fn uses(&self, service: Service) -> Result<(), String> {
+    pub(crate) fn uses(&self, service: Service) -> Result<(), String> {
         let now = self.site.now();
         if self.site.gate.session(now, &self.token).is_none() {
             return Err(ENDED.to_owned());
@@ -60,13 +60,13 @@ impl Login {
     }
 
     /// The same for one of thousands of requests.
-    pub(super) fn goes_on(&self, service: Service) -> Result<(), String> {
+    pub(crate) fn goes_on(&self, service: Service) -> Result<(), String> {
         let since = self.site.now().up_ms.saturating_sub(self.used_ms.load(Ordering::Relaxed));
         if since < USED_MS { is_on(&self.site, service) } else { self.uses(service) }
     }
 
     /// Whether the session is still there. Asking is not using.
-    pub(super) fn lives(&self) -> bool {
+    pub(crate) fn lives(&self) -> bool {
         self.site.gate.holds_session(self.site.now(), &self.token)
     }
 }

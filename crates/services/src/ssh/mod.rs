@@ -12,7 +12,7 @@
 mod channel;
 mod connection;
 mod handler;
-mod login;
+pub(crate) mod login;
 mod plain;
 mod sever;
 mod sftp;

@@ -2,6 +2,7 @@
 //! real faces reports before and after a change of release. A probe changes nothing, keeps nothing, and
 //! gives up after [`DEADLINE`].
 
+mod ftp;
 mod modbus;
 mod setup;
 mod ssh;
@@ -17,6 +18,7 @@ use security::Password;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+pub use ftp::ftp;
 pub use modbus::modbus;
 pub use setup::setup;
 pub use ssh::{Channel, ssh};

@@ -30,6 +30,7 @@ async fn a_closed_port_is_not_listening_at_every_face() {
     let login = Login { name: "8650", password: &password };
     let address = closed().await;
     assert_eq!(telnet(address, login).await, Outcome::NotListening);
+    assert_eq!(ftp(address, login).await, Outcome::NotListening);
     assert_eq!(web(address, Some(login)).await, Outcome::NotListening);
     assert_eq!(modbus(address).await, Outcome::NotListening);
     assert_eq!(ssh(address, Channel::Files, login).await, Outcome::NotListening);
@@ -51,6 +52,23 @@ async fn a_terminal_lets_in_asks_again_or_shows_out() {
     assert_eq!(telnet(asks_again, login).await, Outcome::Refused("the user name or the password is wrong".to_owned()));
     let shows_out = face(&[b"login: ", b"password: ", b"\r\n"]).await;
     assert_eq!(telnet(shows_out, login).await, Outcome::Refused("the connection was closed".to_owned()));
+}
+
+#[tokio::test]
+async fn file_transfer_lets_in_or_says_why_not() {
+    let password = Password::new("0").unwrap();
+    let login = Login { name: "8650", password: &password };
+    let lets_in = face(&[b"220-hello\r\n220 8650V409\r\n", b"331 and the password\r\n", b"230 logged in\r\n"]).await;
+    assert_eq!(ftp(lets_in, login).await, Outcome::LoggedIn);
+    let asks_no_password = face(&[b"220 x\r\n", b"230 logged in\r\n"]).await;
+    assert_eq!(ftp(asks_no_password, login).await, Outcome::LoggedIn);
+    let refuses = face(&[b"220 x\r\n", b"331 x\r\n", b"530 the user name or the password is wrong\r\n"]).await;
+    assert_eq!(ftp(refuses, login).await, Outcome::Refused("the user name or the password is wrong".to_owned()));
+    let shows_out = face(&[b"220 x\r\n", b"331 x\r\n"]).await;
+    assert_eq!(ftp(shows_out, login).await, Outcome::Refused("the connection was closed".to_owned()));
+    for foreign in [face(&[b"SSH-2.0-x\r\n"]).await, face(&[b"\xff\n\xc3\x28\r\n220\r\n"]).await] {
+        assert_eq!(ftp(foreign, login).await, Outcome::Failed("it does not speak FTP".to_owned()));
+    }
 }
 
 #[tokio::test]

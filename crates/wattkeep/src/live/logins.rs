@@ -81,11 +81,12 @@ pub struct Row {
 pub type Face = &'static str;
 
 /// The faces that carry a login, and their paths.
-const FACES: [(Face, Path, Service); 5] = [
+const FACES: [(Face, Path, Service); 6] = [
     ("setup", Path::Setup, Service::Setup),
     ("sftp", Path::Sftp, Service::Sftp),
     ("ssh", Path::Ssh, Service::Ssh),
     ("telnet", Path::Telnet, Service::Telnet),
+    ("ftp", Path::Ftp, Service::Ftp),
     ("web", Path::Web, Service::Web),
 ];
 
@@ -153,6 +154,7 @@ async fn at(face: Face, address: SocketAddr, login: Login<'_>) -> Outcome {
         "sftp" => probe::ssh(address, Channel::Files, login).await,
         "ssh" => probe::ssh(address, Channel::Terminal, login).await,
         "telnet" => probe::telnet(address, login).await,
+        "ftp" => probe::ftp(address, login).await,
         "web" => probe::web(address, Some(login)).await,
         _ => {
             let Ok(meter) = Address::new(&address.ip().to_string(), address.port()) else {

@@ -106,12 +106,7 @@ fn logins(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {
     }
     table.write(out)?;
     let phases = releases.join(", then ");
-    paragraph(
-        out,
-        2,
-        style::QUIET,
-        &format!("The releases: {phases}. FTP has no server in this version; its setting is in the plans."),
-    )
+    paragraph(out, 2, style::QUIET, &format!("The releases: {phases}."))
 }
 
 fn alike(first: &Row, next: &Row) -> bool {

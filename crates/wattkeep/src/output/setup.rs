@@ -202,7 +202,7 @@ mod tests {
             ..Service::default()
         };
         let web = Service { read: Some(true), login: Some(true), configure: Some(false), ..service(true, 8080, true) };
-        let why = Some("FTP comes with a later version of this program".to_owned());
+        let why = Some("port 2121 is taken by another program".to_owned());
         let user = |number, factory_password, rights: &[Right]| api::User {
             user: UserId::new(number).unwrap(),
             active: number < 9,

@@ -65,7 +65,7 @@ async fn what_is_read_only_is_refused_in_words_and_stays() {
     ];
     for (at, (code, sentence)) in refusals.iter().enumerate() {
         assert_eq!(*code, StatusCode::PermissionDenied, "{at}");
-        assert!(sentence.starts_with("this is read-only here: only documents/ and upgrade/ take files"), "{sentence}");
+        assert!(sentence.starts_with("this is read-only here: only documents/ takes files"), "{sentence}");
     }
     assert_eq!(refusal(files.symlink(path, "/documents/link").await).0, StatusCode::OpUnsupported);
     assert_eq!(refusal(files.readlink(path).await).0, StatusCode::Failure);
