@@ -1,12 +1,10 @@
 //! What a login gets at each kind of face, found out by clients that nobody here wrote (and, for Telnet, by a bare
 //! socket): who gets in, who reads, who changes set-up.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -41,24 +39,6 @@ impl fmt::Display for Wish {
 /// What a service is by its own word.
 pub fn service(info: &Value, name: &str) -> Value {
     info["services"][name].clone()
-}
-
-/// Whether a service that is on listens. One whose face this program hasn't says so, and the test leaves it out.
-pub fn there(info: &Value, name: &str) -> bool {
-    let service = service(info, name);
-    let absent = service["enabled"] == true && service["listening"] == false && service["why"].is_string();
-    if absent {
-        skipped(&format!("{name}, {}", service["why"]));
-    }
-    !absent
-}
-
-/// Says once what is left out, past the test harness, which would hide it.
-fn skipped(what: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(what.to_owned()) {
-        let _ = writeln!(std::io::stderr(), "skipped: {what}");
-    }
 }
 
 /// Where a service is.
@@ -104,15 +84,6 @@ pub fn page(port: u16, login: Option<Login<'_>>, path: &str, rest: &[&str]) -> (
 
 /// The page with the form for CT Prim.
 const FORM: &str = "/SetupPowerMeter.html";
-
-/// Whether this program's legacy pages have forms. Those that haven't are left out, visibly.
-pub fn web_has_forms(port: u16) -> bool {
-    let there = page(port, None, FORM, &[]).0 != 404;
-    if !there {
-        skipped("the pages have no forms yet");
-    }
-    there
-}
 
 /// Over the web: the readings, and the form for CT Prim as a browser sends it.
 pub fn web(port: u16, login: Option<Login<'_>>, wish: Wish) -> Got {

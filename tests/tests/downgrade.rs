@@ -2,7 +2,7 @@
 //! by Setup and used, by real clients.
 
 use serde_json::Value;
-use system_tests::faces::{self, Login, Telnet, Wish, has_clients, lets_in, new_password, port, service, there};
+use system_tests::faces::{self, Login, Telnet, Wish, has_clients, lets_in, new_password, port, service};
 use system_tests::{Meter, run, secret_file};
 
 const PANEL: Login<'_> = ("8650", "70415263");
@@ -136,9 +136,6 @@ fn telnet_again(meter: &Meter) {
 fn ftp_again(meter: &Meter) {
     meter.setup(Some(ZERO), &["set", "FTP", "yes"]).ok();
     let info = meter.info(Some(ZERO));
-    if !there(&info, "ftp") {
-        return;
-    }
     let ftp = |login| faces::ftp(port(&info, "ftp"), login);
     assert_eq!(ftp(OWNER), None);
     let (owner, reader) = (ftp(ZERO).expect("USER1"), ftp(("USER2", "0")).expect("USER2"));
@@ -156,11 +153,9 @@ fn web_configuration_again(meter: &Meter) {
     assert!(got.read && !got.write);
     let said = meter.setup(Some(ZERO), &["security", "set", "Web Server Configuration Access", "yes", "--json"]).ok();
     assert_eq!(said.json()["dangers"][0]["subject"], "Web Server Configuration Access");
-    if faces::web_has_forms(web) {
-        assert!(faces::web(web, Some(ZERO), Wish(705)).write);
-        assert_eq!(value(meter, ZERO, "CT Prim"), 705);
-        assert!(!faces::web(web, Some(("USER2", "0")), Wish(706)).write);
-    }
+    assert!(faces::web(web, Some(ZERO), Wish(705)).write);
+    assert_eq!(value(meter, ZERO, "CT Prim"), 705);
+    assert!(!faces::web(web, Some(("USER2", "0")), Wish(706)).write);
     meter.setup(Some(ZERO), &["security", "set", "Web Access Read", "no"]).ok();
     assert_eq!(faces::page(web, Some(ZERO), "/Operation.html", &[]).0, 403);
 }
@@ -181,9 +176,6 @@ fn b21_new_passwords_are_the_ones_that_open_every_face_afterwards() {
     }
     let info = meter.info(Some(owner));
     for face in ["setup", "web", "telnet", "ftp"] {
-        if face == "ftp" && !there(&info, face) {
-            continue;
-        }
         for (login, in_) in [(owner, true), (("USER2", "fresh2"), true), (ZERO, false), (OWNER, false)] {
             assert_eq!(lets_in(&meter, &info, face, login), in_, "{face}: {login:?}");
         }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use system_tests::faces::{Telnet, has_clients, page, port, there};
+use system_tests::faces::{Telnet, has_clients, page, port};
 use system_tests::{Meter, grep, has, run, secret_file, sftp};
 
 const OWN: &str = "58317462";
@@ -136,10 +136,8 @@ fn b16_what_legacy_stores_reversibly_no_command_and_no_face_shows_and_setup_warn
     for path in ["/", "/Operation.html", "/Setup.html", "/Security.html", "/readings.json"] {
         seen.push_str(&page(port(&info, "web"), owner, path, &[]).1);
     }
-    if there(&info, "ftp") {
-        let ftp = port(&info, "ftp").to_string();
-        seen.push_str(&run(std::process::Command::new("python3").args(["-c", ALL_FILES, &ftp, "8650", OWN])).ok().out);
-    }
+    let ftp = port(&info, "ftp").to_string();
+    seen.push_str(&run(std::process::Command::new("python3").args(["-c", ALL_FILES, &ftp, "8650", OWN])).ok().out);
     assert!(seen.contains("USER3") && seen.contains("kwh del") && seen.contains("kWh del"), "{seen}");
     // The terminal's words come in lower case.
     for secret in [OWN, USER, &USER.to_lowercase()] {
