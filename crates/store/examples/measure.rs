@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use store::{
-    Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewMeter, NewSlot, OpenOptions, Opened, Secret,
-    SettingsChange, Store, Tick,
+    Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewMeter, NewSlot, OpenOptions, Opened,
+    RecorderBatch, Secret, SettingsChange, Store, Tick,
 };
 
 const TICKS: i64 = 5_000;
@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 meter: MeterId::ONLY,
                 energies: &energies,
                 records: &records,
+                recorders: RecorderBatch::NONE,
                 events: EventBatch::NONE,
             }])?;
         }
@@ -68,7 +69,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let events = vec![event; EVENTS];
     let batch = |events| EventBatch { events, depth: 5_000 };
     let logged = |store: &mut Store, events| {
-        Ok(store.tick(&[Tick { meter: MeterId::ONLY, energies: &[], records: &[], events: batch(events) }])?)
+        Ok(store.tick(&[Tick {
+            meter: MeterId::ONLY,
+            energies: &[],
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: batch(events),
+        }])?)
     };
     measured("5,000 events in one commit", || logged(&mut store, &events))?;
     measured("one event into the full ring", || logged(&mut store, &events[..1]))?;
@@ -86,7 +93,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for n in 0..400 {
         let energies = tick(0, n);
-        store.tick(&[Tick { meter: MeterId::ONLY, energies: &energies, records: &[], events: EventBatch::NONE }])?;
+        store.tick(&[Tick {
+            meter: MeterId::ONLY,
+            energies: &energies,
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: EventBatch::NONE,
+        }])?;
     }
     // A copy of the files as they are now is what a kill would leave: the journal is still there.
     let copy = dir.with_extension("killed");
@@ -114,7 +127,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let energies = tick(1, 1);
     let ticks: Vec<_> = (1..=METERS)
-        .map(|meter| Tick { meter: MeterId(meter), energies: &energies, records: &[], events: EventBatch::NONE })
+        .map(|meter| Tick {
+            meter: MeterId(meter),
+            energies: &energies,
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: EventBatch::NONE,
+        })
         .collect();
     measured("first tick of 1,000 meters", || Ok(store.tick(&ticks)?))?;
     measured("tick of 1,000 meters", || Ok(store.tick(&ticks)?))?;

@@ -13,7 +13,7 @@ mod tests {
 
     use store::{
         Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewMeter, NewSlot, OpenOptions, Opened,
-        Secret, SettingsChange, Store, StoreError, Tick,
+        RecorderBatch, Secret, SettingsChange, Store, StoreError, Tick,
     };
 
     const METER: MeterId = MeterId::ONLY;
@@ -93,7 +93,13 @@ mod tests {
             let records = [("step", text.as_str())];
             if step % 7 == 0 {
                 let changed: Vec<_> = credentials(step).into_iter().map(CredentialChange::Set).collect();
-                let change = SettingsChange { settings: Some(&text), credentials: &changed, records: &records, events };
+                let change = SettingsChange {
+                    settings: Some(&text),
+                    credentials: &changed,
+                    records: &records,
+                    recordings: &[],
+                    events,
+                };
                 let _ = store.commit_settings(METER, &change).unwrap();
                 store.scrub().unwrap();
                 writeln!(out, "\nerased {step}").unwrap();
@@ -107,7 +113,15 @@ mod tests {
             }
             let energies = REGISTERS.map(|register| (register, step));
             let events = EventBatch { events: &happened, depth: 50 };
-            store.tick(&[Tick { meter: METER, energies: &energies, records: &records, events }]).unwrap();
+            store
+                .tick(&[Tick {
+                    meter: METER,
+                    energies: &energies,
+                    records: &records,
+                    recorders: RecorderBatch::NONE,
+                    events,
+                }])
+                .unwrap();
             writeln!(out, "\nticked {step}").unwrap();
             out.flush().unwrap();
         }
