@@ -10,6 +10,7 @@ pub mod fixed;
 pub mod format;
 pub mod framing;
 pub mod map;
+mod profile;
 pub mod server;
 mod space;
 

@@ -1,5 +1,5 @@
 //! The meter's registers as a Modbus connection sees them: readings through the map that the template's
-//! Modbus Slave modules make, set-up through the gate.
+//! Modbus Slave modules make, set-up through the gate, recorders through the connection's selection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use framework::{ModuleSetup, Readings, RegisterName, Template, Value};
 use meter::{Caller, ChangeSet, Edit, Failure, GateError, View};
 use security::{Ask, Path, Who};
 
-use super::fixed::{Fixed, VOLTS_MODES, decode_write};
+use super::fixed::{Fixed, VOLTS_MODES, WriteKind, decode_write};
 use super::format::Format;
 use super::map::{Block, Map, SOURCES};
+use super::profile::LoadProfile;
 use super::{Exception, Identity, RegisterSpace, Registers};
 use crate::Site;
 use crate::connections::Entry;
@@ -34,17 +35,19 @@ impl RegisterSpace for GateSpace {
         let view = self.site.view();
         let map = map_of(&view);
         let generation = view.generation;
-        Box::new(Connection { site: Arc::clone(&self.site), entry, peer, generation, map })
+        let profile = LoadProfile::default();
+        Box::new(Connection { site: Arc::clone(&self.site), entry, peer, generation, map, profile })
     }
 }
 
-/// One connection: its entry in the list, and the map of the settings it last saw.
+/// One connection: its entry in the list, the map of the settings it last saw, and the record it has selected.
 struct Connection {
     site: Arc<Site>,
     entry: Entry,
     peer: SocketAddr,
     generation: u64,
     map: Map<usize>,
+    profile: LoadProfile,
 }
 
 impl Registers for Connection {
@@ -59,21 +62,28 @@ impl Registers for Connection {
             return Err(Exception::IllegalDataAddress);
         }
         let setup = view.may(Path::Modbus, Who::Nobody, Ask::ReadSetup).is_ok();
-        let readings = &view.readings;
+        let (readings, profile) = (&view.readings, &self.profile);
         self.map.read(
             first,
             count,
             out,
             |source| readings.value(source),
-            |fixed| {
-                if setup { Ok(setup_value(&view.settings.template, fixed)) } else { Err(Exception::IllegalDataAddress) }
+            |fixed| match fixed.write_kind() {
+                _ if !setup => Err(Exception::IllegalDataAddress),
+                WriteKind::Setup => Ok(setup_value(&view.settings.template, fixed)),
+                WriteKind::Selection | WriteKind::ReadOnly => Ok(profile.value(fixed, &view.recorders)),
             },
         )
     }
 
     fn write(&mut self, first: u16, values: &[u16]) -> Result<(), Exception> {
         self.entry.used(self.site.now());
-        let edits = decode_write(first, values)?
+        let changes = decode_write(first, values)?;
+        // What is to be selected lies together, with nothing else beside it.
+        if changes.iter().any(|(fixed, _)| fixed.write_kind() == WriteKind::Selection) {
+            return self.select(&changes);
+        }
+        let edits = changes
             .into_iter()
             .map(|(fixed, value)| edit(fixed, value).ok_or(Exception::IllegalDataAddress))
             .collect::<Result<Vec<_>, _>>()?;
@@ -93,10 +103,27 @@ impl Registers for Connection {
     }
 }
 
+impl Connection {
+    /// Selects a recorder or a record. It counts as reading: no switch of writing is asked, and nothing is logged.
+    fn select(&mut self, changes: &[(Fixed, u32)]) -> Result<(), Exception> {
+        let view = self.site.view();
+        // Before the gate would refuse it, and log that.
+        if view.may(Path::Modbus, Who::Nobody, Ask::records(Some(Path::Modbus))).is_err() {
+            return Err(Exception::IllegalDataAddress);
+        }
+        let caller = Caller::on(Path::Modbus, Who::Nobody, self.peer);
+        let gate = &self.site.gate;
+        self.profile.select(changes, &view.recorders, |recorder, epoch, number| {
+            let found = gate.interval_records(&caller, recorder, Some(epoch), number, 1);
+            found.map(|records| records.into_iter().next()).map_err(|error| exception(&error))
+        })
+    }
+}
+
 fn exception(error: &GateError) -> Exception {
     match (error, error.failure()) {
         (_, Failure::Denied) => Exception::IllegalDataAddress,
-        (GateError::Template(_) | GateError::Settings(_), _) => Exception::IllegalDataValue,
+        (GateError::Template(_) | GateError::Settings(_) | GateError::NoRecords { .. }, _) => Exception::IllegalDataValue,
         _ => Exception::DeviceFailure,
     }
 }
@@ -133,7 +160,7 @@ fn block(setup: &ModuleSetup, readings: &Readings) -> Option<Block<usize>> {
     Some(Block { base, format, scaling: setup.number(modbus_slave::SCALING)?, sources })
 }
 
-/// The Power Meter's register behind a fixed one; recorders come with a later release of this program.
+/// The Power Meter's register behind a fixed one.
 fn behind(fixed: Fixed) -> Option<&'static str> {
     match fixed {
         Fixed::VoltsMode => Some(power_meter::VOLTS_MODE),
