@@ -2,6 +2,7 @@
 
 pub mod connections;
 mod events;
+mod log;
 mod security_plan;
 mod security_setup;
 
@@ -13,6 +14,7 @@ use security::Grade;
 use serde_json::Value;
 
 pub use self::events::{events, log_verified};
+pub use self::log::{recorders, records};
 pub use self::security_plan::security_plan;
 pub use self::security_setup::{security_setup, ssh_keys, trusted, users};
 use super::style;
