@@ -30,6 +30,12 @@ pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
     server::serve(listener, framing::Framing::Tcp, space, server::Limits::default(), stop).await;
 }
 
+/// What a connection from there sees of a meter, for a conversation without I/O.
+#[cfg(any(test, feature = "testbed"))]
+pub(crate) fn registers(site: &Arc<Site>, peer: SocketAddr) -> Box<dyn Registers> {
+    space::GateSpace::new(Arc::clone(site)).connect(peer)
+}
+
 /// The meter as the Modbus face sees it.
 pub trait RegisterSpace: Send + Sync + 'static {
     /// A connection was accepted. What this returns lives exactly as long as the connection does, so it is

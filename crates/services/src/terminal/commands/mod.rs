@@ -6,6 +6,7 @@ pub(super) mod demand;
 pub(super) mod info;
 pub(super) mod log;
 pub(super) mod passwd;
+pub(super) mod records;
 mod plan;
 pub(super) mod set;
 pub(super) mod show;

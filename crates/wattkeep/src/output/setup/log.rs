@@ -75,7 +75,7 @@ pub fn records(out: &mut dyn Write, records: &Records) -> io::Result<()> {
     let any_status = rows.iter().any(|row| !row.status.is_empty());
     let beside = |with_status: bool| {
         let status = rows.iter().map(|row| width(&status(row))).max().unwrap_or(0).max("status".len());
-        2 * GAP + number + "00:00:00".len() + if with_status { GAP + status } else { 0 }
+        2 * GAP + number + "2026-01-31".len() + if with_status { GAP + status } else { 0 }
     };
     let widths: Vec<usize> = (0..sources.len()).map(|source| column(records, source)).collect();
     let mut from = 0;
