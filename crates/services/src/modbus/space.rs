@@ -123,7 +123,9 @@ impl Connection {
 fn exception(error: &GateError) -> Exception {
     match (error, error.failure()) {
         (_, Failure::Denied) => Exception::IllegalDataAddress,
-        (GateError::Template(_) | GateError::Settings(_) | GateError::NoRecords { .. }, _) => Exception::IllegalDataValue,
+        (GateError::Template(_) | GateError::Settings(_) | GateError::NoRecords { .. }, _) => {
+            Exception::IllegalDataValue
+        }
         _ => Exception::DeviceFailure,
     }
 }
@@ -260,6 +262,61 @@ mod tests {
         assert_eq!(registers.write(6004, &[0, 800]), Ok(()));
         bench.set_password("8650", "4711").await;
         assert_eq!(registers.write(6004, &[0, 900]), Err(Exception::IllegalDataAddress));
+    }
+
+    #[test]
+    fn the_load_profile_is_read_by_whoever_selected_it_and_that_is_no_event() {
+        let bench = Bench::new("4.40.1");
+        bench.set(&[("Periodic Timer 1/Period", "1")]);
+        (0..8).for_each(|_| bench.draw(3.6));
+        let (mut one, mut two) = (connection(&bench), connection(&bench));
+        let events = bench.site.gate.next_event().unwrap();
+        assert_eq!(read(&mut *one, 43_001, 125), Ok(vec![0xFFFF; 125]), "nothing is selected");
+        assert_eq!(one.write(3000, &[1]), Ok(()));
+        assert_eq!(read(&mut *one, 43_008, 6), Ok(vec![0, 1, 0, 7, 0xFFFF, 0xFFFF]));
+        assert_eq!(one.write(3001, &[0, 3]), Ok(()));
+        assert_eq!(two.write(3000, &[1, 0, 5]), Ok(()));
+        for (registers, number) in [(&mut one, 3_u16), (&mut two, 5)] {
+            let words = read(&mut **registers, 43_001, 125).unwrap();
+            assert_eq!(words[..13], [1, 0, number, 12, 1, 1, 1, 0, 1, 0, 7, 0, number]);
+            let record = bench.site.gate.interval_records(&Caller::meter(), 1, None, number.into(), 1).unwrap();
+            let seconds = (record[0].utc_ms / 1000) as u32;
+            assert_eq!(words[13..17], [(seconds >> 16) as u16, seconds as u16, 0, 0]);
+            let values: Vec<f32> = words[17..41]
+                .chunks(2)
+                .map(|pair| f32::from_bits(u32::from(pair[0]) << 16 | u32::from(pair[1])))
+                .collect();
+            assert_eq!(values, record[0].values.iter().map(|value| value.unwrap() as f32).collect::<Vec<_>>());
+            assert_eq!(words[41..], [0xFFFF; 84], "unlinked sources, and nothing behind them");
+            assert_eq!(read(&mut **registers, 43_126, 1), Ok(vec![record[0].status.bits().into()]));
+        }
+        for (first, values) in
+            [(3000, &[99][..]), (3000, &[0]), (3001, &[0, 0]), (3001, &[0, 99]), (3001, &[0xFFFF, 2])]
+        {
+            assert_eq!(one.write(first, values), Err(Exception::IllegalDataValue), "{values:?} to {first}");
+        }
+        assert_eq!(one.write(3001, &[3]), Err(Exception::IllegalDataValue), "half a record number");
+        assert_eq!(read(&mut *one, 43_012, 2), Ok(vec![0, 3]), "what was refused selects nothing");
+        assert_eq!(
+            bench.site.gate.next_event().unwrap(),
+            events,
+            "programming is off, and none of this is programming"
+        );
+    }
+
+    #[tokio::test]
+    async fn under_advanced_the_load_profile_needs_modbus_map_access_and_a_refusal_to_read_it_is_no_event() {
+        let bench = Bench::new("4.40.1");
+        bench.set_password("USER1", "abc").await;
+        bench.set(&[("Mode", "advanced"), ("Periodic Timer 1/Period", "1")]);
+        (0..4).for_each(|_| bench.draw(3.6));
+        let mut registers = connection(&bench);
+        assert_eq!(registers.write(3000, &[1, 0, 2]), Ok(()));
+        bench.set(&[("Modbus Map Access", "no")]);
+        let events = bench.site.gate.next_event().unwrap();
+        assert_eq!(registers.write(3000, &[1]), Err(Exception::IllegalDataAddress));
+        assert_eq!(read(&mut *registers, 43_012, 2), Err(Exception::IllegalDataAddress));
+        assert_eq!(bench.site.gate.next_event().unwrap(), events);
     }
 
     #[tokio::test]

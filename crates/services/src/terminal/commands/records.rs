@@ -104,7 +104,8 @@ fn blocks(epoch: &Epoch, found: &[IntervalRecord], columns: usize) -> String {
     });
     let any_status = found.iter().any(|record| record.status != Status::COMPLETE);
     // What there is to say of a record is said once.
-    let mut block = if any_status { vec![number.clone(), time.clone(), status] } else { vec![number.clone(), time.clone()] };
+    let mut block =
+        if any_status { vec![number.clone(), time.clone(), status] } else { vec![number.clone(), time.clone()] };
     let mut fixed = block.len();
     let mut text = String::new();
     for (at, source) in epoch.sources.iter().enumerate() {
