@@ -180,7 +180,7 @@ mod tests {
         let log = file(&bench, "/logs/data-recorder-1.csv").unwrap();
         let whole = text(&log, 32 << 10).unwrap();
         assert_eq!((whole.len() as u64, whole.lines().count()), (log.size(), 2 * PAGE + 11));
-        let numbers = whole.lines().skip(1).map(|line| line.split(',').next().unwrap().parse().unwrap());
+        let numbers = whole.lines().skip(1).map(|line| line.split(',').next().unwrap().parse::<usize>().unwrap());
         assert!(numbers.eq(1..=2 * PAGE + 10), "{whole}");
     }
 }

@@ -142,7 +142,8 @@ fn lines(block: &[Vec<String>]) -> String {
             line.push_str(&" ".repeat(wide(column).saturating_sub(width(cell))));
             line.push_str(cell);
         }
-        text.push_str(line.trim_end());
+        // The first column has nothing to be kept away from.
+        text.push_str(line.split_at_checked(GAP).map_or("", |(_, line)| line.trim_end()));
         text.push('\n');
     }
     text
