@@ -8,7 +8,7 @@ use owo_colors::OwoColorize;
 
 use super::NOTHING;
 use crate::output::table::{Align, Cell, Table};
-use crate::output::text::{Precision, counted, heading, paragraph, utc, width};
+use crate::output::text::{Precision, counted, paragraph, utc, width};
 use crate::output::{WIDTH, style};
 
 /// Between two columns, and before the first.
