@@ -155,10 +155,10 @@ fn changes_of_the_log_itself_and_of_security_are_kept_whatever_depth_and_cutoff_
     let dir = tempfile::tempdir().unwrap();
     let gate = open(dir.path(), Some("4.40.1"));
     set(&gate, "Cutoff", "255");
-    set(&gate, "Depth", "0");
+    set(&gate, "Event Log Controller 1/Depth", "0");
     set(&gate, "CT Prim", "800");
     set(&gate, "Lock-out Priority", "200");
-    set(&gate, "Depth", "10");
+    set(&gate, "Event Log Controller 1/Depth", "10");
     set_password(&gate, "8650", "4711");
     change(&gate, "4.0.9");
     let lines = lines(&gate);
@@ -179,14 +179,14 @@ fn changes_of_the_log_itself_and_of_security_are_kept_whatever_depth_and_cutoff_
 fn the_log_is_chained_from_the_first_event_on_and_verifies_whatever_the_ring_drops() {
     let dir = tempfile::tempdir().unwrap();
     let gate = open(dir.path(), Some("4.40.1"));
-    set(&gate, "Depth", "20");
+    set(&gate, "Event Log Controller 1/Depth", "20");
     for round in 0..40 {
         set(&gate, "CT Prim", &(100 + round).to_string());
         if round % 7 == 0 {
             set(&gate, "Invalid Attempts", &(5 + round).to_string());
         }
     }
-    set(&gate, "Depth", "7");
+    set(&gate, "Event Log Controller 1/Depth", "7");
     set(&gate, "CT Prim", "5");
     let verified = gate.verify_log(NOW, &Caller::meter()).unwrap();
     assert_eq!((verified.findings.as_slice(), verified.unchained, verified.begins), (&[][..], 0, Some(1)));
