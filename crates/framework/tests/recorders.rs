@@ -114,6 +114,23 @@ fn an_interval_that_a_cut_ended_has_the_energy_up_to_it_and_nothing_that_was_not
 }
 
 #[test]
+fn a_second_that_could_not_be_stored_takes_no_record_with_it_and_brings_none_twice() {
+    let mut bench = Bench::new(TEMPLATE, EnergyRegisters::default());
+    bench.second(0, 0, 0);
+    (1..=9).for_each(|second| bench.second(second * 1000, KWH, 0));
+    let (memory, energy) = (bench.framework.memory(), bench.energy);
+    bench.second(10_000, KWH, 0);
+    assert_eq!(bench.recorded.len(), 1);
+    // The disk doesn't take it: what is owed is counted with the next second.
+    (bench.recorded, bench.energy) = (Vec::new(), energy);
+    bench.framework.resume(&memory);
+    bench.second(11_000, 2 * KWH, 0);
+    (12..=20).for_each(|second| bench.second(second * 1000, KWH, 0));
+    let (first, second) = (vec![9.0, 9.0, 9.0, -1.0], vec![11.0, 11.0, 20.0, 0.0]);
+    assert_eq!(bench.told(), [(10, "short, outage".to_owned(), first), (20, "complete".to_owned(), second)]);
+}
+
+#[test]
 fn a_counter_that_rolls_over_has_grown_by_what_was_measured() {
     let full = |register| EnergyRegisters::ROLLOVER - if register == EnergyRegister::WhDel { 5 * KWH } else { 7 * KWH };
     let energy = EnergyRegisters::from_micro(EnergyRegister::ALL.map(full)).unwrap();
