@@ -188,11 +188,12 @@ pub(crate) fn carry_out(
         state.logins_ended += 1;
     }
     state.adopt(after)?;
-    state.load_recorders()?;
+    let recorders = state.load_recorders();
     // What is stored is in force; only then is what it replaced erased.
     if committed == store::Committed::ScrubPending {
         state.scrub_or_try_again()?;
     }
+    recorders?;
     Ok(Edited { registers, passwords })
 }
 

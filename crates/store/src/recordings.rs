@@ -357,3 +357,6 @@ fn next_number(connection: &Connection, meter: MeterId, recorder: u8) -> Result<
         .and_then(|mut statement| statement.query_row(params![meter.0, recorder], |row| row.get(0)))
         .during("counting records")
 }
+
+#[cfg(test)]
+mod tests;

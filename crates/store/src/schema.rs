@@ -346,6 +346,72 @@ mod tests {
         }
     }
 
+    /// A state as a program of format 1 leaves it.
+    fn of_format_1() -> (tempfile::TempDir, StateDir) {
+        let (dir, state, connection) = made();
+        connection
+            .execute_batch(
+                "DROP TABLE interval_record; DROP TABLE recording; DROP TABLE recorder; PRAGMA user_version = 1;
+                 INSERT INTO meter VALUES (1, 'MW', 0, NULL, 'A', 0, 0, 1); INSERT INTO energy VALUES (1, 'kWh del', 7);",
+            )
+            .unwrap();
+        connection.close().unwrap();
+        (dir, state)
+    }
+
+    /// Every table and index with its text, and what the meter had.
+    fn contents(connection: &Connection) -> (Vec<String>, i64) {
+        let mut statement =
+            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        let tables = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        (tables, connection.query_row("SELECT value FROM energy WHERE meter = 1", [], |row| row.get(0)).unwrap())
+    }
+
+    #[test]
+    fn a_state_of_format_1_becomes_one_of_format_2_and_nothing_else_of_it_changes() {
+        let (_dir, state) = of_format_1();
+        let brought = open(&state.join(DATABASE)).unwrap();
+        let version: i64 = brought.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, FORMAT);
+        let (tables, energy) = contents(&brought);
+        let (_other, _state, new) = made();
+        new.execute_batch(
+            "INSERT INTO meter VALUES (1, 'MW', 0, NULL, 'A', 0, 0, 1); INSERT INTO energy VALUES (1, 'kWh del', 7);",
+        )
+        .unwrap();
+        assert_eq!((tables, energy), contents(&new));
+        drop(brought);
+        open(&state.join(DATABASE)).unwrap();
+    }
+
+    #[test]
+    fn b26_a_cut_while_the_format_changes_leaves_the_old_one_or_the_new_one() {
+        let (_dir, state) = of_format_1();
+        let path = state.join(DATABASE);
+        let before = fs::read(&path).unwrap();
+        let brought = open(&path).unwrap();
+        brought.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
+        drop(brought);
+        // The change again, this time with its journal at hand, and cut off after each of its bytes.
+        fs::write(&path, &before).unwrap();
+        let mut connection = connect(&path).unwrap();
+        bring_up_to_date(&mut connection).unwrap();
+        let journal = fs::read(state.join("meter.db-wal")).unwrap();
+        drop(connection);
+        let mut formats = Vec::new();
+        for length in (0..journal.len()).step_by(997).chain([journal.len() - 1, journal.len()]) {
+            fs::write(&path, &before).unwrap();
+            fs::write(state.join("meter.db-wal"), &journal[..length]).unwrap();
+            let found: i64 =
+                connect(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            formats.push(found);
+            fs::write(&path, &before).unwrap();
+            fs::write(state.join("meter.db-wal"), &journal[..length]).unwrap();
+            assert_eq!(contents(&open(&path).unwrap()).1, 7, "cut after {length}");
+        }
+        assert!(formats.is_sorted() && formats.first() == Some(&1) && formats.last() == Some(&2), "{formats:?}");
+    }
+
     #[test]
     fn what_is_no_meters_database_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();

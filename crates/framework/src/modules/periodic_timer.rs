@@ -270,3 +270,219 @@ impl Module for Running {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use metrology::{EnergyRegisters, Quantities};
+
+    use super::*;
+    use crate::register::Value;
+
+    /// What comes to a timer of ten-second intervals.
+    #[derive(Clone, Copy)]
+    enum Come {
+        /// Seconds that end from here to there, in milliseconds of UTC; the other clock agrees.
+        Seconds(i64, i64),
+        /// The same, with the source lost.
+        Lost(i64, i64),
+        /// Somebody sets the clock. The seconds after it say to what.
+        Set,
+        /// The clock jumps by so much, and nobody says so.
+        Jump(i64),
+        /// The meter goes off and comes on.
+        Restart,
+    }
+    use Come::{Jump, Lost, Restart, Seconds, Set};
+
+    fn timer() -> Box<dyn Module> {
+        let setup = [(PERIOD.to_owned(), Value::Number(10.0))].into();
+        PeriodicTimer.start(&ModuleSetup { setup, ..ModuleSetup::default() })
+    }
+
+    /// The ends in milliseconds, each with its status, in the order in which they came.
+    fn ended(comes: &[Come]) -> Vec<String> {
+        let energy = EnergyRegisters::default();
+        let quantities = Quantities::default();
+        let mut module = timer();
+        let (mut ends, mut off_ms, mut last_ms) = (Vec::new(), 0, None);
+        for come in comes {
+            let (from, to, measured) = match *come {
+                Seconds(from, to) => (from, to, Some(&quantities)),
+                Lost(from, to) => (from, to, None),
+                Set => {
+                    module.clock_set();
+                    last_ms = None;
+                    continue;
+                }
+                Jump(by_ms) => {
+                    off_ms += by_ms;
+                    continue;
+                }
+                Restart => {
+                    let kept = serde_json::to_string(&module.keep()).unwrap();
+                    module = timer();
+                    module.resume(serde_json::from_str::<Option<Kept>>(&kept).unwrap().as_ref());
+                    continue;
+                }
+            };
+            // After the clock is set, one second passes by the other clock.
+            if let Some(last_ms) = last_ms.replace(to) {
+                assert!(from >= last_ms, "use Set or Jump");
+            }
+            for utc_ms in (from..=to).step_by(1000) {
+                let up_ms = if matches!(come, Seconds(..) | Lost(..)) { utc_ms - off_ms } else { 0 };
+                let tick = Tick { utc_ms, up_ms, quantities: measured, energy: &energy, energy_before: &energy };
+                let before = module.catch_up(&tick).ended;
+                module.advance(&tick, &[]);
+                let with = module.beat().ended;
+                let mut shown = [f64::NAN];
+                module.evaluate(&tick, &[], &mut shown);
+                assert_eq!(shown[0] == 1.0, before.or(with).is_some(), "the Trigger at {utc_ms}");
+                ends.extend(before.iter().chain(&with).map(|end| format!("{}: {}", end.utc_ms, end.status)));
+            }
+        }
+        ends
+    }
+
+    #[test]
+    fn intervals_end_with_the_second_nearest_to_their_boundary() {
+        for (comes, expected) in [
+            // Begun at a boundary, and in the middle.
+            (&[Seconds(0, 30_000)][..], &["10000: complete", "20000: complete", "30000: complete"][..]),
+            (&[Seconds(4_000, 20_000)], &["10000: short", "20000: complete"]),
+            // Up to half a second late or early, it is the same.
+            (&[Seconds(499, 20_499)], &["10000: complete", "20000: complete"]),
+            (&[Seconds(-500, 19_500)], &["10000: complete", "20000: complete"]),
+            (&[Seconds(-500, 9_400)], &[]),
+            (&[Seconds(500, 9_499)], &[]),
+            (&[Seconds(500, 9_500)], &["10000: short"]),
+            // A second too early for the boundary, and the next too late: the interval ended before it.
+            (&[Seconds(499, 9_499), Seconds(10_501, 19_501)], &["10000: complete", "20000: complete"]),
+            // Two seconds near the boundary end it once.
+            (
+                &[Seconds(500, 9_500), Seconds(10_499, 19_499), Seconds(19_501, 19_501)],
+                &["10000: short", "20000: complete"],
+            ),
+        ] {
+            assert_eq!(ended(comes), expected);
+        }
+    }
+
+    #[test]
+    fn gaps_are_flagged_and_never_filled() {
+        for (comes, expected) in [
+            // The source is lost for one second, the last one too.
+            (
+                &[Seconds(0, 3000), Lost(4000, 4000), Seconds(5000, 20_000)][..],
+                &["10000: short, outage", "20000: complete"][..],
+            ),
+            (
+                &[Seconds(0, 9000), Lost(10_000, 10_000), Seconds(11_000, 20_000)],
+                &["10000: short, outage", "20000: complete"],
+            ),
+            // Late by less than a second, nothing is missing; two seconds are.
+            (&[Seconds(0, 3000), Seconds(4899, 10_000)], &["10000: complete"]),
+            (&[Seconds(0, 3000), Seconds(5000, 10_000)], &["10000: short, outage"]),
+            // The machine sleeps from one interval into the next, and over whole ones.
+            (&[Seconds(0, 7000), Seconds(13_000, 20_000)], &["10000: short, outage", "20000: short, outage"]),
+            (&[Seconds(0, 7000), Seconds(63_000, 70_000)], &["10000: short, outage", "70000: short, outage"]),
+            // Off and on in one interval, into another, from its end on, and at a boundary.
+            (&[Seconds(0, 3000), Restart, Seconds(7000, 20_000)], &["10000: short, outage", "20000: complete"]),
+            (
+                &[Seconds(0, 3000), Restart, Seconds(67_000, 80_000)],
+                &["10000: short, outage", "70000: short, outage", "80000: complete"],
+            ),
+            (&[Seconds(0, 10_000), Restart, Seconds(67_000, 70_000)], &["10000: complete", "70000: short, outage"]),
+            (
+                &[Seconds(0, 10_000), Restart, Seconds(60_000, 80_000)],
+                &["10000: complete", "70000: outage", "80000: complete"],
+            ),
+            // Twice in one interval; nothing of the one that never ran.
+            (
+                &[Seconds(0, 3000), Restart, Seconds(33_000, 34_000), Restart, Seconds(55_000, 60_000)],
+                &["10000: short, outage", "40000: short, outage", "60000: short, outage"],
+            ),
+        ] {
+            assert_eq!(ended(comes), expected);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_flagged_where_it_left_and_where_it_goes_on() {
+        for (comes, expected) in [
+            // Within the interval: by nothing to speak of, back, forward.
+            (&[Seconds(0, 3000), Set, Seconds(4000, 20_000)][..], &["10000: clock set", "20000: complete"][..]),
+            (&[Seconds(0, 7000), Set, Jump(-5000), Seconds(3000, 10_000)], &["10000: clock set"]),
+            (
+                &[Seconds(0, 3000), Set, Jump(3000), Seconds(7000, 20_000)],
+                &["10000: short, clock set", "20000: complete"],
+            ),
+            // Out of it, forward and back.
+            (
+                &[Seconds(0, 3000), Set, Jump(60_000), Seconds(64_000, 80_000)],
+                &["10000: short, clock set", "70000: short, clock set", "80000: complete"],
+            ),
+            (
+                &[Seconds(0, 23_000), Set, Jump(-20_000), Seconds(4000, 20_000)],
+                &[
+                    "10000: complete",
+                    "20000: complete",
+                    "30000: short, clock set",
+                    "10000: short, clock set",
+                    "20000: complete",
+                ],
+            ),
+            // Right after an interval has ended: it isn't ended again.
+            (
+                &[Seconds(0, 10_000), Set, Jump(-2000), Seconds(9000, 10_000)],
+                &["10000: complete", "10000: short, clock set"],
+            ),
+            // A jump that nobody told of, and one too small to be one.
+            (&[Seconds(0, 3000), Jump(500), Set, Seconds(4500, 10_500)], &["10000: short, clock set"]),
+            (&[Seconds(0, 3000), Jump(400), Seconds(4400, 10_400)], &["10000: complete"]),
+            (
+                &[Seconds(0, 3000), Jump(60_000), Seconds(64_000, 70_000)],
+                &["10000: short, clock set", "70000: short, clock set"],
+            ),
+            // Set while the meter is off: time has gone back.
+            (
+                &[Seconds(0, 23_000), Set, Restart, Seconds(4000, 10_000)],
+                &[
+                    "10000: complete",
+                    "20000: complete",
+                    "30000: short, outage, clock set",
+                    "10000: short, outage, clock set",
+                ],
+            ),
+        ] {
+            assert_eq!(ended(comes), expected);
+        }
+    }
+
+    #[test]
+    fn another_period_begins_anew() {
+        let energy = EnergyRegisters::default();
+        let tick = Tick { utc_ms: 4000, up_ms: 0, quantities: None, energy: &energy, energy_before: &energy };
+        let mut ten = timer();
+        ten.catch_up(&tick);
+        ten.advance(&tick, &[]);
+        let kept = ten.keep();
+        let setup = [(PERIOD.to_owned(), Value::Number(20.0))].into();
+        let mut twenty = PeriodicTimer.start(&ModuleSetup { setup, ..ModuleSetup::default() });
+        twenty.resume(kept.as_ref());
+        assert_eq!(twenty.keep(), None);
+        ten.resume(kept.as_ref());
+        assert_eq!(ten.keep(), kept);
+    }
+
+    #[test]
+    fn no_time_is_out_of_range() {
+        let energy = EnergyRegisters::default();
+        let mut module = timer();
+        for utc_ms in [i64::MIN, -1, 0, i64::MAX, i64::MIN] {
+            let tick = Tick { utc_ms, up_ms: utc_ms, quantities: None, energy: &energy, energy_before: &energy };
+            module.catch_up(&tick);
+            module.advance(&tick, &[]);
+        }
+    }
+}
