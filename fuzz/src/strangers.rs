@@ -1,10 +1,14 @@
 //! What is parsed before anybody has logged in.
 
+use std::cell::OnceCell;
+
 use api::login as header;
 use security::{AccountId, Token};
 use services::modbus::answer::{Conversation, MAX_OUTPUT};
 use services::modbus::framing::Framing;
 use services::modbus::{Exception, Identity, Registers};
+use services::strangers;
+use services::testbed::Bench;
 
 /// A register space in which every register holds its own address, and every odd one can be written.
 struct Addresses;
@@ -28,18 +32,35 @@ impl Registers for Addresses {
 }
 
 /// Modbus, framed as TCP or RTU (the first byte says which), cut into pieces (the second says where): answers
-/// are bounded, and the same however the bytes were cut.
+/// are bounded, and the same however the bytes were cut. Once about plain registers, once about a meter whose
+/// first recorder has records.
 pub fn modbus(bytes: &[u8]) {
     let [framing, size, bytes @ ..] = bytes else { return };
     let framing = if framing % 2 == 0 { Framing::Tcp } else { Framing::RtuOverTcp };
-    let whole = heard(framing, bytes.len().max(1), bytes);
-    let pieces = heard(framing, usize::from(*size).max(1), bytes);
-    assert_eq!(whole, pieces, "the same bytes mean the same however the network cuts them");
+    let meter = || METER.with(|meter| strangers::registers(&meter.get_or_init(recording).site));
+    let spaces: [&dyn Fn() -> Box<dyn Registers>; 2] = [&|| Box::new(Addresses), &meter];
+    for space in spaces {
+        let whole = heard(framing, space(), bytes.len().max(1), bytes);
+        let pieces = heard(framing, space(), usize::from(*size).max(1), bytes);
+        assert_eq!(whole, pieces, "the same bytes mean the same however the network cuts them");
+    }
+}
+
+thread_local! {
+    static METER: OnceCell<Bench> = const { OnceCell::new() };
+}
+
+/// A meter with records of twenty seconds.
+fn recording() -> Bench {
+    let bench = Bench::new("4.40.1");
+    bench.set(&[("Periodic Timer 1/Period", "1")]);
+    (0..20).for_each(|_| bench.draw(10.0));
+    bench
 }
 
 /// All answers, and whether the connection was ended.
-fn heard(framing: Framing, size: usize, bytes: &[u8]) -> (Vec<u8>, bool) {
-    let mut conversation = Conversation::new(framing, Box::new(Addresses));
+fn heard(framing: Framing, registers: Box<dyn Registers>, size: usize, bytes: &[u8]) -> (Vec<u8>, bool) {
+    let mut conversation = Conversation::new(framing, registers);
     let (mut waiting, mut answers) = (Vec::new(), Vec::new());
     for piece in bytes.chunks(size) {
         waiting.extend_from_slice(piece);

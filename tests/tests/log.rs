@@ -27,7 +27,7 @@ fn a_log_edited_behind_the_meters_back_is_found_out_and_what_was_done_is_named()
     let home = tempfile::tempdir().unwrap();
     let meter = Meter::start(home.path(), &["--ports", "auto"]);
     // A ring whose edge has passed some events that are always kept.
-    meter.setup(FACTORY, &["set", "Depth", "14"]).ok();
+    meter.setup(FACTORY, &["set", "Event Log Controller 1/Depth", "14"]).ok();
     meter.setup(FACTORY, &["set", "Invalid Attempts", "7"]).ok();
     for ratio in ["100", "200", "300", "400", "500", "600"] {
         meter.setup(FACTORY, &["set", "CT Prim", ratio]).ok();

@@ -3,6 +3,7 @@
 //! No type here has a field for a password. A login travels in one header, made and read in
 //! [`login`]; it gives a token, and the token travels in the same header afterwards.
 
+pub mod csv;
 pub mod login;
 pub mod routes;
 mod wire;

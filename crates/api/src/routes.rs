@@ -32,6 +32,12 @@ pub const KEYS: &str = "/v1/keys";
 pub const EVENTS: &str = "/v1/events";
 /// GET: [`crate::LogVerified`], after looking through the whole event log.
 pub const EVENTS_VERIFY: &str = "/v1/events/verify";
+/// GET: [`crate::Recorders`].
+pub const RECORDERS: &str = "/v1/recorders";
+/// GET: [`crate::Records`] of `?recorder=`, its open epoch unless `&epoch=` says another: the newest `&last=`, or those
+/// `&from=` a number on, at most `&limit=`; `&since=` and `&until=` leave out what doesn't end between the two, UTC in
+/// milliseconds since 1970, both included.
+pub const RECORDS: &str = "/v1/records";
 /// GET: [`crate::Connections`].
 pub const CONNECTIONS: &str = "/v1/connections";
 /// DELETE `?number=` ends a session and its connections: [`crate::Ended`].

@@ -30,6 +30,8 @@ pub struct Facts<'a> {
     pub energy_kept: bool,
     /// Whether no maximum of the demand has fallen and no reset was counted.
     pub demand_kept: bool,
+    /// Whether each recorder, by its name, has its epochs and records, and goes on from where it was.
+    pub recorders_kept: &'a BTreeMap<String, bool>,
     /// Whether the event log goes on from where it was.
     pub events_kept: bool,
 }
@@ -120,7 +122,8 @@ fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String
         Kind::Log => kept(match line.subject.as_str() {
             lines::ENERGY => facts.energy_kept,
             lines::DEMAND => facts.demand_kept,
-            _ => facts.events_kept,
+            lines::EVENT_LOG => facts.events_kept,
+            recorder => facts.recorders_kept.get(recorder) == Some(&true),
         }),
         Kind::Template => kept(modules(facts.before).eq(modules(facts.after))),
         Kind::Notice => line.after.clone(),
@@ -191,6 +194,7 @@ mod tests {
             listening,
             energy_kept: true,
             demand_kept: true,
+            recorders_kept: &BTreeMap::from([("Data Recorder 1".to_owned(), true)]),
             events_kept: true,
         };
         let lines = compare(&migration.consequences, &facts);

@@ -3,19 +3,24 @@
 
 use metrology::{EnergyRegisters, Quantities};
 
+use crate::interval::{Beat, Recorded};
 use crate::memory::Kept;
 use crate::register::SetupRegister;
-use crate::template::ModuleSetup;
+use crate::template::{ModuleName, ModuleSetup};
 
 /// What one evaluation of a meter's modules is made from. Immutable while it runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Tick<'a> {
     /// UTC, in milliseconds since 1970.
     pub utc_ms: i64,
+    /// Milliseconds since the meter was started, by a clock that nobody sets.
+    pub up_ms: i64,
     /// The second's electrical quantities; none while the source has a gap.
     pub quantities: Option<&'a Quantities>,
     /// The energy counters as of this second.
     pub energy: &'a EnergyRegisters,
+    /// The energy counters as of the second before.
+    pub energy_before: &'a EnergyRegisters,
 }
 
 /// Stands for the unit of whatever a module's first input is linked to.
@@ -48,6 +53,11 @@ pub trait Kind: Sync {
         &[]
     }
 
+    /// The one of them that takes a timer's Trigger, and nothing else.
+    fn trigger(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The set-up registers.
     fn setup(&self) -> &'static [SetupRegister] {
         &[]
@@ -66,8 +76,25 @@ pub trait Kind: Sync {
 
 /// A running module.
 pub trait Module: Send {
+    /// Looks at what lies between the last second and this one, before anything of it is taken in: the meter stood
+    /// still, or the clock was set. Gives what is over because of that.
+    fn catch_up(&mut self, _tick: &Tick<'_>) -> Beat {
+        Beat::default()
+    }
+
     /// Takes one second in, for modules that remember anything. `inputs` as below.
     fn advance(&mut self, _tick: &Tick<'_>, _inputs: &[Option<f64>]) {}
+
+    /// What the timer tells that this is.
+    fn beat(&self) -> Beat {
+        Beat::default()
+    }
+
+    /// What the timer tells that the module of this name is linked to, with the inputs as of then. Gives what it
+    /// records of it.
+    fn on_beat(&mut self, _name: ModuleName, _inputs: &[Option<f64>], _beat: &Beat) -> Option<Recorded> {
+        None
+    }
 
     /// What the module shows; changes nothing. `inputs` in the order of [`Kind::inputs`] (none where unlinked or not
     /// available), `outputs` in the order of [`Kind::outputs`]; NaN says "not available".
@@ -85,6 +112,9 @@ pub trait Module: Send {
 
     /// Goes on from what it kept; from nothing if it kept nothing.
     fn resume(&mut self, _kept: Option<&Kept>) {}
+
+    /// The clock has been set since the last second.
+    fn clock_set(&mut self) {}
 
     /// The demand is reset at this time, UTC in milliseconds since 1970.
     fn reset_demand(&mut self, _utc_ms: i64) {}

@@ -7,6 +7,7 @@
 //! decides about access and never keeps a value of its own between two meters.
 
 pub mod dcf;
+pub mod interval;
 pub mod kind;
 pub mod memory;
 pub mod modules;
@@ -16,6 +17,7 @@ pub mod scf;
 pub mod template;
 
 pub use dcf::{Dcf, DcfError};
+pub use interval::{Recorded, Status};
 pub use kind::{Kind, OutputRegister, Tick};
 pub use memory::Memory;
 pub use network::{Directory, Framework, Readings};

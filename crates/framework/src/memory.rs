@@ -9,7 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::modules::{demand_reset::Resets, maximum::Peak, sliding_demand::Window};
+use crate::modules::demand_reset::Resets;
+use crate::modules::interval_energy::Growth;
+use crate::modules::maximum::Peak;
+use crate::modules::periodic_timer::Interval;
+use crate::modules::sliding_demand::Window;
 use crate::template::{LONGEST_CHAIN, ModuleName, Template};
 
 /// What one module remembers.
@@ -22,6 +26,10 @@ pub enum Kept {
     Peak(Peak),
     /// A Demand Reset module's count.
     Resets(Resets),
+    /// A Periodic Timer module's interval.
+    Interval(Interval),
+    /// An Interval Energy module's readings.
+    Growth(Growth),
 }
 
 /// What all of a meter's modules remember.
@@ -50,7 +58,9 @@ impl Memory {
     pub fn goes_on_from(&self, earlier: &Self) -> bool {
         earlier.modules.iter().all(|(module, before)| {
             match (&before.kept, self.modules.get(module).map(|now| &now.kept)) {
-                (Kept::Window(_), Some(Kept::Window(_))) => true,
+                (Kept::Window(_), Some(Kept::Window(_)))
+                | (Kept::Interval(_), Some(Kept::Interval(_)))
+                | (Kept::Growth(_), Some(Kept::Growth(_))) => true,
                 (Kept::Peak(before), Some(Kept::Peak(now))) => now.value >= before.value,
                 (Kept::Resets(before), Some(Kept::Resets(now))) => before == now,
                 _ => false,
@@ -68,7 +78,8 @@ impl Memory {
     }
 }
 
-/// Where a module's values come from: the outputs along the links of first inputs, up to one that has none.
+/// Where a module's values come from: the outputs along the links of first inputs, up to one that has none, and the
+/// timer that says when they are taken.
 pub(crate) fn origin(template: &Template, module: ModuleName) -> String {
     let mut outputs = Vec::new();
     let mut at = module;
@@ -78,5 +89,7 @@ pub(crate) fn origin(template: &Template, module: ModuleName) -> String {
         outputs.push(target.to_string());
         at = target.module;
     }
-    outputs.join(" < ")
+    let trigger = module.kind().trigger().and_then(|input| template.modules.get(&module)?.inputs.get(input));
+    let at = trigger.map_or_else(String::new, |timer| format!(" @ {timer}"));
+    outputs.join(" < ") + &at
 }

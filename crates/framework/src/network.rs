@@ -5,8 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::interval::{Beat, Recorded};
 use crate::kind::{Module, SAME_AS_SOURCE, Tick};
 use crate::memory::{self, Memory};
+use crate::modules::periodic_timer;
 use crate::template::{LONGEST_CHAIN, ModuleName, RegisterName, Template, TemplateError, shown};
 
 /// An output register of a meter, as people find it.
@@ -30,6 +32,11 @@ pub struct Directory {
 }
 
 impl Directory {
+    /// The outputs of a template.
+    pub fn of(template: &Template) -> Self {
+        list_outputs(template).0
+    }
+
     /// The outputs, in the order of the modules.
     pub fn outputs(&self) -> &[Output] {
         &self.outputs
@@ -89,8 +96,11 @@ impl Readings {
 
 /// A meter's modules at work.
 pub struct Framework {
+    /// In link order.
     nodes: Vec<Node>,
     directory: Arc<Directory>,
+    /// What recorders have recorded in the last second.
+    recorded: Vec<Recorded>,
 }
 
 struct Node {
@@ -100,6 +110,8 @@ struct Node {
     module: Box<dyn Module>,
     /// Positions of the linked outputs, in the order of the kind's inputs.
     inputs: Vec<Option<usize>>,
+    /// The node of the timer that it is linked to.
+    timer: Option<usize>,
     outputs: std::ops::Range<usize>,
 }
 
@@ -109,12 +121,15 @@ impl Framework {
         let (directory, ranges) = list_outputs(template);
         let order = link_order(template, &directory)?;
         let nodes = order
-            .into_iter()
+            .iter()
             .map(|name| {
+                let name = *name;
                 let setup = &template.modules[&name];
                 let linked = |input: &&str| setup.inputs.get(*input).and_then(|target| directory.position(target));
+                let timer = name.kind().trigger().and_then(|input| setup.inputs.get(input)).map(|target| target.module);
                 Node {
                     name,
+                    timer: timer.and_then(|timer| order.iter().position(|module| *module == timer)),
                     origin: memory::origin(template, name),
                     module: name.kind().start(setup),
                     inputs: name.kind().inputs().iter().map(linked).collect(),
@@ -122,7 +137,7 @@ impl Framework {
                 }
             })
             .collect();
-        Ok(Self { nodes, directory: Arc::new(directory) })
+        Ok(Self { nodes, directory: Arc::new(directory), recorded: Vec::new() })
     }
 
     /// What each position in the readings is.
@@ -132,13 +147,42 @@ impl Framework {
 
     /// One second passes: its readings.
     pub fn evaluate(&mut self, tick: &Tick<'_>) -> Readings {
+        self.recorded.clear();
+        self.catch_up(tick);
+        let values = self.pass(tick, |module, inputs| {
+            module.advance(tick, inputs);
+            module.beat()
+        });
+        Readings { directory: Arc::clone(&self.directory), values, utc_ms: tick.utc_ms }
+    }
+
+    /// Ends what a gap before this second has ended: with the counters as they were, and nothing else measured.
+    fn catch_up(&mut self, tick: &Tick<'_>) {
+        let before = Tick { quantities: None, energy: tick.energy_before, ..*tick };
+        let beats: Vec<Beat> = self.nodes.iter_mut().map(|node| node.module.catch_up(&before)).collect();
+        if beats.iter().any(|beat| *beat != Beat::default()) {
+            self.pass(&before, |module, _| module.beat());
+        }
+    }
+
+    /// Each module in link order: what is done with it, what its timer tells it, what it shows.
+    fn pass(&mut self, tick: &Tick<'_>, mut with: impl FnMut(&mut dyn Module, &[Option<f64>]) -> Beat) -> Vec<f64> {
         let mut values = vec![f64::NAN; self.directory.outputs.len()];
+        let mut beats = Vec::with_capacity(self.nodes.len());
         for node in &mut self.nodes {
             let inputs = node.inputs(&values);
-            node.module.advance(tick, &inputs);
+            beats.push(with(&mut *node.module, &inputs));
+            if let Some(beat) = node.timer.and_then(|timer| beats.get(timer)) {
+                self.recorded.extend(node.module.on_beat(node.name, &inputs, beat));
+            }
             node.module.evaluate(tick, &inputs, &mut values[node.outputs.clone()]);
         }
-        Readings { directory: Arc::clone(&self.directory), values, utc_ms: tick.utc_ms }
+        values
+    }
+
+    /// What recorders have recorded in the last second, in the order of the intervals' ends as they came.
+    pub fn take_recorded(&mut self) -> Vec<Recorded> {
+        std::mem::take(&mut self.recorded)
     }
 
     /// The readings without a second passing: what modules remember is shown and stays as it is.
@@ -176,9 +220,15 @@ impl Framework {
 
     /// Goes on from a memory. What a module of today has nothing to do with is left out.
     pub fn resume(&mut self, memory: &Memory) {
+        self.recorded.clear();
         for node in &mut self.nodes {
             node.module.resume(memory.of(node.name, &node.origin));
         }
+    }
+
+    /// The clock has been set since the last second.
+    pub fn clock_set(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.module.clock_set());
     }
 
     /// Resets the demand: maxima begin anew, and the reset is counted.
@@ -272,6 +322,9 @@ fn visit(
         if directory.position(target).is_none() {
             return Err(TemplateError::DeadLink { module, input: input.clone(), target: target.clone() });
         }
+        if module.kind().trigger() == Some(input) && target.module.kind().name() != periodic_timer::NAME {
+            return Err(TemplateError::NoTrigger { module, input: input.clone(), target: target.clone() });
+        }
         longest = longest.max(visit(target.module, template, directory, visits, order)?);
     }
     if longest >= LONGEST_CHAIN {
@@ -318,7 +371,13 @@ mod tests {
         template.check().unwrap();
         let mut framework = Framework::build(&template).unwrap();
         let energy = EnergyRegisters::default();
-        let readings = framework.evaluate(&Tick { utc_ms: 5000, quantities: None, energy: &energy });
+        let readings = framework.evaluate(&Tick {
+            utc_ms: 5000,
+            up_ms: 0,
+            quantities: None,
+            energy: &energy,
+            energy_before: &energy,
+        });
         for typed in ["Import", "import", "kWh del", "Integrator 1/kWh del"] {
             let (output, value) = readings.find(typed).unwrap();
             assert_eq!((output.label.as_str(), output.unit, value), ("Import", "kWh", Some(0.0)));

@@ -196,6 +196,16 @@ pub enum TemplateError {
         /// What it is linked to.
         target: RegisterName,
     },
+    /// A link to an output that is no timer's Trigger.
+    #[error("{module}: the input \"{input}\" takes the Trigger of a Periodic Timer, not {target}")]
+    NoTrigger {
+        /// The module.
+        module: ModuleName,
+        /// Its input.
+        input: String,
+        /// What it is linked to.
+        target: RegisterName,
+    },
     /// Links that lead back to where they came from.
     #[error("the links of {0} lead back to itself: only a Feedback module may close a loop")]
     Loop(ModuleName),

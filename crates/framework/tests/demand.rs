@@ -49,11 +49,23 @@ fn take(framework: &mut Framework, utc_ms: &mut i64, step: Step) -> Readings {
             *utc_ms += later;
             let power = |kilowatts: f64| Power { active: kilowatts * 1e3, ..Power::default() };
             let quantities = reading.map(|it| Quantities { power_total: power(it), ..Quantities::default() });
-            framework.evaluate(&Tick { utc_ms: *utc_ms, quantities: quantities.as_ref(), energy: &energy })
+            framework.evaluate(&Tick {
+                utc_ms: *utc_ms,
+                up_ms: 0,
+                quantities: quantities.as_ref(),
+                energy: &energy,
+                energy_before: &energy,
+            })
         }
         Step::Reset => {
             framework.reset_demand(*utc_ms);
-            framework.show(&Tick { utc_ms: *utc_ms, quantities: None, energy: &energy })
+            framework.show(&Tick {
+                utc_ms: *utc_ms,
+                up_ms: 0,
+                quantities: None,
+                energy: &energy,
+                energy_before: &energy,
+            })
         }
     }
 }
@@ -154,7 +166,7 @@ fn what_is_no_memory_is_refused_and_of_another_set_up_left_out() {
     let mut after = framework(3, 1);
     after.resume(&before.memory());
     let energy = EnergyRegisters::default();
-    let readings = after.show(&Tick { utc_ms, quantities: None, energy: &energy });
+    let readings = after.show(&Tick { utc_ms, up_ms: 0, quantities: None, energy: &energy, energy_before: &energy });
     assert_eq!(value(&readings, "SWinDemand"), None, "sub-intervals of another length");
     assert_eq!(value(&readings, "Maximum"), Some(5.0), "a maximum stays a maximum");
 }

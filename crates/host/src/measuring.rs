@@ -6,12 +6,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use meter::GAP_MS;
 use metrology::{Analyzer, EnergyIncrement, EnergyRegister, Samples, Source};
 use services::Site;
 
 const SECOND_MS: i64 = 1_000;
-/// More than this since the last second is a gap: the machine slept, or was too busy to measure.
-const GAP_MS: i64 = 1_900;
 const DAY_S: i64 = 86_400;
 
 /// A source and what measures it.

@@ -20,6 +20,7 @@ use crate::ended::Waiting;
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
 use crate::locks::{self, LockKeeping};
+use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
@@ -130,11 +131,13 @@ pub fn boot(
         meter: state.id,
         energies: &[],
         records: &[(SOURCE, &source)],
+        recorders: store::RecorderBatch::NONE,
         events: EventBatch::NONE,
     }])?;
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
+    state.redefine_recorders(now, &Caller::meter())?;
     Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks, first_event })
 }
 
@@ -266,11 +269,13 @@ pub(crate) fn resume(
     let mut framework = Framework::build(&settings.template)?;
     let memory = demand::stored(&stored)?;
     framework.resume(&memory);
-    let readings = framework.show(&Tick { utc_ms: 0, quantities: None, energy: &energy });
+    let readings =
+        framework.show(&Tick { utc_ms: 0, up_ms: 0, quantities: None, energy: &energy, energy_before: &energy });
     let ports = match stored.records.get(PORTS) {
         Some(ports) => serde_json::from_str(ports).map_err(|error| GateError::Unreadable(error.to_string()))?,
         None => BTreeMap::new(),
     };
+    let recorders = Recorders::load(&store, id, &settings.template)?;
     let trust = stored.trust.iter().map(|key| trusted_key(&key.public_key)).collect::<Result<_, _>>()?;
     let state = State {
         id,
@@ -289,6 +294,7 @@ pub(crate) fn resume(
         credentials,
         framework,
         memory,
+        recorders,
         energy,
         readings,
         generation: 1,

@@ -21,6 +21,7 @@ use crate::demand;
 use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
+use crate::recorders::{Recorder, Recorders};
 use crate::state::{Credentials, State, stored_credentials};
 use crate::{GateError, Now, boot, stored};
 
@@ -65,6 +66,7 @@ struct Before {
     credentials: Credentials,
     energy: EnergyRegisters,
     memory: Memory,
+    recorders: Arc<Vec<Recorder>>,
     next_event: u64,
 }
 
@@ -157,6 +159,7 @@ impl Gate {
             credentials: state.credentials.clone(),
             energy: state.energy,
             memory: state.memory.clone(),
+            recorders: Arc::clone(&state.recorders.list),
             next_event: state.store.next_event(state.id)?,
         };
         let number = state.generation;
@@ -212,6 +215,7 @@ impl Gate {
             credentials,
             ticket.migration.settings.clone(),
         )?;
+        state.redefine_recorders(now, &ticket.caller)?;
         self.show(&state);
         Ok(())
     }
@@ -360,6 +364,7 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
         listening: &facing.listening,
         energy_kept: EnergyRegister::ALL.iter().all(kept),
         demand_kept: demand::stored(&stored)?.goes_on_from(&ticket.before.memory),
+        recorders_kept: &Recorders::load(&state.store, id, &after.template)?.go_on_from(&ticket.before.recorders),
         events_kept: stored.events.next_number >= ticket.before.next_event,
     };
     let lines = compare(&ticket.plan.consequences, &facts);
@@ -381,6 +386,7 @@ fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Re
     let id = state.id;
     let _scrubbed_by_the_caller = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
     run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;
+    state.redefine_recorders(now, &ticket.caller)?;
     Ok(report)
 }
 

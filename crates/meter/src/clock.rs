@@ -9,7 +9,7 @@ use store::MeterState;
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, stands_still};
-use crate::{GateError, Now};
+use crate::{GateError, Now, demand};
 
 /// The record that the difference is kept in: a number of milliseconds.
 const RECORD: &str = "clock";
@@ -51,25 +51,33 @@ impl Gate {
     /// Sets the meter's time, in UTC milliseconds since 1970. Waiting and time-outs are not touched by it.
     pub fn set_clock(&self, machine: Now, caller: &Caller, utc_ms: i64) -> Result<(), GateError> {
         let mut state = self.state();
+        let state = &mut *state;
         let now = self.ahead.now(machine);
-        decide(&mut state, now, caller, Ask::Do(Right::TimeSync))?;
-        stands_still(&state)?;
+        decide(state, now, caller, Ask::Do(Right::TimeSync))?;
+        stands_still(state)?;
         if !RANGE_MS.contains(&utc_ms) {
             return Err(GateError::ClockRange);
         }
         let ahead_ms = utc_ms - machine.utc_ms;
         let record = ahead_ms.to_string();
+        // What runs in its interval is told, in the same commit.
+        state.framework.clock_set();
+        let memory = state.framework.memory();
+        let remembered = demand::record(&state.memory, &memory);
+        let mut records = vec![(RECORD, record.as_str())];
+        records.extend(remembered.iter().map(|memory| (demand::RECORD, memory.as_str())));
         let log = state.log_setup();
         let register = |ms: i64| format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000));
         let cause = format!("Clock 1/UNIX Time = {}", register(now.utc_ms));
         let events = log.take(now, caller, vec![Draft::ordinary(priority::SETUP, cause, register(utc_ms))]);
-        let change = store::SettingsChange {
-            records: &[(RECORD, &record)],
-            events: log.batch(&events),
-            ..store::SettingsChange::default()
-        };
+        let change =
+            store::SettingsChange { records: &records, events: log.batch(&events), ..store::SettingsChange::default() };
         let id = state.id;
-        let _no_credentials = state.store.commit_settings(id, &change)?;
+        if let Err(error) = state.store.commit_settings(id, &change) {
+            state.framework.resume(&state.memory);
+            return Err(error.into());
+        }
+        state.memory = memory;
         self.ahead.0.store(ahead_ms, Ordering::Relaxed);
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! by every change of release, and reset by whoever has the right. How demand is worked out is `framework`'s.
 
 use framework::modules::{demand_reset, maximum, security_options as options, sliding_demand};
-use framework::{Memory, ModuleName, RegisterName, Tick};
+use framework::{Memory, ModuleName, RegisterName};
 use security::{Ask, Right};
 use store::MeterState;
 
@@ -152,8 +152,7 @@ fn reset(state: &mut State, now: Now, caller: &Caller, before: &Demands) -> Resu
         return Err(error.into());
     }
     state.memory = memory;
-    let tick = Tick { utc_ms: state.readings.utc_ms, quantities: None, energy: &state.energy };
-    state.readings = state.framework.show_remembered(&tick, &state.readings);
+    state.readings = state.framework.show_remembered(&state.standing_tick(), &state.readings);
     Ok(())
 }
 

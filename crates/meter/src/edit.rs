@@ -225,10 +225,12 @@ pub(crate) fn carry_out(
         state.logins_ended += 1;
     }
     state.adopt(after)?;
+    let recorders = state.load_recorders();
     // What is stored is in force; only then is what it replaced erased.
     if committed == store::Committed::ScrubPending {
         state.scrub_or_try_again()?;
     }
+    recorders?;
     Ok(Edited { registers, passwords, dangers })
 }
 
@@ -321,6 +323,8 @@ fn commit(
     let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
     let wiring = wiring::changes(&before.template, &after.template).into_iter();
     drafts.extend(wiring.map(|(cause, effect)| Draft::ordinary(priority::SETUP, cause, effect)));
+    let mut redefined = state.recorders.redefined(&after.template, now.utc_ms)?;
+    drafts.append(&mut redefined.drafts);
     drafts.extend(credentials.iter().map(|(account, credential)| {
         let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
         Draft::kept(priority::SETUP, account.to_string(), effect)
@@ -341,6 +345,7 @@ fn commit(
         settings: Some(&settings),
         credentials: &stored,
         records: &[],
+        recordings: &redefined.changes(),
         events: log.batch(&events),
     };
     Ok(state.store.commit_settings(state.id, &change)?)

@@ -111,6 +111,14 @@ pub enum GateError {
     /// No maximum to reset.
     #[error("this meter's template has no Maximum module, so there is no demand to reset: load a template that has")]
     NoDemand,
+    /// No such recorder or epoch.
+    #[error("there are no records of {}: `log` without a number lists the recorders and their epochs", epoch_named(*.recorder, *.epoch))]
+    NoRecords {
+        /// n of Data Recorder n.
+        recorder: u8,
+        /// The epoch; none is the open one.
+        epoch: Option<u32>,
+    },
     /// A key that is no key, or isn't there.
     #[error("{0}")]
     Key(String),
@@ -131,6 +139,11 @@ fn activated_with_zero(users: &[UserId]) -> String {
         [one] => format!("{one} has the factory password 0: give a new password to activate it"),
         _ => format!("{} have the factory password 0: give new passwords to activate them", names.join(", ")),
     }
+}
+
+fn epoch_named(recorder: u8, epoch: Option<u32>) -> String {
+    let epoch = epoch.map_or_else(|| "an open epoch".to_owned(), |epoch| format!("epoch {epoch}"));
+    format!("{epoch} of Data Recorder {recorder}")
 }
 
 impl GateError {

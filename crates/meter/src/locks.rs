@@ -218,6 +218,7 @@ impl State {
             meter: self.id,
             energies: &[],
             records: &locks.borrowed(),
+            recorders: store::RecorderBatch::NONE,
             events: log.batch(&events),
         }])?;
         self.lock_keeping.stored(locks);

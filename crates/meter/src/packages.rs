@@ -285,7 +285,13 @@ fn relabel(
     let text = serde_json::to_string(&labels).map_err(|error| GateError::Unreadable(error.to_string()))?;
     let log = state.log_setup();
     let events = log.take(now, caller, drafts);
-    let tick = store::Tick { meter: state.id, energies: &[], records: &[(NAMES, &text)], events: log.batch(&events) };
+    let tick = store::Tick {
+        meter: state.id,
+        energies: &[],
+        records: &[(NAMES, &text)],
+        recorders: store::RecorderBatch::NONE,
+        events: log.batch(&events),
+    };
     Ok(state.store.tick(&[tick])?)
 }
 

@@ -63,6 +63,7 @@ pub fn reset_security(opened: Opened, shipped: Arc<Vec<Shipped>>, now: Now) -> R
         settings: Some(&settings),
         credentials: &credentials,
         records: &locks::forgotten(),
+        recordings: &[],
         events: log.batch(&events),
     };
     // Always old credentials to erase, and this is where it is done.

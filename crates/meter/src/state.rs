@@ -20,6 +20,7 @@ use crate::demand;
 use crate::ended::{self, Ended, Waiting};
 use crate::events::{Draft, LogSetup, priority};
 use crate::locks::{self, LockKeeping};
+use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::view::{Identity, View};
 use crate::{Caller, GateError, Now};
@@ -44,6 +45,7 @@ pub(crate) struct State {
     pub framework: Framework,
     /// What its modules remember, as committed.
     pub memory: Memory,
+    pub recorders: Recorders,
     pub energy: EnergyRegisters,
     pub readings: Readings,
     pub generation: u64,
@@ -73,6 +75,7 @@ impl State {
             readings: self.readings.clone(),
             energy: self.energy,
             generation: self.generation,
+            recorders: Arc::clone(&self.recorders.list),
             changing: self.under_way.is_some(),
             known_sources: Arc::new(self.lockouts.known_sources()),
         }
@@ -91,7 +94,13 @@ impl State {
         if events.is_empty() {
             return Ok(());
         }
-        let tick = store::Tick { meter: self.id, energies: &[], records: &[], events: log.batch(&events) };
+        let tick = store::Tick {
+            meter: self.id,
+            energies: &[],
+            records: &[],
+            recorders: store::RecorderBatch::NONE,
+            events: log.batch(&events),
+        };
         let logged = self.store.tick(&[tick]);
         if logged.is_err() {
             events.truncate(waited);
@@ -132,24 +141,62 @@ impl State {
         }
         let energies = stored_energies(&energy);
         let locks = locks::records(&self.lockouts, &self.lock_keeping, now);
-        let readings = self.framework.evaluate(&Tick { utc_ms: now.utc_ms, quantities: measured, energy: &energy });
+        let readings = self.framework.evaluate(&Tick {
+            utc_ms: now.utc_ms,
+            up_ms: now.up_ms,
+            quantities: measured,
+            energy: &energy,
+            energy_before: &self.energy,
+        });
         let memory = self.framework.memory();
         let demand = demand::record(&self.memory, &memory);
         let mut records = locks.borrowed();
         records.extend(demand.iter().map(|record| (demand::RECORD, record.as_str())));
-        let tick = store::Tick { meter: self.id, energies: &energies, records: &records, events: log.batch(&events) };
-        if let Err(error) = self.store.tick(&[tick]) {
-            events.truncate(waited);
-            self.waiting.put_back(events);
-            // What isn't on the disk has not been measured: this second is missing from the demand.
-            self.framework.resume(&self.memory);
-            return Err(error);
-        }
+        let recorded = self.recorders.taken(&self.store, self.id, self.framework.take_recorded());
+        let committed = recorded.and_then(|recorded| {
+            let recorders = store::RecorderBatch { records: &recorded, ..store::RecorderBatch::NONE };
+            let events = log.batch(&events);
+            let tick = store::Tick { meter: self.id, energies: &energies, records: &records, recorders, events };
+            self.store.tick(&[tick]).map(|()| recorded)
+        });
+        let recorded = match committed {
+            Ok(recorded) => recorded,
+            Err(error) => {
+                events.truncate(waited);
+                self.waiting.put_back(events);
+                // What isn't on the disk has not been measured: this second is missing from the demand.
+                self.framework.resume(&self.memory);
+                return Err(error);
+            }
+        };
         drop(records);
         self.lock_keeping.stored(locks);
         self.energy = energy;
         self.memory = memory;
+        self.recorders.stored(&recorded);
         self.readings = readings;
+        Ok(())
+    }
+
+    /// Recorders that aren't defined any more as their open epochs say get new ones, in a commit with the events that
+    /// tell of it. Nothing is recorded in between.
+    pub fn redefine_recorders(&mut self, now: Now, caller: &Caller) -> Result<(), GateError> {
+        let mut redefined = self.recorders.redefined(&self.settings.template, now.utc_ms)?;
+        if !redefined.is_empty() {
+            let log = self.log_setup();
+            let events = log.take(now, caller, std::mem::take(&mut redefined.drafts));
+            let changes = redefined.changes();
+            let recorders = store::RecorderBatch { changes: &changes, ..store::RecorderBatch::NONE };
+            let events = log.batch(&events);
+            self.store.tick(&[store::Tick { meter: self.id, energies: &[], records: &[], recorders, events }])?;
+            self.load_recorders()?;
+        }
+        Ok(())
+    }
+
+    /// Reads the recorders as they are stored now.
+    pub fn load_recorders(&mut self) -> Result<(), GateError> {
+        self.recorders = Recorders::load(&self.store, self.id, &self.settings.template)?;
         Ok(())
     }
 
@@ -160,7 +207,7 @@ impl State {
         self.policy = Arc::new(settings.policy(&self.carried.release));
         self.lockouts.set_limits(limits(&settings));
         self.sessions.set_timeout(settings.option_number(options::SESSION_TIMEOUT) as u16);
-        let tick = Tick { utc_ms: self.readings.utc_ms, quantities: None, energy: &self.energy };
+        let tick = self.standing_tick();
         // The next second measures again; until then, what is measured reads as not available rather
         // than under a label or a link that is no more.
         let fresh = self.framework.show(&tick);
@@ -168,6 +215,17 @@ impl State {
         self.settings = Arc::new(settings);
         self.generation += 1;
         Ok(())
+    }
+
+    /// The last second as it is shown again, without another one passing.
+    pub fn standing_tick(&self) -> Tick<'_> {
+        Tick {
+            utc_ms: self.readings.utc_ms,
+            up_ms: 0,
+            quantities: None,
+            energy: &self.energy,
+            energy_before: &self.energy,
+        }
     }
 
     /// Erases what a change of credentials has left behind, before the change is reported (law 4).

@@ -10,6 +10,8 @@ use framework::Readings;
 use metrology::EnergyRegisters;
 use security::{Ask, Path, Policy, Refusal, Source, Who, decide};
 
+use crate::recorders::Recorder;
+
 /// What outlives every release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -40,6 +42,8 @@ pub struct View {
     pub generation: u64,
     /// Whether a change of release is under way, so that settings can't be changed.
     pub changing: bool,
+    /// The data recorders, as committed.
+    pub recorders: Arc<Vec<Recorder>>,
     /// Where somebody has logged in from before: whoever comes from there comes first where places are few.
     pub known_sources: Arc<BTreeSet<Source>>,
 }

@@ -115,6 +115,12 @@ impl Ask {
         Self::Do(Right::SecurityConfig),
     ];
 
+    /// What reading recorders' records asks for on a path: over Modbus, where Modbus Map Access counts for the load
+    /// profile as it does for set-up, more than elsewhere.
+    pub fn records(path: Option<Path>) -> Self {
+        if path == Some(Path::Modbus) { Self::ReadSetup } else { Self::Read }
+    }
+
     /// The right that answers for it.
     pub fn right(self) -> Right {
         match self {

@@ -1,23 +1,31 @@
 //! A stranger at a face, without a socket: bytes go in as a client would send them, and what the face answers
 //! comes out when it has had enough. For fuzzers; every byte takes the way that it takes on the network.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use framework::modules::security_options::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::modbus::{self, Registers};
 use crate::{Site, ftp, setup, ssh, telnet, web};
 
 /// What may wait in each direction, as in a socket's buffers.
 const PIPE: usize = 16 << 10;
 
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
+
+/// The registers that a stranger's Modbus conversation is about.
+pub fn registers(site: &Arc<Site>) -> Box<dyn Registers> {
+    modbus::registers(site, PEER)
+}
+
 /// Says `bytes` to a face that hears strangers, and then nothing more; gives its answers, up to when it loses
-/// patience: with a clock that is paused that takes no time. At Telnet the stranger hangs up instead. Modbus has a conversation
-/// without I/O of its own ([`crate::modbus::answer`]).
+/// patience: with a clock that is paused that takes no time. At Telnet the stranger hangs up instead. Modbus has a
+/// conversation without I/O of its own ([`crate::modbus::answer`]), about [`registers`].
 pub async fn say(site: &Arc<Site>, service: Service, bytes: &[u8]) -> Vec<u8> {
     let (mut stranger, face) = tokio::io::duplex(PIPE);
-    let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 4000));
+    let peer = PEER;
     let entry = site.connections.enter(service, peer, site.now());
     let site = Arc::clone(site);
     let serving = tokio::spawn(async move {

@@ -3,6 +3,7 @@
 mod keys;
 pub(crate) mod log;
 mod logged;
+pub(crate) mod records;
 mod security_file;
 mod sessions;
 

@@ -19,6 +19,7 @@ mod upload;
 pub use address::{Address, DEFAULT_PORT, NotAnAddress};
 pub use bundle::{Bundle, BundleError, Evidence, HashCheck};
 pub use client::log::Part;
+pub use client::records::Wanted;
 pub use client::{Client, Load, Prepared, SecurityFile};
 pub use error::{Kind, SetupError};
 pub use known::{KnownError, KnownMeters};

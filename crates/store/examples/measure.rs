@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use store::{
-    Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewMeter, NewSlot, OpenOptions, Opened, Secret,
-    SettingsChange, Store, Tick,
+    Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewIntervalRecord, NewMeter, NewRecording,
+    NewSlot, OpenOptions, Opened, RecorderBatch, RecordingChange, Secret, SettingsChange, Store, Tick,
 };
 
 const TICKS: i64 = 5_000;
@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 meter: MeterId::ONLY,
                 energies: &energies,
                 records: &records,
+                recorders: RecorderBatch::NONE,
                 events: EventBatch::NONE,
             }])?;
         }
@@ -68,10 +69,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let events = vec![event; EVENTS];
     let batch = |events| EventBatch { events, depth: 5_000 };
     let logged = |store: &mut Store, events| {
-        Ok(store.tick(&[Tick { meter: MeterId::ONLY, energies: &[], records: &[], events: batch(events) }])?)
+        Ok(store.tick(&[Tick {
+            meter: MeterId::ONLY,
+            energies: &[],
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: batch(events),
+        }])?)
     };
     measured("5,000 events in one commit", || logged(&mut store, &events))?;
     measured("one event into the full ring", || logged(&mut store, &events[..1]))?;
+
+    revenue_log(&mut store, dir, &tick(0, 0))?;
 
     let change = [CredentialChange::Set(Credential { account: "USER1".into(), stored: Secret::new("#".repeat(100)) })];
     let change = SettingsChange { credentials: &change, ..SettingsChange::default() };
@@ -86,7 +95,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for n in 0..400 {
         let energies = tick(0, n);
-        store.tick(&[Tick { meter: MeterId::ONLY, energies: &energies, records: &[], events: EventBatch::NONE }])?;
+        store.tick(&[Tick {
+            meter: MeterId::ONLY,
+            energies: &energies,
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: EventBatch::NONE,
+        }])?;
     }
     // A copy of the files as they are now is what a kill would leave: the journal is still there.
     let copy = dir.with_extension("killed");
@@ -114,12 +129,45 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let energies = tick(1, 1);
     let ticks: Vec<_> = (1..=METERS)
-        .map(|meter| Tick { meter: MeterId(meter), energies: &energies, records: &[], events: EventBatch::NONE })
+        .map(|meter| Tick {
+            meter: MeterId(meter),
+            energies: &energies,
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: EventBatch::NONE,
+        })
         .collect();
     measured("first tick of 1,000 meters", || Ok(store.tick(&ticks)?))?;
     measured("tick of 1,000 meters", || Ok(store.tick(&ticks)?))?;
     let _ = store.commit_settings(MeterId::ONLY, &change)?;
     measured("scrub in a file of 1,000 meters", || Ok(store.scrub()?))?;
+    Ok(())
+}
+
+/// A full Revenue Log: what it takes on the disk, and what a second that ends an interval costs more.
+fn revenue_log(store: &mut Store, dir: &Path, energies: &[(&str, i64)]) -> Result<(), Box<dyn Error>> {
+    const DEPTH: u32 = 3_360;
+    const ROUNDS: u32 = 1_000;
+    let meter = MeterId::ONLY;
+    let record =
+        |n: u32| NewIntervalRecord { recorder: 1, utc_ms: i64::from(n) * 900_000, status: 0, values: vec![1.5; 12] };
+    let size = || std::fs::metadata(dir.join("meter.db")).map(|file| file.len());
+    let mut second = |changes: &[RecordingChange<'_>], records: &[NewIntervalRecord]| {
+        let recorders = RecorderBatch { changes, records };
+        Ok(store.tick(&[Tick { meter, energies, records: &[], recorders, events: EventBatch::NONE }])?)
+    };
+    let before = size()?;
+    let open = Some(NewRecording { definition: "{}", depth: DEPTH });
+    second(&[RecordingChange { recorder: 1, utc_ms: 0, drop: &[], open }], &[])?;
+    let all: Vec<_> = (0..DEPTH).map(record).collect();
+    measured("a Revenue Log of 3,360 records in one commit", || second(&[], &all))?;
+    for (what, with) in [("without a record", false), ("with one into the full ring", true)] {
+        let took = timed(|| (0..ROUNDS).try_for_each(|n| second(&[], &[record(DEPTH + n)][..usize::from(with)])))?;
+        println!("{:?} for a tick {what}", took / ROUNDS);
+    }
+    println!("{} kB in the file for a full Revenue Log", (size()? - before) / 1000);
+    measured("a page of 1,000 records", || Ok(store.interval_records(meter, 1, 1, 0, 1_000)?.len()))?;
+    measured("finding a time", || Ok(store.interval_record_at(meter, 1, 1, 3_000 * 900_000)?))?;
     Ok(())
 }
 

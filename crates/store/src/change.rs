@@ -8,6 +8,7 @@ use rusqlite::{Transaction, params};
 use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
 use crate::load::TrustedKey;
+use crate::recordings::{self, RecorderBatch, RecordingChange};
 use crate::secret::Secret;
 use crate::store::{
     MAX_CREDENTIALS, MAX_RECORDS, MAX_STORED_SECRET, MAX_TRUSTED_KEYS, MeterId, Store, active_slot, bound,
@@ -41,6 +42,8 @@ pub struct Tick<'a> {
     pub energies: &'a [(&'a str, i64)],
     /// Records (clock, up-time, demand…) by key, as JSON.
     pub records: &'a [(&'a str, &'a str)],
+    /// What recorders have recorded.
+    pub recorders: RecorderBatch<'a>,
     /// What happened.
     pub events: EventBatch<'a>,
 }
@@ -54,6 +57,8 @@ pub struct SettingsChange<'a> {
     pub credentials: &'a [CredentialChange],
     /// Records that changed with it.
     pub records: &'a [(&'a str, &'a str)],
+    /// Recordings that are closed and opened with it.
+    pub recordings: &'a [RecordingChange<'a>],
     /// The events that tell of it.
     pub events: EventBatch<'a>,
 }
@@ -89,6 +94,7 @@ impl Store {
                 }
                 put_energies(transaction, tick.meter, tick.energies)?;
                 put_records(transaction, tick.meter, tick.records)?;
+                recordings::append(transaction, tick.meter, tick.recorders)?;
                 events::append(transaction, tick.meter, tick.events)?;
             }
             Ok(())
@@ -116,6 +122,7 @@ impl Store {
                 }
             }
             put_records(transaction, meter, change.records)?;
+            recordings::change(transaction, meter, change.recordings)?;
             events::append(transaction, meter, change.events)?;
             if change.credentials.is_empty() {
                 return Ok(Committed::Done);
@@ -294,6 +301,7 @@ mod tests {
             meter,
             energies: energy,
             records: &[("last-tick", "1800000000000")],
+            recorders: RecorderBatch::NONE,
             events: EventBatch { events: &happened, depth: DEPTH },
         };
         store.tick(&[tick(METER, &[("kWh del", i64::MAX), ("kWh rec", -1)]), tick(other, &[("kWh del", 5)])]).unwrap();
@@ -312,7 +320,13 @@ mod tests {
     fn a_tick_with_one_unknown_meter_changes_nothing() {
         let bed = Testbed::new();
         let mut store = bed.born(&[]);
-        let tick = |meter| Tick { meter, energies: &[("kWh del", 1)], records: &[], events: EventBatch::NONE };
+        let tick = |meter| Tick {
+            meter,
+            energies: &[("kWh del", 1)],
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: EventBatch::NONE,
+        };
         let refused = store.tick(&[tick(METER), tick(MeterId(9))]);
         assert!(matches!(refused, Err(StoreError::NoSuchMeter(MeterId(9)))));
         assert!(store.load(METER).unwrap().energies.is_empty());
@@ -329,6 +343,7 @@ mod tests {
             settings: Some("{}"),
             credentials: &credentials,
             records: &[("epoch", "2")],
+            recordings: &[],
             events: EventBatch { events: &happened, depth: 0 },
         };
         assert_eq!(store.commit_settings(METER, &change).unwrap(), Committed::ScrubPending);
@@ -366,7 +381,9 @@ mod tests {
         let names: Vec<_> = (0..=MAX_RECORDS).map(|n| n.to_string()).collect();
         let records: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
         let energies: Vec<_> = names.iter().map(|name| (name.as_str(), 0)).collect();
-        let tick = |energies, records| [Tick { meter: METER, energies, records, events: EventBatch::NONE }];
+        let tick = |energies, records| {
+            [Tick { meter: METER, energies, records, recorders: RecorderBatch::NONE, events: EventBatch::NONE }]
+        };
         assert!(matches!(store.tick(&tick(&energies, &[])), Err(StoreError::TooLarge { .. })));
         assert!(matches!(store.tick(&tick(&[], &records)), Err(StoreError::TooLarge { .. })));
         assert!(store.tick(&tick(&energies[1..], &records[1..])).is_ok());

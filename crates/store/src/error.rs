@@ -92,6 +92,9 @@ pub enum StoreError {
     /// Confirming or reverting when there is nothing to confirm or revert.
     #[error("no version change is waiting to be confirmed")]
     NoTrial,
+    /// A record of a recorder that is off.
+    #[error("recorder {0} is off, so it has no record")]
+    NoRecording(u8),
     /// Whoever writes must seal what it logs.
     #[error("this meter's event log is sealed, and an event without a seal would break its chain")]
     Unsealed,
@@ -147,6 +150,7 @@ impl StoreError {
             | Self::MeterExists(_)
             | Self::TrialPending
             | Self::NoTrial
+            | Self::NoRecording(_)
             | Self::Unsealed
             | Self::TooLarge { .. }
             | Self::NotAPackageId

@@ -15,6 +15,7 @@ mod files;
 mod load;
 mod opened;
 mod packages;
+mod recordings;
 mod schema;
 mod scrub;
 mod secret;
@@ -38,6 +39,11 @@ pub use opened::{Blank, OpenOptions, Opened};
 pub use packages::{
     IncomingPackage, MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, PackageInbox,
     ReceivedPackage, StagedPackage,
+};
+pub use recordings::{
+    IntervalRecord, MAX_CLOSED_RECORDINGS, MAX_CLOSED_RECORDS, MAX_DEFINITION, MAX_RECORD_VALUES, MAX_RECORDERS,
+    MAX_RECORDING_DEPTH, MAX_RECORDS_PER_READ, NewIntervalRecord, NewRecording, RecorderBatch, Recording,
+    RecordingChange,
 };
 pub use secret::{Secret, SecretBytes};
 pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};

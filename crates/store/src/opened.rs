@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
     use crate::testbed::{METER, Testbed, credential, marked, meter};
-    use crate::{DeviceFile, EventBatch, NewSlot, PackageId, Tick};
+    use crate::{DeviceFile, EventBatch, NewSlot, PackageId, RecorderBatch, Tick};
 
     #[test]
     fn a_meter_is_born_private_and_continues() {
@@ -153,7 +153,13 @@ mod tests {
         fs::remove_file(bed.path.join("device.key")).unwrap();
         let mut store = bed.again();
         assert!(matches!(store.device_key(), DeviceKey::Lost(why) if why.contains("put it back")));
-        let tick = Tick { meter: METER, energies: &[("kWh del", 1)], records: &[], events: EventBatch::NONE };
+        let tick = Tick {
+            meter: METER,
+            energies: &[("kWh del", 1)],
+            records: &[],
+            recorders: RecorderBatch::NONE,
+            events: EventBatch::NONE,
+        };
         store.tick(&[tick]).unwrap();
         assert!(!bed.path.join("device.key").exists(), "no new key is made under old hashes");
     }
@@ -202,7 +208,7 @@ mod tests {
                 let Opened::Existing(mut store) = opened else { return Ok(()) };
                 store.load(METER)?;
                 store.events(METER, 0, 10)?;
-                store.tick(&[Tick { meter: METER, energies: &[("a", 1)], records: &[], events: EventBatch::NONE }])?;
+                store.tick(&[Tick { meter: METER, energies: &[("a", 1)], records: &[], recorders: RecorderBatch::NONE, events: EventBatch::NONE }])?;
                 store.scrub().map(drop)
             });
             if let Err(e) = used {

@@ -16,7 +16,14 @@ use crate::state_dir::{DATABASE, StateDir, UNBORN_DATABASE};
 /// `WKep`: the database header says whose file this is.
 const APPLICATION_ID: i64 = 0x574B_6570;
 /// The state format. A change of tables raises it; a program refuses a number higher than its own.
-const FORMAT: i64 = 1;
+///
+/// | state | program of format 1 | program of format 2 |
+/// |---|---|---|
+/// | 1: no recorders | reads and writes | opening adds the tables of recorders, empty, and makes it a 2; nothing else changes |
+/// | 2: recorders | refuses it, before anything is changed | reads and writes |
+const FORMAT: i64 = 2;
+/// The oldest format that opening brings up to date.
+const OLDEST_FORMAT: i64 = 1;
 
 /// Pages of 4 KiB in the journal before SQLite copies them into the database: 1 MiB bounds what opening reads again
 /// after a cut.
@@ -100,6 +107,41 @@ CREATE TABLE event (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX event_by_class ON event (meter, kept, number);";
 
+/// What format 2 adds to format 1. A recorder's records have numbers without gaps; a recording has those from its
+/// first to before its next, and is open while it has no time of closing.
+const RECORDER_TABLES: &str = "
+CREATE TABLE recorder (
+    meter       INTEGER NOT NULL REFERENCES meter,
+    recorder    INTEGER NOT NULL,
+    next_number INTEGER NOT NULL,
+    next_epoch  INTEGER NOT NULL,
+    PRIMARY KEY (meter, recorder)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE recording (
+    meter         INTEGER NOT NULL,
+    recorder      INTEGER NOT NULL,
+    epoch         INTEGER NOT NULL,
+    definition    TEXT NOT NULL,
+    depth         INTEGER NOT NULL,
+    first_number  INTEGER NOT NULL,
+    next_number   INTEGER NOT NULL,
+    opened_utc_ms INTEGER NOT NULL,
+    closed_utc_ms INTEGER,
+    PRIMARY KEY (meter, recorder, epoch),
+    FOREIGN KEY (meter, recorder) REFERENCES recorder
+) STRICT, WITHOUT ROWID;
+CREATE TABLE interval_record (
+    meter    INTEGER NOT NULL REFERENCES meter,
+    recorder INTEGER NOT NULL,
+    number   INTEGER NOT NULL,
+    epoch    INTEGER NOT NULL,
+    utc_ms   INTEGER NOT NULL,
+    status   INTEGER NOT NULL,
+    readings BLOB NOT NULL,
+    PRIMARY KEY (meter, recorder, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX interval_record_by_time ON interval_record (meter, recorder, epoch, utc_ms);";
+
 /// Makes the database with its first commit and gives it its name when that is on the disk.
 pub(crate) fn create(
     dir: &StateDir,
@@ -112,6 +154,7 @@ pub(crate) fn create(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).during(doing)?;
     transaction.execute_batch(TABLES).during(doing)?;
     transaction.execute_batch(CREDENTIAL_TABLE).during(doing)?;
+    transaction.execute_batch(RECORDER_TABLES).during(doing)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID).during(doing)?;
     transaction.pragma_update(None, "user_version", FORMAT).during(doing)?;
     first(&transaction)?;
@@ -126,15 +169,27 @@ pub(crate) fn create(
 /// Opens a meter's database; refuses a foreign and a newer one before SQLite changes anything.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     check_header(path)?;
-    let connection = connect(path)?;
+    let mut connection = connect(path)?;
     let doing = "opening the database";
     // A newer program may have raised the number in the journal alone.
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).during(doing)?;
     check_format(path, found)?;
+    if found < FORMAT {
+        bring_up_to_date(&mut connection)?;
+    }
     // Start with an empty journal: what a cut left of an unfinished commit goes, too. If the disk is full this fails
     // and harms nothing.
     let _ = cut_journal(&connection);
     Ok(connection)
+}
+
+/// Makes a state of format 1 one of format 2. The number is in the same file and the same commit as the tables.
+fn bring_up_to_date(connection: &mut Connection) -> Result<(), StoreError> {
+    let doing = "bringing the database up to date";
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).during(doing)?;
+    transaction.execute_batch(RECORDER_TABLES).during(doing)?;
+    transaction.pragma_update(None, "user_version", FORMAT).during(doing)?;
+    transaction.commit().during(doing)
 }
 
 /// Copies the journal into the database and cuts it to nothing; says whether that was done.
@@ -161,7 +216,7 @@ fn check_header(path: &Path) -> Result<(), StoreError> {
 
 fn check_format(path: &Path, found: i64) -> Result<(), StoreError> {
     match found {
-        FORMAT => Ok(()),
+        OLDEST_FORMAT..=FORMAT => Ok(()),
         _ if found > FORMAT => Err(StoreError::Newer { path: path.to_owned(), found, known: FORMAT }),
         _ => Err(StoreError::Damaged(format!("meter.db has the unknown state format {found}"))),
     }
@@ -223,7 +278,7 @@ mod tests {
             ("temp_store", "2"),
             ("cache_spill", "0"),
             ("application_id", "1464558960"),
-            ("user_version", "1"),
+            ("user_version", "2"),
         ] {
             let found: rusqlite::types::Value = connection.pragma_query_value(None, name, |row| row.get(0)).unwrap();
             let found = match found {
@@ -243,7 +298,7 @@ mod tests {
         let tables: Vec<(String, bool)> =
             statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
         let ours: Vec<_> = tables.iter().filter(|(name, _)| !name.starts_with("sqlite_")).collect();
-        assert_eq!(ours.len(), 9);
+        assert_eq!(ours.len(), 12);
         for (name, strict) in ours {
             assert!(strict, "{name} is not STRICT");
             let meter: i64 = connection
@@ -283,12 +338,78 @@ mod tests {
             }
             let before = fs::read(&path).unwrap();
             let refused = open(&path).err().unwrap();
-            assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+            assert!(matches!(refused, StoreError::Newer { found: 3, known: 2, .. }), "{refused}");
             assert!(refused.to_string().contains("newer wattkeep"));
             if !in_journal_only {
                 assert_eq!(fs::read(&path).unwrap(), before);
             }
         }
+    }
+
+    /// A state as a program of format 1 leaves it.
+    fn of_format_1() -> (tempfile::TempDir, StateDir) {
+        let (dir, state, connection) = made();
+        connection
+            .execute_batch(
+                "DROP TABLE interval_record; DROP TABLE recording; DROP TABLE recorder; PRAGMA user_version = 1;
+                 INSERT INTO meter VALUES (1, 'MW', 0, NULL, 'A', 0, 0, 1); INSERT INTO energy VALUES (1, 'kWh del', 7);",
+            )
+            .unwrap();
+        connection.close().unwrap();
+        (dir, state)
+    }
+
+    /// Every table and index with its text, and what the meter had.
+    fn contents(connection: &Connection) -> (Vec<String>, i64) {
+        let mut statement =
+            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        let tables = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        (tables, connection.query_row("SELECT value FROM energy WHERE meter = 1", [], |row| row.get(0)).unwrap())
+    }
+
+    #[test]
+    fn a_state_of_format_1_becomes_one_of_format_2_and_nothing_else_of_it_changes() {
+        let (_dir, state) = of_format_1();
+        let brought = open(&state.join(DATABASE)).unwrap();
+        let version: i64 = brought.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, FORMAT);
+        let (tables, energy) = contents(&brought);
+        let (_other, _state, new) = made();
+        new.execute_batch(
+            "INSERT INTO meter VALUES (1, 'MW', 0, NULL, 'A', 0, 0, 1); INSERT INTO energy VALUES (1, 'kWh del', 7);",
+        )
+        .unwrap();
+        assert_eq!((tables, energy), contents(&new));
+        drop(brought);
+        open(&state.join(DATABASE)).unwrap();
+    }
+
+    #[test]
+    fn b26_a_cut_while_the_format_changes_leaves_the_old_one_or_the_new_one() {
+        let (_dir, state) = of_format_1();
+        let path = state.join(DATABASE);
+        let before = fs::read(&path).unwrap();
+        let brought = open(&path).unwrap();
+        brought.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);").unwrap();
+        drop(brought);
+        // The change again, this time with its journal at hand, and cut off after each of its bytes.
+        fs::write(&path, &before).unwrap();
+        let mut connection = connect(&path).unwrap();
+        bring_up_to_date(&mut connection).unwrap();
+        let journal = fs::read(state.join("meter.db-wal")).unwrap();
+        drop(connection);
+        let mut formats = Vec::new();
+        for length in (0..journal.len()).step_by(997).chain([journal.len() - 1, journal.len()]) {
+            fs::write(&path, &before).unwrap();
+            fs::write(state.join("meter.db-wal"), &journal[..length]).unwrap();
+            let found: i64 =
+                connect(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+            formats.push(found);
+            fs::write(&path, &before).unwrap();
+            fs::write(state.join("meter.db-wal"), &journal[..length]).unwrap();
+            assert_eq!(contents(&open(&path).unwrap()).1, 7, "cut after {length}");
+        }
+        assert!(formats.is_sorted() && formats.first() == Some(&1) && formats.last() == Some(&2), "{formats:?}");
     }
 
     #[test]

@@ -86,7 +86,10 @@ mod tests {
 
     use super::*;
     use crate::testbed::{DEPTH, METER, Testbed, credential, event, marked, meter, slot};
-    use crate::{Committed, Credential, CredentialChange, EventBatch, Keep, MAX_STORED_SECRET, SettingsChange, Tick};
+    use crate::{
+        Committed, Credential, CredentialChange, EventBatch, Keep, MAX_STORED_SECRET, RecorderBatch, SettingsChange,
+        Tick,
+    };
 
     fn set(store: &mut Store, account: &str, number: u32, length: usize) -> Result<Committed, StoreError> {
         let changes = [CredentialChange::Set(credential(account, marked(number, length)))];
@@ -220,7 +223,7 @@ mod tests {
                             meter: METER,
                             energies: &[("kWh del", i64::from(number))],
                             records: &[("demand", &record)],
-                            events: EventBatch { events: &happened, depth: DEPTH },
+                            recorders: RecorderBatch::NONE, events: EventBatch { events: &happened, depth: DEPTH },
                         }]).unwrap();
                     }
                     Step::Reopen => {

@@ -12,8 +12,8 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use store::{
-        Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewMeter, NewSlot, OpenOptions, Opened,
-        Secret, SettingsChange, Store, StoreError, Tick,
+        Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewIntervalRecord, NewMeter, NewRecording,
+        NewSlot, OpenOptions, Opened, RecorderBatch, RecordingChange, Secret, SettingsChange, Store, StoreError, Tick,
     };
 
     const METER: MeterId = MeterId::ONLY;
@@ -79,6 +79,18 @@ mod tests {
         store
     }
 
+    /// Depth of the recorder: the ring drops from the first rounds on.
+    const RECORDS: u32 = 20;
+
+    fn recording(utc_ms: i64) -> [RecordingChange<'static>; 1] {
+        let open = Some(NewRecording { definition: "{}", depth: RECORDS });
+        [RecordingChange { recorder: 1, utc_ms, drop: &[], open }]
+    }
+
+    fn record(number: i64) -> [NewIntervalRecord; 1] {
+        [NewIntervalRecord { recorder: 1, utc_ms: number, status: 0, values: vec![number as f64; 12] }]
+    }
+
     #[test]
     #[ignore = "the child of the test below; works until it is killed"]
     fn child() {
@@ -86,6 +98,9 @@ mod tests {
         let mut store = boot(Path::new(&state));
         let mut out = std::io::stdout();
         let mut step: i64 = store.load(METER).unwrap().records["step"].parse().unwrap();
+        let changes = if store.recordings(METER).unwrap().is_empty() { &recording(step)[..] } else { &[] };
+        let recorders = RecorderBatch { changes, records: &[] };
+        store.tick(&[Tick { meter: METER, energies: &[], records: &[], recorders, events: EventBatch::NONE }]).unwrap();
         loop {
             step += 1;
             let (text, happened) = (step.to_string(), event(step));
@@ -93,7 +108,13 @@ mod tests {
             let records = [("step", text.as_str())];
             if step % 7 == 0 {
                 let changed: Vec<_> = credentials(step).into_iter().map(CredentialChange::Set).collect();
-                let change = SettingsChange { settings: Some(&text), credentials: &changed, records: &records, events };
+                let change = SettingsChange {
+                    settings: Some(&text),
+                    credentials: &changed,
+                    records: &records,
+                    recordings: &[],
+                    events,
+                };
                 let _ = store.commit_settings(METER, &change).unwrap();
                 store.scrub().unwrap();
                 writeln!(out, "\nerased {step}").unwrap();
@@ -106,8 +127,10 @@ mod tests {
                 writeln!(out, "\nerased {step}").unwrap();
             }
             let energies = REGISTERS.map(|register| (register, step));
+            let recorded = record(step);
+            let recorders = RecorderBatch { changes: &[], records: &recorded };
             let events = EventBatch { events: &happened, depth: 50 };
-            store.tick(&[Tick { meter: METER, energies: &energies, records: &records, events }]).unwrap();
+            store.tick(&[Tick { meter: METER, energies: &energies, records: &records, recorders, events }]).unwrap();
             writeln!(out, "\nticked {step}").unwrap();
             out.flush().unwrap();
         }
@@ -174,6 +197,12 @@ mod tests {
             let energies: Vec<i64> = found.energies.values().copied().collect();
             assert!(energies.windows(2).all(|pair| pair[0] == pair[1]), "a torn tick: {energies:?}");
             assert!(energies.first().is_none_or(|energy| *energy >= ticked));
+            let recorded = store.interval_records(METER, 1, 1, 0, 1000).unwrap();
+            let newest = recorded.last().map(|record| record.utc_ms);
+            assert_eq!(newest, energies.first().copied(), "a record is there if its second's energies are");
+            assert!(recorded.len() <= RECORDS as usize);
+            assert!(recorded.windows(2).all(|pair| pair[0].number + 1 == pair[1].number), "{recorded:?}");
+            assert!(recorded.iter().all(|record| record.values == [record.utc_ms as f64; 12]), "{recorded:?}");
             let slots = [Some(&found.active), found.trial.as_ref().map(|trial| &trial.previous)];
             for slot in slots.into_iter().flatten() {
                 let numbers: Vec<_> = slot.credentials.iter().map(|credential| credential.stored.expose()).collect();

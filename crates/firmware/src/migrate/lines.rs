@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use framework::modules::security_options::{self as options, Service};
-use framework::modules::{integrator, maximum, power_meter, sliding_demand};
+use framework::modules::{data_recorder, integrator, maximum, power_meter, sliding_demand};
 use framework::{RegisterName, Value};
 use security::{AccountId, CredentialKind, Mode, Path};
 
@@ -36,6 +36,7 @@ const DELETED: &str = "deleted";
 const KEYS: &str = " SSH keys";
 pub(crate) const ENERGY: &str = "energy";
 pub(crate) const DEMAND: &str = "demand";
+pub(crate) const EVENT_LOG: &str = "event log";
 pub(crate) const CLOCK: &str = "clock";
 pub(crate) const RATIOS: &str = "PT/CT";
 pub(crate) const LOCK_OUT: &str = "lock-out";
@@ -343,7 +344,12 @@ fn kept(change: &Change<'_>) -> Vec<Consequence> {
         let text = "Demand, its maxima with their times and the count of resets go on from where they are.";
         lines.push(line(Kind::Log, DEMAND, text));
     }
-    lines.push(line(Kind::Log, "event log", "The event log is kept, and the change is logged in it."));
+    for (module, setup) in data_recorder::recorders(&change.after.template) {
+        let label = setup.label.as_ref().map_or_else(String::new, |label| format!(" ({label})"));
+        let text = format!("{module}{label} and its records are kept; their numbers go on.");
+        lines.push(line(Kind::Log, &module.to_string(), &text));
+    }
+    lines.push(line(Kind::Log, EVENT_LOG, "The event log is kept, and the change is logged in it."));
     lines.push(line(Kind::Setting, CLOCK, "The clock and its set-up are kept."));
     if let Some(ratios) = ratios(change.after) {
         lines.push(Consequence::new(

@@ -3,13 +3,16 @@
 use crate::kind::Kind;
 
 pub mod clock;
+pub mod data_recorder;
 pub mod demand_reset;
 pub mod ethernet;
 pub mod event_log;
 pub mod factory;
 pub mod integrator;
+pub mod interval_energy;
 pub mod maximum;
 pub mod modbus_slave;
+pub mod periodic_timer;
 pub mod power_meter;
 pub mod security_options;
 pub mod security_user;
@@ -17,7 +20,7 @@ pub mod sliding_demand;
 
 /// Every kind, in the order in which people are shown modules. State stores modules by name, so the
 /// order may change.
-pub static KINDS: [&dyn Kind; 12] = [
+pub static KINDS: [&dyn Kind; 15] = [
     &factory::Factory,
     &clock::Clock,
     &power_meter::PowerMeter,
@@ -25,6 +28,9 @@ pub static KINDS: [&dyn Kind; 12] = [
     &sliding_demand::SlidingWindowDemand,
     &maximum::Maximum,
     &demand_reset::DemandReset,
+    &periodic_timer::PeriodicTimer,
+    &interval_energy::IntervalEnergy,
+    &data_recorder::DataRecorder,
     &modbus_slave::ModbusSlave,
     &ethernet::Ethernet,
     &event_log::EventLogController,

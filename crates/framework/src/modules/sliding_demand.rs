@@ -237,7 +237,7 @@ mod tests {
         let mut module = SlidingWindowDemand.start(&ModuleSetup { setup: setup.into(), ..ModuleSetup::default() });
         let energy = EnergyRegisters::default();
         let show = |(utc_ms, reading): &(i64, Option<f64>)| {
-            let tick = Tick { utc_ms: *utc_ms, quantities: None, energy: &energy };
+            let tick = Tick { utc_ms: *utc_ms, up_ms: 0, quantities: None, energy: &energy, energy_before: &energy };
             let mut outputs = [f64::NAN; 4];
             module.advance(&tick, &[*reading]);
             module.evaluate(&tick, &[*reading], &mut outputs);

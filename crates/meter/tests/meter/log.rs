@@ -155,10 +155,10 @@ fn changes_of_the_log_itself_and_of_security_are_kept_whatever_depth_and_cutoff_
     let dir = tempfile::tempdir().unwrap();
     let gate = open(dir.path(), Some("4.40.1"));
     set(&gate, "Cutoff", "255");
-    set(&gate, "Depth", "0");
+    set(&gate, "Event Log Controller 1/Depth", "0");
     set(&gate, "CT Prim", "800");
     set(&gate, "Lock-out Priority", "200");
-    set(&gate, "Depth", "10");
+    set(&gate, "Event Log Controller 1/Depth", "10");
     set_password(&gate, "8650", "4711");
     change(&gate, "4.0.9");
     let lines = lines(&gate);
@@ -179,14 +179,14 @@ fn changes_of_the_log_itself_and_of_security_are_kept_whatever_depth_and_cutoff_
 fn the_log_is_chained_from_the_first_event_on_and_verifies_whatever_the_ring_drops() {
     let dir = tempfile::tempdir().unwrap();
     let gate = open(dir.path(), Some("4.40.1"));
-    set(&gate, "Depth", "20");
+    set(&gate, "Event Log Controller 1/Depth", "20");
     for round in 0..40 {
         set(&gate, "CT Prim", &(100 + round).to_string());
         if round % 7 == 0 {
             set(&gate, "Invalid Attempts", &(5 + round).to_string());
         }
     }
-    set(&gate, "Depth", "7");
+    set(&gate, "Event Log Controller 1/Depth", "7");
     set(&gate, "CT Prim", "5");
     let verified = gate.verify_log(NOW, &Caller::meter()).unwrap();
     assert_eq!((verified.findings.as_slice(), verified.unchained, verified.begins), (&[][..], 0, Some(1)));
@@ -212,7 +212,7 @@ fn a_log_from_before_the_key_says_from_where_on_it_is_chained() {
         "- meter 30 | event log | chained from this event on: `events --verify` vouches for it and those after it",
     );
     let verified = gate.verify_log(NOW, &Caller::meter()).unwrap();
-    assert_eq!((verified.findings.as_slice(), verified.unchained, verified.begins), (&[][..], 2, Some(3)));
+    assert_eq!((verified.findings.as_slice(), verified.unchained, verified.begins), (&[][..], 3, Some(4)));
     drop(gate);
     let again = open(dir.path(), None);
     assert_eq!(lines(&again).iter().filter(|line| line.contains("event log")).count(), 1, "said once");
@@ -232,8 +232,8 @@ fn a_lost_key_or_head_is_said_and_never_forgotten() {
         drop(open(dir.path(), None));
         let gate = open(dir.path(), None);
         let findings = gate.verify_log(NOW, &Caller::meter()).unwrap().findings;
-        assert!(findings.contains(&Finding::BegunAgain(3)), "{damage}: {findings:?}");
-        assert_eq!(findings.len(), if damage == "key" { 3 } else { 1 }, "{damage}: {findings:?}");
+        assert!(findings.contains(&Finding::BegunAgain(4)), "{damage}: {findings:?}");
+        assert_eq!(findings.len(), if damage == "key" { 4 } else { 1 }, "{damage}: {findings:?}");
         assert!(lines(&gate).iter().any(|line| line.contains("begun again")), "{damage}");
     }
 }

@@ -255,13 +255,15 @@ fn a_template_without_security_shows_none_of_its_registers_and_changes_none() {
     set_password(&gate, "USER3", "two2");
     let rights = security::Rights::NONE.with(Right::Read).with(Right::FullConfig);
     edit(&gate, vec![Edit::Active(user(3), true), Edit::Rights(user(3), rights)]).unwrap();
-    for (register, value) in [("Mode", "advanced"), ("Depth", "777"), ("Host Name", "substation-7"), ("Owner", "me")] {
+    for (register, value) in
+        [("Mode", "advanced"), ("Event Log Controller 1/Depth", "777"), ("Host Name", "substation-7"), ("Owner", "me")]
+    {
         set(&gate, register, value);
     }
     let who = security::Who::User(user(3));
     let caller = Caller::on(security::Path::Setup, who, "127.0.0.1:9".parse().unwrap());
     let text = gate.template(NOW, &caller, firmware::WithSecurity::No).unwrap().to_text();
-    for hidden in ["Depth", "Cutoff", "Syslog", "777", "Host Name", "substation-7", "[security]"] {
+    for hidden in ["Cutoff", "Syslog", "777", "Host Name", "substation-7", "[security]"] {
         assert!(!text.contains(hidden), "{hidden} in {text}");
     }
     let load = |text: &str| {

@@ -5,7 +5,7 @@ use meter::{GateError, StoredFile};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::FileError;
-use super::log::EventLog;
+use super::log::Log;
 
 /// A file's content as of one moment.
 pub enum Content {
@@ -14,7 +14,7 @@ pub enum Content {
     Made { bytes: Bytes, utc_ms: i64, _room: OwnedSemaphorePermit },
     /// Made while it is read.
     #[doc(hidden)]
-    Log(EventLog),
+    Log(Log),
     /// A document or a package.
     #[doc(hidden)]
     Stored { file: StoredFile, _place: OwnedSemaphorePermit },

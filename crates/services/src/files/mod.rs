@@ -2,14 +2,16 @@
 //! the meter when they are looked at; `documents/` is what people keep in it; what is put into `upgrade/` is staged.
 //! What a session may do is asked of the meter, file by file: no rule about rights stands here.
 //!
-//! `path` and `place` say what a path means, `made` and `log` make files, `content` is an open one, `writing` one that
-//! is being written, and `tree` is all of it as one session sees it. Nothing here touches a disk: that is the store's.
+//! `path` and `place` say what a path means, `made` makes files, `log` those that are as long as a log, of which there
+//! are `events` and `recordings`; `content` is an open one, `writing` one that is being written, and `tree` is all of it as one session sees it. Nothing here touches a disk: that is the store's.
 
 mod content;
+mod events;
 mod log;
 mod made;
 mod path;
 mod place;
+mod recordings;
 mod tree;
 mod writing;
 

@@ -62,7 +62,7 @@ impl Place {
                 return Err(nothing());
             }
             Self::Package(name.to_owned())
-        } else if let Some(made) = Made::all().find(|made| made.path() == path) {
+        } else if let Some(made) = Made::at(&path) {
             Self::Made(made)
         } else {
             let known = [Directory::Root].into_iter().chain(Directory::BELOW);

@@ -105,16 +105,17 @@ impl Tree {
                 .collect(),
             Place::Directory(directory) => {
                 let site = &self.files.site;
-                let here = Made::all().filter(|made| {
+                let here = Made::all(site).into_iter().filter(|made| {
                     made.path().strip_prefix(directory.path()).is_some_and(|below| below.starts_with('/'))
-                        && made.is_there(site)
                         && made.may_be_read(site, &self.caller).is_ok()
                 });
                 let entry = |made: Made| {
-                    let name = name_in(directory.path(), made.path()).to_owned();
-                    Ok((name, self.stat_made(made, made.path())?))
+                    let path = made.path();
+                    Ok((name_in(directory.path(), &path).to_owned(), self.stat_made(made, &path)?))
                 };
-                here.map(entry).collect::<Result<_, FileError>>()?
+                // What has gone since is not there any more.
+                let there = here.map(entry).filter(|entry| !matches!(entry, Err(FileError::NotThere(_))));
+                there.collect::<Result<_, FileError>>()?
             }
             Place::Document(path) => {
                 let entries = self.gate().documents(&self.caller)?.list(&path)?;
@@ -316,7 +317,7 @@ enum Purpose {
 }
 
 /// The name of an entry in the directory where it lies.
-fn name_in(directory: &str, entry: &'static str) -> &'static str {
+fn name_in<'a>(directory: &str, entry: &'a str) -> &'a str {
     entry.strip_prefix(directory).unwrap_or(entry).trim_start_matches('/')
 }
 

@@ -12,6 +12,14 @@ pub enum Fixed {
     Recorder,
     /// 43002–3, S32 as two's complement: the number of the record this connection wants.
     WantedRecord,
+    /// 43004: how many sources its records have.
+    SourceCount,
+    /// 43005: counts the recorder's definitions, so that a head-end sees that the sources are others now.
+    SetupCount,
+    /// 43006: records behind one selection at most.
+    RecordsPerRequest,
+    /// 43007: records behind this selection.
+    RecordsAvailable,
     /// 43008–9: number of the oldest record.
     OldestRecord,
     /// 43010–11: number of the newest record.
@@ -24,6 +32,8 @@ pub enum Fixed {
     RecordMicroseconds,
     /// 43018 on, two registers each: its sources 0 to 15, as the bits of a float32.
     RecordSource(u8),
+    /// 43126: its status, bits 0 short, 1 outage, 2 clock set.
+    RecordStatus,
     /// 44001, U16: an index into [`VOLTS_MODES`].
     VoltsMode,
     /// 46001–2, U32 × 1.
@@ -46,10 +56,11 @@ impl Fixed {
     /// Every fixed register, in the order of their places.
     pub fn all() -> impl Iterator<Item = Fixed> {
         use Fixed::*;
-        [Recorder, WantedRecord, OldestRecord, NewestRecord, RecordNumber, RecordSeconds, RecordMicroseconds]
+        [Recorder, WantedRecord, SourceCount, SetupCount, RecordsPerRequest, RecordsAvailable]
             .into_iter()
+            .chain([OldestRecord, NewestRecord, RecordNumber, RecordSeconds, RecordMicroseconds])
             .chain((0..RECORD_SOURCES).map(RecordSource))
-            .chain([VoltsMode, PtPrim, PtSec, CtPrim, CtSec])
+            .chain([RecordStatus, VoltsMode, PtPrim, PtSec, CtPrim, CtSec])
     }
 
     /// The register's number as people write it, its first one if it has two.
@@ -57,12 +68,17 @@ impl Fixed {
         match self {
             Fixed::Recorder => 43_001,
             Fixed::WantedRecord => 43_002,
+            Fixed::SourceCount => 43_004,
+            Fixed::SetupCount => 43_005,
+            Fixed::RecordsPerRequest => 43_006,
+            Fixed::RecordsAvailable => 43_007,
             Fixed::OldestRecord => 43_008,
             Fixed::NewestRecord => 43_010,
             Fixed::RecordNumber => 43_012,
             Fixed::RecordSeconds => 43_014,
             Fixed::RecordMicroseconds => 43_016,
             Fixed::RecordSource(index) => 43_018 + 2 * index as u16,
+            Fixed::RecordStatus => 43_126,
             Fixed::VoltsMode => 44_001,
             Fixed::PtPrim => 46_001,
             Fixed::PtSec => 46_003,
@@ -74,7 +90,13 @@ impl Fixed {
     /// How many registers it takes, 1 or 2.
     pub const fn words(self) -> u16 {
         match self {
-            Fixed::Recorder | Fixed::VoltsMode => 1,
+            Fixed::Recorder
+            | Fixed::SourceCount
+            | Fixed::SetupCount
+            | Fixed::RecordsPerRequest
+            | Fixed::RecordsAvailable
+            | Fixed::RecordStatus
+            | Fixed::VoltsMode => 1,
             _ => 2,
         }
     }
@@ -179,6 +201,8 @@ mod tests {
             (46_001, &[0, 600, 0]),  // one whole, one cut off
             (46_002, &[600, 0, 12]), // begins in the middle
             (43_002, &[1]),
+            (43_003, &[1]),
+            (43_001, &[1, 0]),
             (44_001, &[5]),
             (44_001, &[0xFFFF]),
         ];
@@ -195,6 +219,8 @@ mod tests {
             (43_004, &[1]),
             (43_008, &[0, 1]),
             (43_018, &[0, 1]),
+            (43_126, &[0]),
+            (43_001, &[1, 0, 5, 0]), // runs on past the wanted record
             (44_002, &[1]),
             (44_001, &[9, 9]),    // an unknown code, but the second register isn't there at all
             (46_007, &[0, 5, 0]), // runs on past CT Sec

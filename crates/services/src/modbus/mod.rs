@@ -10,6 +10,7 @@ pub mod fixed;
 pub mod format;
 pub mod framing;
 pub mod map;
+mod profile;
 pub mod server;
 mod space;
 
@@ -27,6 +28,12 @@ pub const CONNECTIONS: usize = server::MAX_CONNECTIONS;
 pub async fn run(site: Arc<Site>, listener: TcpListener, stop: Stop) {
     let space = Arc::new(space::GateSpace::new(site));
     server::serve(listener, framing::Framing::Tcp, space, server::Limits::default(), stop).await;
+}
+
+/// What a connection from there sees of a meter, for a conversation without I/O.
+#[cfg(any(test, feature = "testbed"))]
+pub(crate) fn registers(site: &Arc<Site>, peer: SocketAddr) -> Box<dyn Registers> {
+    space::GateSpace::new(Arc::clone(site)).connect(peer)
 }
 
 /// The meter as the Modbus face sees it.

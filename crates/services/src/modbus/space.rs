@@ -1,5 +1,5 @@
 //! The meter's registers as a Modbus connection sees them: readings through the map that the template's
-//! Modbus Slave modules make, set-up through the gate.
+//! Modbus Slave modules make, set-up through the gate, recorders through the connection's selection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +10,10 @@ use framework::{ModuleSetup, Readings, RegisterName, Template, Value};
 use meter::{Caller, ChangeSet, Edit, Failure, GateError, View};
 use security::{Ask, Path, Who};
 
-use super::fixed::{Fixed, VOLTS_MODES, decode_write};
+use super::fixed::{Fixed, VOLTS_MODES, WriteKind, decode_write};
 use super::format::Format;
 use super::map::{Block, Map, SOURCES};
+use super::profile::LoadProfile;
 use super::{Exception, Identity, RegisterSpace, Registers};
 use crate::Site;
 use crate::connections::Entry;
@@ -34,17 +35,19 @@ impl RegisterSpace for GateSpace {
         let view = self.site.view();
         let map = map_of(&view);
         let generation = view.generation;
-        Box::new(Connection { site: Arc::clone(&self.site), entry, peer, generation, map })
+        let profile = LoadProfile::default();
+        Box::new(Connection { site: Arc::clone(&self.site), entry, peer, generation, map, profile })
     }
 }
 
-/// One connection: its entry in the list, and the map of the settings it last saw.
+/// One connection: its entry in the list, the map of the settings it last saw, and the record it has selected.
 struct Connection {
     site: Arc<Site>,
     entry: Entry,
     peer: SocketAddr,
     generation: u64,
     map: Map<usize>,
+    profile: LoadProfile,
 }
 
 impl Registers for Connection {
@@ -59,21 +62,28 @@ impl Registers for Connection {
             return Err(Exception::IllegalDataAddress);
         }
         let setup = view.may(Path::Modbus, Who::Nobody, Ask::ReadSetup).is_ok();
-        let readings = &view.readings;
+        let (readings, profile) = (&view.readings, &self.profile);
         self.map.read(
             first,
             count,
             out,
             |source| readings.value(source),
-            |fixed| {
-                if setup { Ok(setup_value(&view.settings.template, fixed)) } else { Err(Exception::IllegalDataAddress) }
+            |fixed| match fixed.write_kind() {
+                _ if !setup => Err(Exception::IllegalDataAddress),
+                WriteKind::Setup => Ok(setup_value(&view.settings.template, fixed)),
+                WriteKind::Selection | WriteKind::ReadOnly => Ok(profile.value(fixed, &view.recorders)),
             },
         )
     }
 
     fn write(&mut self, first: u16, values: &[u16]) -> Result<(), Exception> {
         self.entry.used(self.site.now());
-        let edits = decode_write(first, values)?
+        let changes = decode_write(first, values)?;
+        // What is to be selected lies together, with nothing else beside it.
+        if changes.iter().any(|(fixed, _)| fixed.write_kind() == WriteKind::Selection) {
+            return self.select(&changes);
+        }
+        let edits = changes
             .into_iter()
             .map(|(fixed, value)| edit(fixed, value).ok_or(Exception::IllegalDataAddress))
             .collect::<Result<Vec<_>, _>>()?;
@@ -93,10 +103,29 @@ impl Registers for Connection {
     }
 }
 
+impl Connection {
+    /// Selects a recorder or a record. It counts as reading: no switch of writing is asked, and nothing is logged.
+    fn select(&mut self, changes: &[(Fixed, u32)]) -> Result<(), Exception> {
+        let view = self.site.view();
+        // Before the gate would refuse it, and log that.
+        if view.may(Path::Modbus, Who::Nobody, Ask::records(Some(Path::Modbus))).is_err() {
+            return Err(Exception::IllegalDataAddress);
+        }
+        let caller = Caller::on(Path::Modbus, Who::Nobody, self.peer);
+        let gate = &self.site.gate;
+        self.profile.select(changes, &view.recorders, |recorder, epoch, number| {
+            let found = gate.interval_records(&caller, recorder, Some(epoch), number, 1);
+            found.map(|records| records.into_iter().next()).map_err(|error| exception(&error))
+        })
+    }
+}
+
 fn exception(error: &GateError) -> Exception {
     match (error, error.failure()) {
         (_, Failure::Denied) => Exception::IllegalDataAddress,
-        (GateError::Template(_) | GateError::Settings(_), _) => Exception::IllegalDataValue,
+        (GateError::Template(_) | GateError::Settings(_) | GateError::NoRecords { .. }, _) => {
+            Exception::IllegalDataValue
+        }
         _ => Exception::DeviceFailure,
     }
 }
@@ -133,7 +162,7 @@ fn block(setup: &ModuleSetup, readings: &Readings) -> Option<Block<usize>> {
     Some(Block { base, format, scaling: setup.number(modbus_slave::SCALING)?, sources })
 }
 
-/// The Power Meter's register behind a fixed one; recorders come with a later release of this program.
+/// The Power Meter's register behind a fixed one.
 fn behind(fixed: Fixed) -> Option<&'static str> {
     match fixed {
         Fixed::VoltsMode => Some(power_meter::VOLTS_MODE),
@@ -233,6 +262,61 @@ mod tests {
         assert_eq!(registers.write(6004, &[0, 800]), Ok(()));
         bench.set_password("8650", "4711").await;
         assert_eq!(registers.write(6004, &[0, 900]), Err(Exception::IllegalDataAddress));
+    }
+
+    #[test]
+    fn the_load_profile_is_read_by_whoever_selected_it_and_that_is_no_event() {
+        let bench = Bench::new("4.40.1");
+        bench.set(&[("Periodic Timer 1/Period", "1")]);
+        (0..8).for_each(|_| bench.draw(3.6));
+        let (mut one, mut two) = (connection(&bench), connection(&bench));
+        let events = bench.site.gate.next_event().unwrap();
+        assert_eq!(read(&mut *one, 43_001, 125), Ok(vec![0xFFFF; 125]), "nothing is selected");
+        assert_eq!(one.write(3000, &[1]), Ok(()));
+        assert_eq!(read(&mut *one, 43_008, 6), Ok(vec![0, 1, 0, 7, 0xFFFF, 0xFFFF]));
+        assert_eq!(one.write(3001, &[0, 3]), Ok(()));
+        assert_eq!(two.write(3000, &[1, 0, 5]), Ok(()));
+        for (registers, number) in [(&mut one, 3_u16), (&mut two, 5)] {
+            let words = read(&mut **registers, 43_001, 125).unwrap();
+            assert_eq!(words[..13], [1, 0, number, 12, 1, 1, 1, 0, 1, 0, 7, 0, number]);
+            let record = bench.site.gate.interval_records(&Caller::meter(), 1, None, number.into(), 1).unwrap();
+            let seconds = (record[0].utc_ms / 1000) as u32;
+            assert_eq!(words[13..17], [(seconds >> 16) as u16, seconds as u16, 0, 0]);
+            let values: Vec<f32> = words[17..41]
+                .chunks(2)
+                .map(|pair| f32::from_bits(u32::from(pair[0]) << 16 | u32::from(pair[1])))
+                .collect();
+            assert_eq!(values, record[0].values.iter().map(|value| value.unwrap() as f32).collect::<Vec<_>>());
+            assert_eq!(words[41..], [0xFFFF; 84], "unlinked sources, and nothing behind them");
+            assert_eq!(read(&mut **registers, 43_126, 1), Ok(vec![record[0].status.bits().into()]));
+        }
+        for (first, values) in
+            [(3000, &[99][..]), (3000, &[0]), (3001, &[0, 0]), (3001, &[0, 99]), (3001, &[0xFFFF, 2])]
+        {
+            assert_eq!(one.write(first, values), Err(Exception::IllegalDataValue), "{values:?} to {first}");
+        }
+        assert_eq!(one.write(3001, &[3]), Err(Exception::IllegalDataValue), "half a record number");
+        assert_eq!(read(&mut *one, 43_012, 2), Ok(vec![0, 3]), "what was refused selects nothing");
+        assert_eq!(
+            bench.site.gate.next_event().unwrap(),
+            events,
+            "programming is off, and none of this is programming"
+        );
+    }
+
+    #[tokio::test]
+    async fn under_advanced_the_load_profile_needs_modbus_map_access_and_a_refusal_to_read_it_is_no_event() {
+        let bench = Bench::new("4.40.1");
+        bench.set_password("USER1", "abc").await;
+        bench.set(&[("Mode", "advanced"), ("Periodic Timer 1/Period", "1")]);
+        (0..4).for_each(|_| bench.draw(3.6));
+        let mut registers = connection(&bench);
+        assert_eq!(registers.write(3000, &[1, 0, 2]), Ok(()));
+        bench.set(&[("Modbus Map Access", "no")]);
+        let events = bench.site.gate.next_event().unwrap();
+        assert_eq!(registers.write(3000, &[1]), Err(Exception::IllegalDataAddress));
+        assert_eq!(read(&mut *registers, 43_012, 2), Err(Exception::IllegalDataAddress));
+        assert_eq!(bench.site.gate.next_event().unwrap(), events);
     }
 
     #[tokio::test]

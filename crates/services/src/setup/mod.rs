@@ -9,6 +9,7 @@ mod change;
 mod edit;
 mod keys;
 mod read;
+mod records;
 mod refused;
 mod remarks;
 mod security_file;
@@ -182,6 +183,8 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(KEYS, get(keys::list).post(keys::add).delete(keys::remove))
         .route(EVENTS, get(read::events))
         .route(EVENTS_VERIFY, get(verify::events))
+        .route(RECORDERS, get(records::recorders))
+        .route(RECORDS, get(records::records))
         .route(CONNECTIONS, get(sessions::connections))
         .route(SESSIONS, delete(sessions::end))
         .route(LOCKOUTS, delete(sessions::lift))

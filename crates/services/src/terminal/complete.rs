@@ -146,6 +146,8 @@ impl Complete for Completer {
             }
             ("passwd", 0) => one_of(users().chain(["8650".to_owned()]).collect()),
             ("events", 0) if last.starts_with('-') => one_of(given(&["--follow"])),
+            ("log", 0) => one_of(self.view.recorders.iter().map(|recorder| recorder.module.to_string()).collect()),
+            ("log", 1 | 3) => one_of(given(&["last", "epoch"])),
             ("demand", 0) => one_of(given(&["reset"])),
             ("clock", 0) => one_of(given(&["set"])),
             ("upgrade", 0) => one_of(given(&["list", "stage", "plan", "accept"])),

@@ -136,6 +136,7 @@ async fn carry_out<P: Peer + Send>(desk: &Desk, peer: &mut P, line: &str) -> Res
         ("passwd", words) => commands::passwd::passwd(desk, peer, words).await?,
         ("events", ["--follow" | "-f"]) => commands::log::follow(desk, peer).await?,
         ("events", words) => commands::log::events(desk, words, peer.columns()).await?,
+        ("log", words) => commands::records::log(desk, words, peer.columns()).await?,
         ("connections", words) => commands::connections::connections(desk, words, peer.columns()).await?,
         ("clock", words) => commands::clock::clock(desk, words, peer.columns()).await?,
         ("demand", words) => commands::demand::demand(desk, words, peer.columns()).await?,

@@ -74,6 +74,14 @@ pub(super) static COMMANDS: &[Command] = &[
         more: "ctrl-C ends --follow.",
     },
     Command {
+        name: "log",
+        usage: &["log", "log N [last COUNT] [epoch NUMBER]"],
+        help: "the data recorders; the records of one",
+        right: "Read",
+        more: "N is of Data Recorder N: 1 is the Revenue Log. Without COUNT the last 12 are shown. An epoch is what was \
+               recorded until the recorder was changed. All records are in logs/, as CSV.",
+    },
+    Command {
         name: "connections",
         usage: &["connections", "connections end NUMBER", "connections lift LOGIN [SOURCE]"],
         help: "who is connected or locked out; end one, lift one",

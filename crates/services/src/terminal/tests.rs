@@ -280,6 +280,34 @@ async fn events_show_what_was_done_and_by_whom() {
 }
 
 #[tokio::test]
+async fn recorders_are_listed_and_their_records_fit_the_window() {
+    let bench = Bench::new("4.40.1");
+    let desk = desk(&bench, Who::Standard);
+    assert!(said(at(&desk, "log 1").await).ends_with("epoch 1, every 900 s\nno records\n"));
+    bench.set(&[("Periodic Timer 1/Period", "1")]);
+    (0..20).for_each(|_| bench.draw(3600.0));
+    bench.set(&[("Data Recorder 1/Depth", "100")]);
+    (0..6).for_each(|_| bench.draw(3600.0));
+    let list = said(with(&desk, "log", Some(80), &[]).await);
+    assert!(list.starts_with("log  epoch  records  every  numbers") && list.contains("closed   Revenue Log"), "{list}");
+    assert!(list.contains("records  Revenue Log"), "{list}");
+    let shown = said(with(&desk, "log 1 last 3 epoch 1", Some(80), &[]).await);
+    assert!(shown.starts_with("Revenue Log  Data Recorder 1, epoch 1, closed, every 1 s\nnumber"), "{shown}");
+    assert!(shown.lines().all(|line| plain::width(line) <= 80), "{shown}");
+    for heading in ["kWh del int", "kVAh rec"] {
+        assert!(shown.contains(heading), "{shown}");
+    }
+    let wide = said(at(&desk, "log 1 epoch 1").await);
+    assert_eq!(wide.lines().count(), 3 + 12, "without a window all sources stand beside each other: {wide}");
+    for line in ["log x", "log 1 last", "log 1 last 0", "log 1 last 501", "log 1 first 3", "log 1 last 3 epoch x"] {
+        assert!(refused(at(&desk, line).await).contains("COUNT is at most 500"), "{line}");
+    }
+    for line in ["log 9", "log 0", "log 1 epoch 7"] {
+        assert!(refused(at(&desk, line).await).starts_with("there are no records of "), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn the_clock_is_shown_and_set_with_the_right_for_it() {
     let bench = Bench::new("4.40.1");
     let standard = desk(&bench, Who::Standard);
@@ -446,7 +474,7 @@ proptest! {
 
     #[test]
     fn no_line_breaks_the_engine_or_sends_commands_to_the_terminal(
-        name in prop::sample::select(vec!["show", "set", "users", "rights", "passwd", "events", "upgrade", "help", ""]),
+        name in prop::sample::select(vec!["show", "set", "users", "rights", "passwd", "events", "log", "upgrade", "help", ""]),
         rest in "\\PC{0,40}|[ -~\u{1b}\u{9b}\u{202e}]{0,40}|( (kW|CT|Prim|tot|USER1|--force|all|\"|'|1))*",
         columns in prop::option::of(0usize..100),
     ) {

@@ -3,6 +3,7 @@
 pub mod connections;
 mod events;
 mod keys;
+mod log;
 mod security_file;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use setup::Address;
 use self::connections::ConnectionsCommand;
 pub use self::events::EventsArgs;
 pub use self::keys::{KeysArgs, KeysCommand};
+pub use self::log::LogArgs;
 pub use self::security_file::SecurityLoadArgs;
 
 /// Behind the options of the command itself.
@@ -92,6 +94,8 @@ pub enum SetupCommand {
     },
     /// The event log, or whether it is as it was written
     Events(EventsArgs),
+    /// The data recorders, or the records of one
+    Log(LogArgs),
     /// Who is connected, logged in and locked out; end a session, lift a lock-out
     Connections {
         /// What to do about it.

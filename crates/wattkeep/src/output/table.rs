@@ -1,5 +1,6 @@
 //! Tables: columns as wide as their widest cell, two spaces between them, the last one unpadded.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
@@ -38,19 +39,24 @@ pub enum Align {
 
 /// Rows under headings.
 pub struct Table {
-    headings: Vec<(&'static str, Align)>,
+    headings: Vec<(Cow<'static, str>, Align)>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// A table with these columns; headings that are all empty aren't shown.
     pub fn new<const N: usize>(headings: [(&'static str, Align); N]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+        Self::with(headings.into_iter().map(|(heading, align)| (heading.into(), align)).collect())
+    }
+
+    /// The same, if only the meter knows what columns there are.
+    pub fn with(headings: Vec<(Cow<'static, str>, Align)>) -> Self {
+        Self { headings, rows: Vec::new() }
     }
 
     /// One more row.
-    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
-        self.rows.push(cells.to_vec());
+    pub fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+        self.rows.push(cells.into());
     }
 
     /// Whether it has no rows.
@@ -66,7 +72,7 @@ impl Table {
         let widths: Vec<_> = (0..self.headings.len()).map(|column| self.width_of(column)).collect();
         if self.headings.iter().any(|(heading, _)| !heading.is_empty()) {
             let headings: Vec<_> =
-                self.headings.iter().map(|(heading, _)| Cell::styled(*heading, style::QUIET)).collect();
+                self.headings.iter().map(|(heading, _)| Cell::styled(heading.as_ref(), style::QUIET)).collect();
             self.write_row(out, &headings, &widths)?;
         }
         self.rows.iter().try_for_each(|row| self.write_row(out, row, &widths))

@@ -7,6 +7,7 @@ pub(super) mod info;
 pub(super) mod log;
 pub(super) mod passwd;
 mod plan;
+pub(super) mod records;
 pub(super) mod set;
 pub(super) mod show;
 pub(super) mod upgrade;

@@ -4,6 +4,7 @@ mod change;
 mod connections;
 mod events;
 mod keys;
+mod log;
 mod security_file;
 mod session;
 
@@ -80,6 +81,7 @@ async fn command(
         }
         SetupCommand::Security { change: Some(change) } => set_security(change, json, session, screen).await?,
         SetupCommand::Events(args) => return events::run(&args, json, session, screen).await,
+        SetupCommand::Log(args) => log::run(&args, json, session, screen).await?,
         SetupCommand::Connections { change } => connections::run(change, json, session, screen).await?,
         SetupCommand::Plan(args) => return change::plan(&args, json, session, screen).await,
         SetupCommand::Upgrade(args) => return change::upgrade(&args, json, session, screen).await,

@@ -1,0 +1,352 @@
+//! Data recorders as the meter keeps them: records stored with the second that ends their interval, read a page at a
+//! time, kept by every change of release.
+//!
+//! An *epoch* is one definition of a recorder with its records: sources with labels and units, timer, depth. A change
+//! of any of them closes it, its records stay readable, and what is recorded next belongs to a new one. The labels of
+//! sources count, because they head the columns of whatever shows the records, and a column has one heading. When an
+//! interval has ended, and what is to be said of it, is `framework`'s to tell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use framework::modules::data_recorder::{self, Definition};
+use framework::network::Directory;
+use framework::{Recorded, Status, Template};
+use security::Ask;
+use store::{
+    MAX_CLOSED_RECORDINGS, MAX_CLOSED_RECORDS, MeterId, NewIntervalRecord, NewRecording, Recording, RecordingChange,
+    Store, StoreError,
+};
+
+pub use framework::modules::data_recorder::Source;
+
+use crate::GateError;
+use crate::events::{Draft, priority};
+use crate::gate::{Caller, Gate, may_read};
+
+/// Records that one read gives at most.
+pub const MAX_RECORDS_PER_READ: usize = store::MAX_RECORDS_PER_READ;
+
+/// A data recorder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorder {
+    /// n of Data Recorder n.
+    pub module: u8,
+    /// The label a user gave it, or its name.
+    pub label: String,
+    /// How many records the open epoch keeps; 0 where it is off, or in the template no more.
+    pub depth: u32,
+    /// Oldest first; the open one, if there is one, last.
+    pub epochs: Vec<Epoch>,
+}
+
+impl Recorder {
+    /// The epoch that records now; none while the recorder is off.
+    pub fn open(&self) -> Option<&Epoch> {
+        self.epochs.last().filter(|epoch| epoch.closed_utc_ms.is_none())
+    }
+
+    /// The epoch of a number; the open one without.
+    pub fn epoch(&self, number: Option<u32>) -> Option<&Epoch> {
+        match number {
+            None => self.open(),
+            Some(number) => self.epochs.iter().find(|epoch| epoch.number == number),
+        }
+    }
+}
+
+/// One definition of a recorder, with its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its number among the recorder's.
+    pub number: u32,
+    /// What each record has a value of, in this order.
+    pub sources: Vec<Source>,
+    /// The timer's period.
+    pub period_s: u32,
+    /// The number of the oldest record, if there is any.
+    pub first: Option<u64>,
+    /// The number of the newest record; none is missing in between.
+    pub last: Option<u64>,
+    /// When it began, UTC, in milliseconds since 1970.
+    pub opened_utc_ms: i64,
+    /// When it was closed; none while it is open.
+    pub closed_utc_ms: Option<i64>,
+}
+
+/// What was recorded of one interval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IntervalRecord {
+    /// Its number; no other record of the recorder ever has it.
+    pub number: u64,
+    /// The interval's end, UTC, in milliseconds since 1970.
+    pub utc_ms: i64,
+    /// What is to be said of it.
+    pub status: Status,
+    /// A value for each source of the epoch; none is not available.
+    pub values: Vec<Option<f64>>,
+}
+
+/// A meter's recorders, as stored.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recorders {
+    /// As readers see them.
+    pub list: Arc<Vec<Recorder>>,
+    open: BTreeMap<u8, Open>,
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    definition: Definition,
+    next: u64,
+}
+
+/// What a change of settings does to recorders.
+#[derive(Default)]
+pub(crate) struct Redefined {
+    recorders: Vec<Redefinition>,
+    /// What the log tells of it.
+    pub drafts: Vec<Draft>,
+}
+
+struct Redefinition {
+    recorder: u8,
+    utc_ms: i64,
+    drop: Vec<u32>,
+    open: Option<(String, u32)>,
+}
+
+impl Redefined {
+    /// As the store takes it.
+    pub fn changes(&self) -> Vec<RecordingChange<'_>> {
+        self.recorders.iter().map(Redefinition::change).collect()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.recorders.is_empty()
+    }
+}
+
+impl Redefinition {
+    fn change(&self) -> RecordingChange<'_> {
+        let open = self.open.as_ref().map(|(definition, depth)| NewRecording { definition, depth: *depth });
+        RecordingChange { recorder: self.recorder, utc_ms: self.utc_ms, drop: &self.drop, open }
+    }
+}
+
+fn name(recorder: u8) -> String {
+    format!("{} {recorder}", data_recorder::NAME)
+}
+
+impl Recorders {
+    /// The recorders of a meter with this template.
+    pub fn load(store: &Store, meter: MeterId, template: &Template) -> Result<Self, GateError> {
+        let mut recorders: BTreeMap<u8, Recorder> = BTreeMap::new();
+        let nothing = |module| Recorder { module, label: name(module), depth: 0, epochs: Vec::new() };
+        for (module, setup) in data_recorder::recorders(template) {
+            let mut recorder = nothing(module.number());
+            recorder.depth = data_recorder::depth(setup);
+            recorder.label = setup.label.clone().unwrap_or(recorder.label);
+            recorders.insert(module.number(), recorder);
+        }
+        let mut open = BTreeMap::new();
+        for recording in store.recordings(meter)? {
+            let definition: Definition = serde_json::from_str(&recording.definition).map_err(|error| {
+                GateError::Unreadable(format!("what {} records: {error}", name(recording.recorder)))
+            })?;
+            let recorder = recorders.entry(recording.recorder).or_insert_with(|| nothing(recording.recorder));
+            recorder.epochs.push(epoch(&recording, &definition));
+            if recording.closed_utc_ms.is_none() {
+                open.insert(recording.recorder, Open { definition, next: recording.next });
+            }
+        }
+        Ok(Self { list: Arc::new(recorders.into_values().collect()), open })
+    }
+
+    /// What becomes of them with another template.
+    pub fn redefined(&self, template: &Template, utc_ms: i64) -> Result<Redefined, GateError> {
+        let directory = Directory::of(template);
+        let mut defined: BTreeMap<u8, Option<Definition>> =
+            self.open.keys().map(|recorder| (*recorder, None)).collect();
+        for (module, _) in data_recorder::recorders(template) {
+            defined.insert(module.number(), Definition::of(template, &directory, module));
+        }
+        let mut redefined = Redefined::default();
+        for (recorder, definition) in defined {
+            if self.open.get(&recorder).map(|open| &open.definition) != definition.as_ref() {
+                self.redefine(&mut redefined, recorder, definition, utc_ms)?;
+            }
+        }
+        Ok(redefined)
+    }
+
+    fn redefine(
+        &self,
+        redefined: &mut Redefined,
+        recorder: u8,
+        definition: Option<Definition>,
+        utc_ms: i64,
+    ) -> Result<(), GateError> {
+        let cause = name(recorder);
+        let known = self.list.iter().find(|known| known.module == recorder);
+        let epochs = known.map_or(&[][..], |known| &known.epochs);
+        // Only what has records stays when it is closed.
+        let mut closed: Vec<_> = epochs.iter().filter_map(|epoch| Some((epoch, epoch.first?, epoch.last?))).collect();
+        if let Some((epoch, first, last)) = closed.last().filter(|(epoch, ..)| epoch.closed_utc_ms.is_none()) {
+            let effect = format!("epoch {} is closed: its records {first} to {last} stay readable", epoch.number);
+            redefined.drafts.push(Draft::ordinary(priority::SETUP, cause.clone(), effect));
+        }
+        let mut drop = Vec::new();
+        while closed.len() > MAX_CLOSED_RECORDINGS
+            || closed.iter().map(|(_, first, last)| last - first + 1).sum::<u64>() > MAX_CLOSED_RECORDS
+        {
+            let (epoch, first, last) = closed.remove(0);
+            let effect = format!(
+                "epoch {} with its records {first} to {last} has made room: {MAX_CLOSED_RECORDINGS} closed epochs with \
+                 {MAX_CLOSED_RECORDS} records are kept",
+                epoch.number
+            );
+            redefined.drafts.push(Draft::kept(priority::WARNING, cause.clone(), effect));
+            drop.push(epoch.number);
+        }
+        let open = match definition {
+            None => {
+                redefined.drafts.push(Draft::ordinary(priority::SETUP, cause, "records nothing any more"));
+                None
+            }
+            Some(definition) => {
+                let Definition { sources, period_s, depth, .. } = &definition;
+                let number = epochs.iter().filter(|epoch| epoch.last.is_some()).map(|epoch| epoch.number).max();
+                let effect = format!(
+                    "epoch {} begins: {} sources every {period_s} s, depth {depth}",
+                    number.unwrap_or(0) + 1,
+                    sources.len()
+                );
+                redefined.drafts.push(Draft::ordinary(priority::SETUP, cause, effect));
+                let text = serde_json::to_string(&definition)
+                    .map_err(|error| GateError::Unreadable(format!("what {} records: {error}", name(recorder))))?;
+                Some((text, *depth))
+            }
+        };
+        redefined.recorders.push(Redefinition { recorder, utc_ms, drop, open });
+        Ok(())
+    }
+
+    /// What was recorded, ready for the store. A recorder that is off has nothing to be kept.
+    pub fn taken(
+        &self,
+        store: &Store,
+        meter: MeterId,
+        recorded: Vec<Recorded>,
+    ) -> Result<Vec<NewIntervalRecord>, StoreError> {
+        let mut records = Vec::with_capacity(recorded.len());
+        for Recorded { module, interval, values } in recorded {
+            let recorder = module.number();
+            let Some(epoch) = self.get(recorder).and_then(Recorder::open) else { continue };
+            // The clock has been set back: this interval's end is not the first of its time.
+            let found = store.interval_record_at(meter, recorder, epoch.number, interval.utc_ms)?;
+            let again = found.is_some_and(|found| found.utc_ms == interval.utc_ms);
+            let status = if again { interval.status.with(Status::CLOCK_SET) } else { interval.status };
+            records.push(NewIntervalRecord { recorder, utc_ms: interval.utc_ms, status: status.bits(), values });
+        }
+        Ok(records)
+    }
+
+    /// The store has taken them.
+    pub fn stored(&mut self, records: &[NewIntervalRecord]) {
+        for record in records {
+            let Some(open) = self.open.get_mut(&record.recorder) else { continue };
+            let (number, depth) = (open.next, u64::from(open.definition.depth));
+            open.next += 1;
+            let list = Arc::make_mut(&mut self.list);
+            let recorder = list.iter_mut().find(|recorder| recorder.module == record.recorder);
+            let Some(epoch) = recorder.and_then(|recorder| recorder.epochs.last_mut()) else { continue };
+            epoch.first = Some(epoch.first.unwrap_or(number).max((number + 1).saturating_sub(depth)));
+            epoch.last = Some(number);
+        }
+    }
+
+    /// Whether each recorder of an earlier list still has its epochs, and no fewer records in any but for what its ring
+    /// has dropped.
+    pub fn go_on_from(&self, earlier: &[Recorder]) -> BTreeMap<String, bool> {
+        let kept = |before: &Recorder| {
+            before.epochs.iter().all(|before_epoch| {
+                let now = self.get(before.module).and_then(|now| now.epoch(Some(before_epoch.number)));
+                now.is_some_and(|now| now.last >= before_epoch.last && now.opened_utc_ms == before_epoch.opened_utc_ms)
+            })
+        };
+        earlier.iter().map(|before| (name(before.module), kept(before))).collect()
+    }
+
+    fn get(&self, recorder: u8) -> Option<&Recorder> {
+        self.list.iter().find(|known| known.module == recorder)
+    }
+}
+
+fn epoch(recording: &Recording, definition: &Definition) -> Epoch {
+    let any = recording.first < recording.next;
+    Epoch {
+        number: recording.epoch,
+        sources: definition.sources.clone(),
+        period_s: definition.period_s,
+        first: any.then_some(recording.first),
+        last: any.then(|| recording.next - 1),
+        opened_utc_ms: recording.opened_utc_ms,
+        closed_utc_ms: recording.closed_utc_ms,
+    }
+}
+
+fn record(stored: store::IntervalRecord) -> Result<IntervalRecord, GateError> {
+    let status = Status::from_bits(stored.status)
+        .ok_or_else(|| GateError::Unreadable(format!("the status of record {}", stored.number)))?;
+    let value = |value: f64| Some(value).filter(|value| value.is_finite());
+    let values = stored.values.into_iter().map(value).collect();
+    Ok(IntervalRecord { number: stored.number, utc_ms: stored.utc_ms, status, values })
+}
+
+impl Gate {
+    /// The data recorders with their epochs. Whoever polls record numbers finds them in the view.
+    pub fn recorders(&self, caller: &Caller) -> Result<Arc<Vec<Recorder>>, GateError> {
+        let state = self.state();
+        may_read(&state, caller, Ask::records(caller.path))?;
+        Ok(Arc::clone(&state.recorders.list))
+    }
+
+    /// Records of an epoch of Data Recorder `recorder` (of the open one, if none is named) from number `from` on, in
+    /// order, at most `limit` and at most [`MAX_RECORDS_PER_READ`]. A number before the oldest begins with that.
+    ///
+    /// # Errors
+    /// [`GateError::NoRecords`] if there is no such recorder or epoch.
+    pub fn interval_records(
+        &self,
+        caller: &Caller,
+        recorder: u8,
+        epoch: Option<u32>,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<IntervalRecord>, GateError> {
+        let state = self.state();
+        may_read(&state, caller, Ask::records(caller.path))?;
+        let known = state.recorders.get(recorder).and_then(|known| known.epoch(epoch));
+        let epoch = known.ok_or(GateError::NoRecords { recorder, epoch })?.number;
+        let records = state.store.interval_records(state.id, recorder, epoch, from, limit)?;
+        records.into_iter().map(record).collect()
+    }
+
+    /// The record of the open epoch whose interval ends first at a time or after it, UTC in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`GateError::NoRecords`] if there is no such recorder, or it is off.
+    pub fn interval_record_at(
+        &self,
+        caller: &Caller,
+        recorder: u8,
+        utc_ms: i64,
+    ) -> Result<Option<IntervalRecord>, GateError> {
+        let state = self.state();
+        may_read(&state, caller, Ask::records(caller.path))?;
+        let known = state.recorders.get(recorder).and_then(Recorder::open);
+        let epoch = known.ok_or(GateError::NoRecords { recorder, epoch: None })?.number;
+        state.store.interval_record_at(state.id, recorder, epoch, utc_ms)?.map(record).transpose()
+    }
+}
