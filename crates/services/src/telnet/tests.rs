@@ -86,9 +86,7 @@ async fn banner_login_and_menu_as_the_manual_has_them() {
     assert!(menu.starts_with(&format!("{show}\r\n\r\nMain menu\r\n")), "{menu:?}");
 
     let network = client.ask("1", CHOICE).await;
-    for line in
-        ["Host Name   meter", "Telnet      port 23    on, listening", "FTP         port 21    on, not listening"]
-    {
+    for line in ["Host Name   meter", "Telnet      port 23    on, listening", "FTP         port 21    on, listening"] {
         assert!(network.contains(line), "{line} in {network}");
     }
     assert!(network.contains("Telnet      8650    2026-01-01 00:00:01  127.0.0.1:"), "{network}");
