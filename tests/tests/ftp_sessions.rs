@@ -41,7 +41,7 @@ fn b9_standard_is_8650_with_the_front_panel_password_and_five_wrong_ones_lock_ou
     let bed = Bed::new(dir.path());
     assert_eq!(bed.curl_as("8650:0", &["-l", "METER/logs/"]).ok().out, "events.csv\n");
     assert_eq!(bed.curl_as("USER1:0", &["METER/"]).status, 67);
-    for _ in 0..4 {
+    for _ in 0..5 {
         assert_eq!(bed.curl_as("8650:1", &["METER/"]).status, 67);
     }
     let said = bed.python("", "", "ftp.sendcmd('USER 8650')\nrefused(ftp.sendcmd, 'PASS 0')").ok();

@@ -100,7 +100,7 @@ async fn banner_login_and_menus_as_the_manual_has_them() {
     for line in [
         "Host Name meter\n",
         "Telnet port 23 on, listening\n",
-        "FTP port 21 on, not listening",
+        "FTP port 21 on, listening",
         "Telnet 8650 1 2026-01-01 00:00:01 127.0.0.1:",
     ] {
         assert!(squeezed(&network).contains(line), "{line} in {network}");
