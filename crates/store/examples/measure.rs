@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     measured("5,000 events in one commit", || logged(&mut store, &events))?;
     measured("one event into the full ring", || logged(&mut store, &events[..1]))?;
 
-    revenue_log(&mut store, dir, &tick(0, 0))?;
+    revenue_log(&mut store, dir, |n| tick(0, n))?;
 
     let change = [CredentialChange::Set(Credential { account: "USER1".into(), stored: Secret::new("#".repeat(100)) })];
     let change = SettingsChange { credentials: &change, ..SettingsChange::default() };
@@ -145,16 +145,23 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A full Revenue Log: what it takes on the disk, and what a second that ends an interval costs more.
-fn revenue_log(store: &mut Store, dir: &Path, energies: &[(&str, i64)]) -> Result<(), Box<dyn Error>> {
+fn revenue_log<'a>(
+    store: &mut Store,
+    dir: &Path,
+    energies: impl Fn(i64) -> Vec<(&'a str, i64)>,
+) -> Result<(), Box<dyn Error>> {
     const DEPTH: u32 = 3_360;
     const ROUNDS: u32 = 1_000;
     let meter = MeterId::ONLY;
     let record =
         |n: u32| NewIntervalRecord { recorder: 1, utc_ms: i64::from(n) * 900_000, status: 0, values: vec![1.5; 12] };
     let size = || std::fs::metadata(dir.join("meter.db")).map(|file| file.len());
+    let mut ticks = TICKS;
     let mut second = |changes: &[RecordingChange<'_>], records: &[NewIntervalRecord]| {
         let recorders = RecorderBatch { changes, records };
-        Ok(store.tick(&[Tick { meter, energies, records: &[], recorders, events: EventBatch::NONE }])?)
+        ticks += 1;
+        let energies = energies(ticks);
+        Ok(store.tick(&[Tick { meter, energies: &energies, records: &[], recorders, events: EventBatch::NONE }])?)
     };
     let before = size()?;
     let open = Some(NewRecording { definition: "{}", depth: DEPTH });

@@ -288,8 +288,10 @@ fn kept_by(from: &str, to: &str) {
 
 #[test]
 fn what_the_framework_allows_the_store_takes() {
-    assert!(data_recorder::MAX_DEPTH <= store::MAX_RECORDING_DEPTH);
-    assert!(data_recorder::MOST <= store::MAX_RECORDERS);
+    const {
+        assert!(data_recorder::MAX_DEPTH <= store::MAX_RECORDING_DEPTH);
+        assert!(data_recorder::MOST <= store::MAX_RECORDERS);
+    }
     let kinds = framework::modules::KINDS.iter();
     let inputs = kinds.filter(|kind| kind.name() == data_recorder::NAME).map(|kind| kind.inputs().len()).max();
     assert_eq!(inputs, Some(store::MAX_RECORD_VALUES + 1));

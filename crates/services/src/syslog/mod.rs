@@ -261,17 +261,19 @@ mod tests {
         bench.set(&[("Syslog Host", "127.0.0.1"), ("Syslog Port", &port), ("Syslog", "yes")]);
         syslog.round(&bench.site).await;
         let word = |number, word: &str| (number, word.to_owned());
-        let setup = (3..=5).map(|number| word(number, "SETUP"));
-        let expected: Vec<_> = [word(1, "RELEASE"), word(2, "POWER")].into_iter().chain(setup).collect();
+        let setup = (4..=6).map(|number| word(number, "SETUP"));
+        // The third is that the Revenue Log begins.
+        let start = [word(1, "RELEASE"), word(2, "POWER"), word(3, "EVENT")];
+        let expected: Vec<_> = start.into_iter().chain(setup).collect();
         assert_eq!(arrived(&socket), expected);
         bench.set(&[("CT Prim", "800")]);
         for _ in 0..3 {
             syslog.round(&bench.site).await;
         }
-        assert_eq!(numbers(&socket), [6]);
+        assert_eq!(numbers(&socket), [7]);
         (0..120).for_each(|round| bench.set(&[("CT Prim", &(100 + round).to_string())]));
         syslog.flush(&bench.site).await;
-        assert_eq!(numbers(&socket), (7..=126).collect::<Vec<_>>(), "more than a round's worth");
+        assert_eq!(numbers(&socket), (8..=127).collect::<Vec<_>>(), "more than a round's worth");
     }
 
     #[tokio::test]
@@ -283,7 +285,7 @@ mod tests {
         syslog.round(&bench.site).await;
         bench.set(&[("Syslog", "yes")]);
         syslog.round(&bench.site).await;
-        assert_eq!(numbers(&socket), [5]);
+        assert_eq!(numbers(&socket), [6]);
         bench.set(&[("Syslog", "no")]);
         syslog.round(&bench.site).await;
         bench.set(&[("Syslog Host", ""), ("Syslog", "yes")]);
@@ -305,7 +307,7 @@ mod tests {
             bench.clock.advance_ms(1_000);
         }
         assert!(newest_effect(&bench).contains("can't be told"), "{}", newest_effect(&bench));
-        assert_eq!(bench.site.gate.newest_event(), 7, "said once");
+        assert_eq!(bench.site.gate.newest_event(), 8, "said once");
         let (back, _) = listening(port.parse().unwrap());
         bench.set(&[("CT Prim", "900")]);
         for _ in 0..200 {
@@ -313,9 +315,9 @@ mod tests {
             bench.clock.advance_ms(1_000);
         }
         let said = newest_effect(&bench);
-        assert!(said.contains("is told again; at least ") && bench.site.gate.newest_event() == 9, "{said}");
+        assert!(said.contains("is told again; at least ") && bench.site.gate.newest_event() == 10, "{said}");
         let told = numbers(&back);
-        assert!(told.ends_with(&[8, 9]) && told.is_sorted(), "{told:?}");
+        assert!(told.ends_with(&[9, 10]) && told.is_sorted(), "{told:?}");
     }
 
     #[tokio::test]
