@@ -134,26 +134,30 @@ impl Platter {
     }
 
     /// Every cut at this moment that the laboratory looks at: nothing, everything and each thing lost; and where a
-    /// write is under way, torn at its first byte, in its middle, at each end of a sector and at its last byte.
-    /// `random` more are drawn from the seed.
-    pub fn cuts(&self, trace: &Trace, done: usize, sectors: Sectors, seed: u64, random: usize) -> Vec<Cut> {
-        let cut = |waiting, under_way| Cut { done, waiting, under_way, sectors };
-        let mut cuts = vec![cut(Waiting::Kept, None), cut(Waiting::Lost, None)];
+    /// write is under way, torn at its first byte, in its middle, at each end of a sector and at its last byte, with
+    /// sectors that are powersafe and with ones that aren't. `random` more are drawn from the seed.
+    pub fn cuts(&self, trace: &Trace, done: usize, seed: u64, random: usize) -> Vec<Cut> {
+        let cut = |waiting, under_way, sectors| Cut { done, waiting, under_way, sectors };
+        let whole = |waiting| cut(waiting, None, Sectors::Powersafe);
+        let mut cuts = vec![whole(Waiting::Kept), whole(Waiting::Lost)];
         for index in 0..self.waiting.len().min(MOST_SINGLE) {
-            cuts.push(cut(Waiting::AllBut(index), None));
-            cuts.push(cut(Waiting::Only(index), None));
+            cuts.push(whole(Waiting::AllBut(index)));
+            cuts.push(whole(Waiting::Only(index)));
         }
+        let write = matches!(trace.ops.get(done), Some(Op::Write { .. }));
         if let Some(Op::Write { offset, bytes, .. }) = trace.ops.get(done) {
             for tear in tears(*offset, bytes.len() as u64) {
-                cuts.push(cut(Waiting::Kept, Some(tear)));
-                cuts.push(cut(Waiting::Lost, Some(tear)));
+                for sectors in [Sectors::Powersafe, Sectors::Lost] {
+                    cuts.push(cut(Waiting::Kept, Some(tear), sectors));
+                    cuts.push(cut(Waiting::Lost, Some(tear), sectors));
+                }
             }
         }
         let mut coins = Coins(seed ^ (done as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         for _ in 0..random {
             let waiting = Waiting::Some(coins.throw());
-            let tear = matches!(trace.ops.get(done), Some(Op::Write { .. })).then(|| Tear::Sectors(coins.throw()));
-            cuts.push(cut(waiting, tear.filter(|_| coins.throw() % 2 == 0)));
+            let tear = (write && coins.throw() % 2 == 0).then(|| Tear::Sectors(coins.throw()));
+            cuts.push(cut(waiting, tear, Sectors::Powersafe));
         }
         cuts
     }

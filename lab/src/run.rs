@@ -2,6 +2,7 @@
 //! had been reported; then the starts themselves cut. States that have been seen are not started again.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +12,7 @@ use memchr::memmem;
 use tempfile::TempDir;
 
 use crate::cut::{Cut, Platter};
-use crate::disk::{Disk, Sectors};
+use crate::disk::Disk;
 use crate::op::Trace;
 use crate::oracle::{self, Found};
 use crate::scenario::{Milestone, Scenario};
@@ -20,9 +21,7 @@ use crate::watch::{self, Syncs};
 /// How much is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// What is true of sectors.
-    pub sectors: Sectors,
-    /// Draws the random cuts.
+    /// Draws the random cuts. The recording is the same each time but for keys, salts and times.
     pub seed: u64,
     /// Random cuts at each operation, besides the systematic ones.
     pub random: usize,
@@ -43,7 +42,14 @@ pub struct Figures {
     pub recoveries: usize,
 }
 
-/// A state that isn't what it should be.
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operations, cuts, states, recoveries } = self;
+        write!(f, "{operations} operations, {cuts} cuts, {states} different states, {recoveries} starts cut as well")
+    }
+}
+
+/// A state that isn't what it should be. Shown, it ends with what replays it.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// What is wrong.
@@ -54,6 +60,13 @@ pub struct Failure {
     pub after: String,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cuts: Vec<_> = self.cuts.iter().map(ToString::to_string).collect();
+        write!(f, "after \"{}\": {}; scripts/soak --replay '{}'", self.after, self.what, cuts.join(" / "))
+    }
+}
+
 struct Laboratory<'a> {
     scenario: &'a Scenario,
     plan: Plan,
@@ -62,7 +75,7 @@ struct Laboratory<'a> {
     cuts: AtomicUsize,
     recoveries: AtomicUsize,
     next: AtomicUsize,
-    progress: &'a (dyn Fn(usize, usize) + Sync),
+    progress: &'a (dyn Fn(usize) + Sync),
 }
 
 /// A state to be judged: where it comes from, and what it may be.
@@ -75,8 +88,8 @@ struct Case<'a> {
 /// Failures after which there is no point in going on.
 const ENOUGH: usize = 20;
 
-/// Cuts a recording everywhere. `progress` is told how many of how many operations are done.
-pub fn run(scenario: &Scenario, plan: Plan, progress: &(dyn Fn(usize, usize) + Sync)) -> (Figures, Vec<Failure>) {
+/// Cuts a recording everywhere. `progress` is told how many cuts there have been.
+pub fn run(scenario: &Scenario, plan: Plan, progress: &(dyn Fn(usize) + Sync)) -> (Figures, Vec<Failure>) {
     let laboratory = Laboratory {
         scenario,
         plan,
@@ -188,9 +201,9 @@ impl Laboratory<'_> {
                 platter.advance(trace, at);
                 at += 1;
             }
-            (self.progress)(done, trace.ops.len());
+            (self.progress)(self.cuts.load(Ordering::Relaxed));
             let (before, after) = around(&self.scenario.milestones, done);
-            for cut in platter.cuts(trace, done, self.plan.sectors, self.plan.seed, self.plan.random) {
+            for cut in platter.cuts(trace, done, self.plan.seed, self.plan.random) {
                 let case = Case { cuts: vec![cut], before, after };
                 self.look(&platter.after(trace, &cut), dir.path(), &case);
             }
@@ -231,7 +244,7 @@ impl Laboratory<'_> {
             if done > 0 {
                 platter.advance(start, done - 1);
             }
-            for cut in platter.cuts(start, done, self.plan.sectors, self.plan.seed, 1) {
+            for cut in platter.cuts(start, done, self.plan.seed, 1) {
                 let cuts = case.cuts.iter().copied().chain([cut]).collect();
                 let case = Case { cuts, before: case.before, after: case.after };
                 self.look(&platter.after(start, &cut), dir, &case);
