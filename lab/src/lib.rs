@@ -7,6 +7,7 @@
 
 pub mod cut;
 pub mod disk;
+pub mod mutation;
 pub mod op;
 pub mod oracle;
 pub mod run;

@@ -17,3 +17,15 @@ fn b26_power_may_fail_at_any_instant_and_inside_a_write() {
     assert!(failures.is_empty(), "{}", told.join("\n"));
     assert!(figures.cuts >= LEAST_CUTS && figures.recoveries > 0, "{figures}");
 }
+
+/// A list that no longer fits the code would be a laboratory that nobody tests.
+#[test]
+fn every_known_bad_change_fits_the_code() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let list = power_cut_lab::mutation::mutations();
+    assert!(list.len() >= 12);
+    for mutation in list {
+        let changed = mutation.changed(&root).unwrap();
+        assert_ne!(changed, std::fs::read_to_string(root.join(&mutation.file)).unwrap(), "{}", mutation.name);
+    }
+}
