@@ -33,16 +33,22 @@ pub(crate) fn make_private_dir(path: &Path) -> Result<(), StoreError> {
     sync_dir(&parent)
 }
 
-/// Opens for writing, creating it privately, without emptying it: the lock file.
+/// Opens for writing, creating it privately, without emptying it: the lock file. Its name is on the disk before anything
+/// else is made beside it, because a directory with our files and without it is taken for somebody else's.
 pub(crate) fn open_lock(path: &Path) -> Result<File, StoreError> {
-    OpenOptions::new()
+    let there = path.try_exists().during("looking for", path)?;
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(PRIVATE_FILE)
         .open(path)
-        .during("opening", path)
+        .during("opening", path)?;
+    if !there {
+        sync_dir(&parent_of(path))?;
+    }
+    Ok(file)
 }
 
 /// An empty private file, emptied if it is there: SQLite gives its journal the same permissions.

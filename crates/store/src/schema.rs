@@ -3,13 +3,14 @@
 //! `application_id` and `user_version` say what the file is before SQLite touches it. The first commit happens in a
 //! file of another name, so `meter.db` exists whole or not at all.
 
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::error::{During, StoreError};
+use crate::error::{During, DuringFile, StoreError};
 use crate::files;
 use crate::state_dir::{DATABASE, StateDir, UNBORN_DATABASE};
 
@@ -25,7 +26,9 @@ const FORMAT: i64 = 2;
 /// The oldest format that opening brings up to date.
 const OLDEST_FORMAT: i64 = 1;
 
-/// Pages of 4 KiB in the journal before SQLite copies them into the database: 1 MiB bounds what opening reads again
+/// A page of the database, in bytes: SQLite's own choice, which never changes in a file.
+const PAGE_SIZE: u64 = 4096;
+/// Pages in the journal before SQLite copies them into the database: 1 MiB bounds what opening reads again
 /// after a cut.
 const CHECKPOINT_PAGES: u32 = 256;
 /// How long another program's hold on the file is waited for; our own processes are kept apart by the lock file.
@@ -199,19 +202,53 @@ pub(crate) fn cut_journal(connection: &Connection) -> Result<bool, StoreError> {
     Ok(busy == 0)
 }
 
-/// Reads what the file says of itself: <https://www.sqlite.org/fileformat2.html>, 1.3.
+/// A database header: <https://www.sqlite.org/fileformat2.html>, 1.3.
+const HEADER: usize = 100;
+
+/// Reads what the file says of itself.
 fn check_header(path: &Path) -> Result<(), StoreError> {
+    let mut header = [0; HEADER];
+    let length = files::read_start(path, &mut header)?;
+    if let Some(format) = format_in(&header[..length]) {
+        return check_format(path, format);
+    }
+    // A cut while the journal was copied may have spoiled the first sector, which the journal still has.
+    match format_in_journal(path)? {
+        Some(format) => check_format(path, format),
+        None if length == 0 => Err(StoreError::Damaged("meter.db is empty".into())),
+        None => Err(StoreError::ForeignDatabase(path.to_owned())),
+    }
+}
+
+/// The state format that the header of a meter's database names; none in any other one.
+fn format_in(header: &[u8]) -> Option<i64> {
     const MAGIC: &[u8] = b"SQLite format 3\0";
     let number = |bytes: &[u8]| bytes.iter().fold(0, |sum: i64, byte| sum << 8 | i64::from(*byte));
-    let mut header = [0; 100];
-    let length = files::read_start(path, &mut header)?;
-    if length == 0 {
-        return Err(StoreError::Damaged("meter.db is empty".into()));
+    let ours = header.len() == HEADER && header.starts_with(MAGIC) && number(&header[68..72]) == APPLICATION_ID;
+    ours.then(|| number(&header[60..64]))
+}
+
+/// The same from the journal, which has whole pages: <https://www.sqlite.org/fileformat2.html>, 4.1. Whether they are
+/// valid is SQLite's to say.
+fn format_in_journal(path: &Path) -> Result<Option<i64>, StoreError> {
+    /// Of the journal and of each page in it.
+    const JOURNAL_HEADER: u64 = 32;
+    const PAGE_HEADER: usize = 24;
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-wal");
+    let Some((file, found)) = files::open_to_read(Path::new(&journal))? else { return Ok(None) };
+    let mut at = JOURNAL_HEADER;
+    let mut page = [0; PAGE_HEADER + HEADER];
+    while at + PAGE_SIZE <= found.len() {
+        file.read_exact_at(&mut page, at).during("reading", Path::new(&journal))?;
+        if page[..4] == [0, 0, 0, 1]
+            && let Some(format) = format_in(&page[PAGE_HEADER..])
+        {
+            return Ok(Some(format));
+        }
+        at += PAGE_HEADER as u64 + PAGE_SIZE;
     }
-    if length < header.len() || !header.starts_with(MAGIC) || number(&header[68..72]) != APPLICATION_ID {
-        return Err(StoreError::ForeignDatabase(path.to_owned()));
-    }
-    check_format(path, number(&header[60..64]))
+    Ok(None)
 }
 
 fn check_format(path: &Path, found: i64) -> Result<(), StoreError> {
@@ -222,10 +259,29 @@ fn check_format(path: &Path, found: i64) -> Result<(), StoreError> {
     }
 }
 
+/// The database's name with the one thing that only a URI can say: that a cut inside a write may spoil what stands
+/// beside it in the same sector. SQLite then fills a commit up to the next sector, so that no later write touches one
+/// that holds what has been committed. <https://www.sqlite.org/psow.html>
+fn uri(path: &Path) -> String {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => drop(write!(uri, "%{byte:02X}")),
+        }
+    }
+    uri + "?psow=0"
+}
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let doing = "opening the database";
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).during(doing)?;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri(path), flags).during(doing)?;
     connection.busy_timeout(BUSY_WAIT).during(doing)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).during(doing)?;

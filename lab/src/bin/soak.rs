@@ -1,0 +1,98 @@
+//! Cuts the power for as long as it takes to reach a number of cuts, each round with other random ones; or replays a
+//! failure. `scripts/soak` is how people start it.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use power_cut_lab::cut::Cut;
+use power_cut_lab::run::{Figures, Plan, replay, run, scratch};
+use power_cut_lab::scenario::{Scenario, record};
+
+const USAGE: &str = "usage: soak [CUTS [SEED]] | soak --replay 'CUT / CUT …'";
+/// A million, unless told otherwise.
+const CUTS: usize = 1_000_000;
+/// Random cuts at each operation of a round.
+const RANDOM: usize = 60;
+/// Of so many states one has its start cut.
+const RECOVERIES: usize = 200;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse::<u64>().ok();
+    match words[..] {
+        ["--replay", cuts] => again(cuts),
+        [] => soak(CUTS, now()),
+        [cuts] if number(cuts).is_some() => soak(number(cuts).unwrap_or(0) as usize, now()),
+        [cuts, seed] if number(cuts).is_some() && number(seed).is_some() => {
+            soak(number(cuts).unwrap_or(0) as usize, number(seed).unwrap_or(0))
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs())
+}
+
+fn recorded() -> Scenario {
+    let dir = scratch();
+    record(dir.path())
+}
+
+fn soak(wanted: usize, seed: u64) -> ExitCode {
+    let scenario = recorded();
+    println!("seed {seed}; {} operations are cut until there are {wanted} cuts", scenario.trace.ops.len());
+    let bar = ProgressBar::new(wanted as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} cuts, {per_sec}, {eta} left");
+    bar.set_style(style.expect("the template is right"));
+    let mut total = Figures::default();
+    let failed = AtomicBool::new(false);
+    for round in 0.. {
+        let before = total.cuts as u64;
+        let plan = Plan { seed: seed.wrapping_add(round), random: RANDOM, recoveries: RECOVERIES };
+        let (figures, failures) = run(&scenario, plan, &|cuts| bar.set_position(before + cuts as u64));
+        total.operations = figures.operations;
+        total.cuts += figures.cuts;
+        total.states += figures.states;
+        total.recoveries += figures.recoveries;
+        for failure in &failures {
+            failed.store(true, Ordering::Relaxed);
+            bar.suspend(|| println!("{failure}"));
+        }
+        if total.cuts >= wanted || !failures.is_empty() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    println!("{total}");
+    if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn again(text: &str) -> ExitCode {
+    let cuts: Result<Vec<Cut>, _> = text.split(" / ").map(str::parse).collect();
+    let Ok(cuts) = cuts else {
+        eprintln!("this names no cut: {text}");
+        return ExitCode::from(2);
+    };
+    let scenario = recorded();
+    for cut in &cuts {
+        println!("{cut}");
+    }
+    let dir = scratch();
+    match replay(&scenario, &cuts, dir.path()) {
+        Ok(()) => {
+            println!("the meter comes up as it should");
+            ExitCode::SUCCESS
+        }
+        Err(what) => {
+            println!("{what}");
+            ExitCode::FAILURE
+        }
+    }
+}

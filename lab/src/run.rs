@@ -1,0 +1,259 @@
+//! The laboratory at work: every state that a cut can leave of a recording, each one started and held against what
+//! had been reported; then the starts themselves cut. States that have been seen are not started again.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use memchr::memmem;
+use tempfile::TempDir;
+
+use crate::cut::{Cut, Platter};
+use crate::disk::Disk;
+use crate::op::Trace;
+use crate::oracle::{self, Found};
+use crate::scenario::{Milestone, Scenario};
+use crate::watch::{self, Syncs};
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    /// Draws the random cuts. The recording is the same each time but for keys, salts and times.
+    pub seed: u64,
+    /// Random cuts at each operation, besides the systematic ones.
+    pub random: usize,
+    /// Of the states whose start writes something, every so many has its start cut, too; none if 0.
+    pub recoveries: usize,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Operations of the recording.
+    pub operations: usize,
+    /// Cuts made, those in starts among them.
+    pub cuts: usize,
+    /// Different states that they left.
+    pub states: usize,
+    /// Starts that were cut.
+    pub recoveries: usize,
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operations, cuts, states, recoveries } = self;
+        write!(f, "{operations} operations, {cuts} cuts, {states} different states, {recoveries} starts cut as well")
+    }
+}
+
+/// A state that isn't what it should be. Shown, it ends with what replays it.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What is wrong.
+    pub what: String,
+    /// The cut, and where it was in a start, the cut of that.
+    pub cuts: Vec<Cut>,
+    /// The last step that had been reported.
+    pub after: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cuts: Vec<_> = self.cuts.iter().map(ToString::to_string).collect();
+        write!(f, "after \"{}\": {}; scripts/soak --replay '{}'", self.after, self.what, cuts.join(" / "))
+    }
+}
+
+struct Laboratory<'a> {
+    scenario: &'a Scenario,
+    plan: Plan,
+    seen: Mutex<HashSet<[u8; 32]>>,
+    failures: Mutex<Vec<Failure>>,
+    cuts: AtomicUsize,
+    recoveries: AtomicUsize,
+    next: AtomicUsize,
+    progress: &'a (dyn Fn(usize) + Sync),
+}
+
+/// A state to be judged: where it comes from, and what it may be.
+struct Case<'a> {
+    cuts: Vec<Cut>,
+    before: &'a Milestone,
+    after: &'a Milestone,
+}
+
+/// Failures after which there is no point in going on.
+const ENOUGH: usize = 20;
+
+/// Cuts a recording everywhere. `progress` is told how many cuts there have been.
+pub fn run(scenario: &Scenario, plan: Plan, progress: &(dyn Fn(usize) + Sync)) -> (Figures, Vec<Failure>) {
+    let laboratory = Laboratory {
+        scenario,
+        plan,
+        seen: Mutex::default(),
+        failures: Mutex::default(),
+        cuts: AtomicUsize::new(0),
+        recoveries: AtomicUsize::new(0),
+        next: AtomicUsize::new(0),
+        progress,
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| laboratory.work());
+        }
+    });
+    let figures = Figures {
+        operations: scenario.trace.ops.len(),
+        cuts: laboratory.cuts.into_inner(),
+        states: laboratory.seen.into_inner().unwrap_or_else(PoisonError::into_inner).len(),
+        recoveries: laboratory.recoveries.into_inner(),
+    };
+    (figures, laboratory.failures.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Makes the state of a failure's cuts again, in an empty directory, and judges it.
+pub fn replay(scenario: &Scenario, cuts: &[Cut], dir: &Path) -> Result<(), String> {
+    let mut trace = scenario.trace.clone();
+    let Some(first) = cuts.first() else { return Ok(()) };
+    let (before, after) = around(&scenario.milestones, first.done);
+    let (last, starts) = cuts.split_last().expect("there is a first one");
+    for (index, cut) in starts.iter().enumerate() {
+        let state = dir.join(format!("start-{index}"));
+        let disk = disk_after(&trace, cut);
+        (_, trace) = start_on(&disk, &state)?;
+    }
+    let state = dir.join("state-after");
+    judge(&disk_after(&trace, last), &state, before, after).map(drop)
+}
+
+fn disk_after(trace: &Trace, cut: &Cut) -> Disk {
+    let mut platter = Platter::new(trace);
+    (0..cut.done).for_each(|at| platter.advance(trace, at));
+    platter.after(trace, cut)
+}
+
+/// The last step that had been reported, and the one that was under way.
+fn around(milestones: &[Milestone], done: usize) -> (&Milestone, &Milestone) {
+    let next = milestones.partition_point(|milestone| milestone.done <= done);
+    (&milestones[next.saturating_sub(1)], &milestones[next.min(milestones.len() - 1)])
+}
+
+/// Starts a state in a directory that isn't there yet, and gives what was found and what the start did.
+fn start_on(disk: &Disk, dir: &Path) -> Result<(Result<Found, String>, Trace), String> {
+    std::fs::create_dir(dir).and_then(|()| disk.write_to(dir)).map_err(|error| error.to_string())?;
+    watch::begin(dir, Syncs::Noted);
+    let found = oracle::look(dir);
+    Ok((found, watch::finish()))
+}
+
+/// Starts a state and holds it against what it may be. Gives what the start did.
+fn judge(disk: &Disk, dir: &Path, before: &Milestone, after: &Milestone) -> Result<Trace, String> {
+    secrets_gone(disk, &before.erased)?;
+    let (found, trace) = start_on(disk, dir)?;
+    let found = found?;
+    found.is_either(&before.found, &after.found)?;
+    // What a start finds half erased it erases.
+    if found.is_either(&after.found, &after.found).is_ok() {
+        secrets_gone(&ended(&trace), &after.erased)?;
+    }
+    Ok(trace)
+}
+
+fn ended(trace: &Trace) -> Disk {
+    let mut disk = Disk::of(trace);
+    trace.ops.iter().for_each(|op| disk.apply(op));
+    disk
+}
+
+fn secrets_gone(disk: &Disk, erased: &[String]) -> Result<(), String> {
+    for (path, content) in disk.files() {
+        if erased.iter().any(|text| memmem::find(content, text.as_bytes()).is_some()) {
+            return Err(format!("{path} holds a password that was reported as erased"));
+        }
+    }
+    Ok(())
+}
+
+/// Where states are made: in memory where there is such a place, for nothing of it has to last.
+pub fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    made.expect("a directory for states")
+}
+
+impl Laboratory<'_> {
+    /// Takes operation after operation, until none is left.
+    fn work(&self) {
+        let trace = &self.scenario.trace;
+        let mut platter = Platter::new(trace);
+        let mut at = 0;
+        let dir = scratch();
+        loop {
+            let done = self.next.fetch_add(1, Ordering::Relaxed);
+            if done > trace.ops.len() || self.failed() >= ENOUGH {
+                return;
+            }
+            while at < done {
+                platter.advance(trace, at);
+                at += 1;
+            }
+            (self.progress)(self.cuts.load(Ordering::Relaxed));
+            let (before, after) = around(&self.scenario.milestones, done);
+            for cut in platter.cuts(trace, done, self.plan.seed, self.plan.random) {
+                let case = Case { cuts: vec![cut], before, after };
+                self.look(&platter.after(trace, &cut), dir.path(), &case);
+            }
+        }
+    }
+
+    fn failed(&self) -> usize {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn is_new(&self, disk: &Disk) -> Option<usize> {
+        self.cuts.fetch_add(1, Ordering::Relaxed);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(disk.digest()).then(|| seen.len())
+    }
+
+    fn look(&self, disk: &Disk, dir: &Path, case: &Case<'_>) {
+        let Some(number) = self.is_new(disk) else { return };
+        let state = dir.join("state-of-a-cut");
+        let judged = judge(disk, &state, case.before, case.after);
+        std::fs::remove_dir_all(&state).expect("the state can be removed");
+        match judged {
+            Err(what) => self.fail(what, case),
+            Ok(start) => {
+                let cut_too = self.plan.recoveries > 0 && number % self.plan.recoveries == 0;
+                if cut_too && case.cuts.len() == 1 && !start.ops.is_empty() {
+                    self.cut_start(&start, dir, case);
+                }
+            }
+        }
+    }
+
+    /// The power goes again while the meter starts.
+    fn cut_start(&self, start: &Trace, dir: &Path, case: &Case<'_>) {
+        self.recoveries.fetch_add(1, Ordering::Relaxed);
+        let mut platter = Platter::new(start);
+        for done in 0..=start.ops.len() {
+            if done > 0 {
+                platter.advance(start, done - 1);
+            }
+            for cut in platter.cuts(start, done, self.plan.seed, 1) {
+                let cuts = case.cuts.iter().copied().chain([cut]).collect();
+                let case = Case { cuts, before: case.before, after: case.after };
+                self.look(&platter.after(start, &cut), dir, &case);
+            }
+        }
+    }
+
+    fn fail(&self, what: String, case: &Case<'_>) {
+        let failure = Failure { what, cuts: case.cuts.clone(), after: case.before.name.clone() };
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
+    }
+}

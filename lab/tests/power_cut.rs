@@ -1,0 +1,31 @@
+//! The ordinary run of the laboratory: every operation of a meter's life, and of the starts after it, is cut.
+
+use power_cut_lab::run::{Failure, Plan, run, scratch};
+use power_cut_lab::scenario::record;
+
+/// What the issue of the tracker asks of an ordinary run.
+const LEAST_CUTS: usize = 10_000;
+
+#[test]
+fn b26_power_may_fail_at_any_instant_and_inside_a_write() {
+    let dir = scratch();
+    let scenario = record(dir.path());
+    let plan = Plan { seed: 0x5EED, random: 1, recoveries: 500 };
+    let (figures, failures) = run(&scenario, plan, &|_| {});
+    println!("{figures}");
+    let told: Vec<_> = failures.iter().map(Failure::to_string).collect();
+    assert!(failures.is_empty(), "{}", told.join("\n"));
+    assert!(figures.cuts >= LEAST_CUTS && figures.recoveries > 0, "{figures}");
+}
+
+/// A list that no longer fits the code would be a laboratory that nobody tests.
+#[test]
+fn every_known_bad_change_fits_the_code() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let list = power_cut_lab::mutation::mutations();
+    assert!(list.len() >= 12);
+    for mutation in list {
+        let changed = mutation.changed(&root).unwrap();
+        assert_ne!(changed, std::fs::read_to_string(root.join(&mutation.file)).unwrap(), "{}", mutation.name);
+    }
+}
