@@ -268,4 +268,3 @@ impl FromStr for Cut {
         Ok(Self { done: number(done)? as usize, waiting, under_way, sectors })
     }
 }
-

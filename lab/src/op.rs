@@ -61,7 +61,9 @@ impl Op {
     pub fn told(&self) -> String {
         match self {
             Self::Create { path, .. } => format!("create {path}"),
-            Self::Write { node, offset, bytes } => format!("write {} bytes at {offset} of file {}", bytes.len(), node.0),
+            Self::Write { node, offset, bytes } => {
+                format!("write {} bytes at {offset} of file {}", bytes.len(), node.0)
+            }
             Self::Truncate { node, length } => format!("truncate file {} to {length}", node.0),
             Self::SyncFile { node } => format!("sync file {}", node.0),
             Self::Rename { from, to } => format!("rename {from} to {to}"),

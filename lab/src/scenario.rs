@@ -21,7 +21,8 @@ const OLD: &str = "4.0.9";
 const NEW: &str = "4.40.1";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB laboratory";
 /// Passwords of the old release: none of them may be read once the new one is reported.
-const PASSWORDS: [(&str, &str); 4] = [("8650", "40718263"), ("USER1", "qZ7!xw"), ("USER2", "k#9Vtr"), ("USER3", "Wm.4:p")];
+const PASSWORDS: [(&str, &str); 4] =
+    [("8650", "40718263"), ("USER1", "qZ7!xw"), ("USER2", "k#9Vtr"), ("USER3", "Wm.4:p")];
 
 /// A step that was reported as done.
 pub struct Milestone {

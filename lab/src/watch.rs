@@ -423,4 +423,3 @@ pub unsafe extern "C" fn rmdir(path: *const c_char) -> c_int {
         failed
     }
 }
-

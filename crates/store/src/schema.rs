@@ -279,8 +279,7 @@ fn uri(path: &Path) -> String {
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let doing = "opening the database";
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(uri(path), flags).during(doing)?;
     connection.busy_timeout(BUSY_WAIT).during(doing)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
