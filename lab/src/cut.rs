@@ -157,7 +157,8 @@ impl Platter {
         for _ in 0..random {
             let waiting = Waiting::Some(coins.throw());
             let tear = (write && coins.throw() % 2 == 0).then(|| Tear::Sectors(coins.throw()));
-            cuts.push(cut(waiting, tear, Sectors::Powersafe));
+            let sectors = if coins.throw() % 2 == 0 { Sectors::Powersafe } else { Sectors::Lost };
+            cuts.push(cut(waiting, tear, sectors));
         }
         cuts
     }

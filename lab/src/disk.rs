@@ -112,6 +112,8 @@ impl Disk {
                     let next = ((at / SECTOR + 1) * SECTOR).min(offset + length);
                     if coins & 1 == 1 {
                         self.write(*node, at, piece(at - offset, next - offset));
+                    } else if coins & 2 == 2 {
+                        self.spoil(*node, at, sectors);
                     }
                     coins = coins.rotate_right(1);
                     at = next;

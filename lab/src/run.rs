@@ -70,7 +70,8 @@ impl fmt::Display for Failure {
 struct Laboratory<'a> {
     scenario: &'a Scenario,
     plan: Plan,
-    seen: Mutex<HashSet<[u8; 32]>>,
+    /// By the step that had been reported, too: what may be found before it may be wrong after it.
+    seen: Mutex<HashSet<(usize, [u8; 32])>>,
     failures: Mutex<Vec<Failure>>,
     cuts: AtomicUsize,
     recoveries: AtomicUsize,
@@ -214,14 +215,14 @@ impl Laboratory<'_> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    fn is_new(&self, disk: &Disk) -> Option<usize> {
+    fn is_new(&self, disk: &Disk, case: &Case<'_>) -> Option<usize> {
         self.cuts.fetch_add(1, Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(disk.digest()).then(|| seen.len())
+        seen.insert((case.before.done, disk.digest())).then(|| seen.len())
     }
 
     fn look(&self, disk: &Disk, dir: &Path, case: &Case<'_>) {
-        let Some(number) = self.is_new(disk) else { return };
+        let Some(number) = self.is_new(disk, case) else { return };
         let state = dir.join("state-of-a-cut");
         let judged = judge(disk, &state, case.before, case.after);
         std::fs::remove_dir_all(&state).expect("the state can be removed");

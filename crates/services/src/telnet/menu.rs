@@ -92,7 +92,14 @@ static SECURITY_MENU: Menu = Menu {
 };
 
 /// Recorders have their place here: a line each.
-static LOGS: Menu = Menu { title: "Logs", items: &[item('1', "Event log", READ, Events)] };
+static LOGS: Menu = Menu {
+    title: "Logs",
+    items: &[
+        item('1', "Event log", READ, Events),
+        item('2', "Data recorders", READ, Show(&[Command("log")])),
+        item('3', "Last records of Data Recorder 1", READ, Show(&[Command("log 1")])),
+    ],
+};
 
 /// Leaves a menu.
 const LEAVE: char = 'x';

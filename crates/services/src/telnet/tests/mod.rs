@@ -135,7 +135,7 @@ async fn banner_login_and_menus_as_the_manual_has_them() {
             "Security",
             &[("1", "Mode standard"), ("2", "USER1 active"), ("3", "nobody is locked out"), ("4", "Depth")],
         ),
-        ("7", "Logs", &[]),
+        ("7", "Logs", &[("2", "Revenue Log"), ("3", "Revenue Log")]),
     ];
     for (key, title, pages) in ways {
         let menu = client.ask(key, CHOICE).await;
