@@ -169,6 +169,9 @@ size = ftp.size("logs/events.csv")
 log = io.BytesIO()
 ftp.retrbinary("RETR logs/events.csv", log.write)
 assert len(log.getvalue()) == size, (len(log.getvalue()), size)
+lines = []
+ftp.retrlines("RETR logs/events.csv", lines.append)
+assert lines[0].startswith("Number,") and len(lines) > 3, lines
 print(ftp.sendcmd("FEAT"))
 print(ftp.quit())
 "#,
@@ -177,7 +180,7 @@ print(ftp.quit())
     for sentence in [
         "refused: 550 there is no \"nothing\" among the documents",
         "refused: 554 there are only 1234567 bytes of this file: begin there, or at its beginning",
-        "refused: 550 files are sent as they are, never as text: say TYPE I (binary) first",
+        "refused: 550 only logs are sent as text: say TYPE I (binary) first",
         "MLST type*;size*;modify*;",
         "221 goodbye",
     ] {

@@ -46,9 +46,9 @@ pub fn dangers(settings: &Settings, release: &Release, sight: Sight) -> Vec<Dang
     if sight == Sight::Security {
         found.extend(factory_passwords(settings));
         found.extend(modbus_programming(settings, release));
+        found.extend(web_configuration(settings));
         found.extend(still_shown(settings, release));
     }
-    found.extend(web_configuration(settings));
     found.extend(in_clear(settings, release).into_iter().map(clear_text));
     found.extend(readable(release));
     found.sort_by_key(|danger| std::cmp::Reverse(danger.severity));
@@ -116,7 +116,11 @@ fn modbus_programming(settings: &Settings, release: &Release) -> Option<Danger> 
 }
 
 fn web_configuration(settings: &Settings) -> Option<Danger> {
-    let text = "The web pages may change set-up: whoever reads a login on its way there can change it too.";
+    let text = match (settings.service(Service::Web), settings.mode()) {
+        (Some(true), Mode::None) => "The web pages may change set-up: whoever reaches them can.",
+        (Some(true), _) => "The web pages may change set-up: whoever reads a login on its way there can change it too.",
+        _ => "The web pages may change set-up once the web server is on.",
+    };
     settings.is_on(options::WEB_CONFIGURATION).then(|| danger(options::WEB_CONFIGURATION, text))
 }
 

@@ -302,6 +302,7 @@ pub(crate) fn resume(
         under_way: None,
         refusals: Refusals::default(),
         scrub_due: false,
+        recorders_due: false,
         chain_key,
         newest,
         waiting: Waiting::default(),

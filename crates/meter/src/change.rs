@@ -386,7 +386,8 @@ fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Re
     let id = state.id;
     let _scrubbed_by_the_caller = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
     run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;
-    state.redefine_recorders(now, &ticket.caller)?;
+    // The meter has gone back whatever comes of this, which is tried again every second.
+    state.recorders_due = state.redefine_recorders(now, &ticket.caller).is_err();
     Ok(report)
 }
 

@@ -121,12 +121,37 @@ impl Gate {
     /// Resets the demand: its maxima begin anew and the reset is counted, in one commit with the event that tells what
     /// the maxima were. Takes Peak Demand Reset. Gives the maxima that it ended.
     pub fn reset_demand(&self, now: Now, caller: &Caller) -> Result<Vec<DemandMaximum>, GateError> {
+        self.reset_demand_if(now, caller, |_| true)
+    }
+
+    /// The same, if nobody has reset it since there were so many resets: one click is one reset.
+    ///
+    /// # Errors
+    /// [`GateError::SettingsChanged`] if somebody has.
+    pub fn reset_demand_as_of(
+        &self,
+        now: Now,
+        caller: &Caller,
+        resets: Option<u64>,
+    ) -> Result<Vec<DemandMaximum>, GateError> {
+        self.reset_demand_if(now, caller, |before| before.resets == resets)
+    }
+
+    fn reset_demand_if(
+        &self,
+        now: Now,
+        caller: &Caller,
+        as_shown: impl FnOnce(&Demands) -> bool,
+    ) -> Result<Vec<DemandMaximum>, GateError> {
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::DemandReset))?;
         stands_still(&state)?;
         let before = state.view().demand();
         if before.maxima.is_empty() {
             return Err(GateError::NoDemand);
+        }
+        if !as_shown(&before) {
+            return Err(GateError::SettingsChanged);
         }
         reset(&mut state, now, caller, &before)?;
         self.show(&state);

@@ -82,9 +82,11 @@ impl Gate {
     /// Changes settings: decided, checked as a whole, committed, logged, shown.
     pub fn apply(&self, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
         let mut state = self.state();
-        let edited = apply(self, &mut state, now, caller, change)?;
+        let checked = checked(&mut state, now, caller, change)?;
+        let done = carry_out(self, &mut state, now, caller, checked);
+        // Whatever comes of it: what has been committed is in force.
         self.show(&state);
-        Ok(edited)
+        done
     }
 
     /// The same, if the meter is still as the caller was shown it: nothing is overwritten that somebody else has set
@@ -183,11 +185,6 @@ pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: Chan
 pub(crate) fn differences(before: &Settings, after: &Settings) -> Vec<(String, String, String)> {
     let shown = |value: Option<&framework::Value>| value.map_or_else(|| "-".to_owned(), ToString::to_string);
     before.differences(after).map(|(name, before, after)| (name.to_string(), shown(before), shown(after))).collect()
-}
-
-fn apply(gate: &Gate, state: &mut State, now: Now, caller: &Caller, change: ChangeSet) -> Result<Edited, GateError> {
-    let checked = checked(state, now, caller, change)?;
-    carry_out(gate, state, now, caller, checked)
 }
 
 /// Commits a change that may be made, and puts it to work.

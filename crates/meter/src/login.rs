@@ -193,10 +193,18 @@ pub(crate) fn who_is(account: AccountId) -> Who {
     }
 }
 
-/// Logs a valid login.
+/// Logs a valid login. Programs log in with each page that they ask for: of those from one address the first is told
+/// at once, and the others once a minute.
 fn valid(state: &mut State, now: Now, caller: &Caller, news: News) -> Result<(), GateError> {
     let priority = level(state, options::VALID_LOGIN_PRIORITY);
-    Ok(state.log_with_locks(now, caller, vec![Draft::ordinary(priority, "login", "valid")], news)?)
+    let unlogged = match (caller.path, caller.peer) {
+        (Some(Path::Web), Some(peer)) => {
+            state.refusals.count(now.up_ms, Kind::Page(caller.who, Source::from(peer.ip())))
+        }
+        _ => Some(0),
+    };
+    let draft = |unlogged| Draft::ordinary(priority, "login", format!("valid{}", unlogged_text(unlogged)));
+    Ok(state.log_with_locks(now, caller, unlogged.map(draft).into_iter().collect(), news)?)
 }
 
 pub(crate) fn level(state: &State, register: &'static str) -> u8 {

@@ -1,15 +1,19 @@
-//! Refused writes in the event log: the first of its kind at once, the others counted and told with the next
-//! one. Whoever isn't let in must not be able to push everything else out of the log, nor to make the
-//! meter wait for its disk.
+//! What comes in floods, in the event log: the first of its kind at once, the others counted and told with the next
+//! one. Whoever isn't let in must not be able to push everything else out of the log, nor to make the meter wait for
+//! its disk; nor must a program that reads a page a second and logs in each time.
 
 use std::collections::BTreeMap;
 
-use security::{AccountId, Path, Right, Who};
+use security::{AccountId, Path, Right, Source, Who};
 
 /// A kind is logged at most this often.
 const QUIET_MS: i64 = 60_000;
 
-/// What was refused. There are some hundred kinds, so the table is bounded by what it is made of.
+/// Kinds that are counted; beyond that, those of which a minute has passed without one more are forgotten.
+const MOST_KINDS: usize = 1024;
+
+/// What was refused, or comes again and again. There are some hundred kinds, but for the addresses that logins come
+/// from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// On which path, to whom, for want of which right.
@@ -20,6 +24,8 @@ pub(crate) enum Kind {
     Locked(Path, Option<AccountId>),
     /// SSH keys that opened nothing.
     Keys(Path),
+    /// A valid login with a request for a page, from there.
+    Page(Who, Source),
 }
 
 /// What an entry says of those that were only counted.
@@ -39,8 +45,11 @@ struct Counted {
 }
 
 impl Refusals {
-    /// Counts a refusal. `Some` says that it is to be logged, and how many of its kind weren't.
+    /// Counts one. `Some` says that it is to be logged, and how many of its kind weren't.
     pub fn count(&mut self, up_ms: i64, kind: Kind) -> Option<u32> {
+        if self.kinds.len() >= MOST_KINDS {
+            self.kinds.retain(|_, counted| up_ms - counted.logged_ms < QUIET_MS);
+        }
         let Some(counted) = self.kinds.get_mut(&kind) else {
             self.kinds.insert(kind, Counted { logged_ms: up_ms, unlogged: 0 });
             return Some(0);
@@ -66,5 +75,15 @@ mod tests {
         assert!((1..5000).all(|ms| refusals.count(ms, kind).is_none()));
         assert_eq!(refusals.count(QUIET_MS, kind), Some(4999));
         assert_eq!(refusals.count(QUIET_MS, Kind::Right(Path::Setup, Who::Nobody, Right::FullConfig)), Some(0));
+    }
+
+    #[test]
+    fn addresses_are_forgotten_when_there_are_too_many() {
+        let mut refusals = Refusals::default();
+        for number in 0..3 * MOST_KINDS as u32 {
+            let source = Source::V4(number.to_be_bytes());
+            assert_eq!(refusals.count(i64::from(number) * QUIET_MS, Kind::Page(Who::Standard, source)), Some(0));
+        }
+        assert!(refusals.kinds.len() <= MOST_KINDS);
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub waiting: Waiting,
     /// Whether old secrets may still be on the disk because erasing them failed; tried again every second.
     pub scrub_due: bool,
+    /// Whether recorders may still be defined by settings that have gone; tried again every second.
+    pub recorders_due: bool,
 }
 
 impl State {
@@ -132,6 +134,9 @@ impl State {
             .collect();
         let log = self.log_setup();
         self.reap(now);
+        if self.recorders_due {
+            self.recorders_due = self.redefine_recorders(now, &Caller::meter()).is_err();
+        }
         let mut events = self.waiting.take();
         let waited = events.len();
         events.extend(log.take(now, &Caller::meter(), drafts));

@@ -75,13 +75,19 @@ pub(super) fn listen(view: &View, local: IpAddr) -> io::Result<TcpListener> {
 pub(super) async fn meet(meeting: Meeting, local: IpAddr, peer: SocketAddr) -> io::Result<TcpStream> {
     let stream = timeout(MEETING, async {
         match meeting {
-            Meeting::Here(listener) => loop {
-                let (stream, stranger) = listener.accept().await?;
-                if stranger.ip().to_canonical() == peer.ip().to_canonical() {
-                    return Ok(stream);
+            Meeting::Here(listener) => {
+                let mut told = false;
+                loop {
+                    let (stream, stranger) = listener.accept().await?;
+                    if stranger.ip().to_canonical() == peer.ip().to_canonical() {
+                        return Ok(stream);
+                    }
+                    // Once: whoever knocks a thousand times writes no thousand lines.
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%stranger, %peer, "somebody else came to a data port, and was shown out");
+                    }
                 }
-                tracing::warn!(%stranger, %peer, "somebody else came to a data port, and was shown out");
-            },
+            }
             Meeting::There(address) => {
                 let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
                 socket.bind(SocketAddr::new(local, 0))?;

@@ -18,6 +18,8 @@ use super::session::{End, ends};
 use super::shelf::code;
 use super::work::{Work, as_they_are};
 
+/// Where the logs are.
+const LOGS: &str = "/logs/";
 /// How long a transfer may stand still.
 const STALLED: Duration = Duration::from_secs(60);
 /// How long what a client had sent before it went may still come in.
@@ -82,13 +84,15 @@ impl Work {
         let Some(meeting) = self.meeting.take() else {
             return Ok(Some(Answer::new(425, "say where the data goes first: PASV or EPSV, or PORT or EPRT")));
         };
-        if transfer.is_file() && self.sent == Sent::Text {
-            return Ok(Some(as_they_are()));
-        }
         let path = match self.path(path.unwrap_or(".")) {
             Ok(path) => path,
             Err(answer) => return Ok(Some(answer)),
         };
+        // Logs are text whose lines end as the network's do (RFC 959, 3.1.1.1): either type gives the same bytes.
+        let same_as_text = transfer == Transfer::Get && path.starts_with(LOGS);
+        if transfer.is_file() && self.sent == Sent::Text && !same_as_text {
+            return Ok(Some(as_they_are()));
+        }
         if let Err(answer) = self.open(transfer, &path, from).await {
             return Ok(Some(answer));
         }

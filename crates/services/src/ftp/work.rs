@@ -189,5 +189,5 @@ fn quoted(path: &str) -> String {
 }
 
 pub(super) fn as_they_are() -> Answer {
-    Answer::new(550, "files are sent as they are, never as text: say TYPE I (binary) first")
+    Answer::new(550, "only logs are sent as text: say TYPE I (binary) first")
 }

@@ -63,17 +63,21 @@ impl Visit {
 
     /// The meter as of now, for a request that may read so much of it, and who sent it.
     pub async fn admit(&self, headers: &HeaderMap, ask: Ask) -> Result<(Arc<View>, Who), Refused> {
-        self.entry.used(self.site.now());
         let view = self.site.view();
         // Most ask nobody who they are; and a login is not even looked at where it couldn't help.
         match view.may(Path::Web, Who::Nobody, ask) {
-            Ok(()) => return Ok((view, Who::Nobody)),
+            Ok(()) => {
+                self.entry.used(self.site.now());
+                return Ok((view, Who::Nobody));
+            }
             Err(refusal) if refusal.wants_login() => {}
             Err(refusal) => return Err(refusal.into()),
         }
         let who = self.remembered.who(&self.site, self.peer, &self.entry, headers).await?;
         let view = self.site.view();
         view.may(Path::Web, who, ask)?;
+        // Only now: whoever is refused keeps no place that others wait for.
+        self.entry.used(self.site.now());
         Ok((view, who))
     }
 }

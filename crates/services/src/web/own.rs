@@ -59,10 +59,9 @@ pub(super) fn same_origin(request: &Parts) -> Result<(), Foreign> {
     if named && all(ORIGIN, &origin) && all(SEC_FETCH_SITE, &site) { Ok(()) } else { Err(Foreign::Origin) }
 }
 
-/// Whether the meter is called what it may be called where it asks for no login: by an address, as on its own machine,
+/// Whether the meter is called what it may be called where something is changed: by an address, as on its own machine,
 /// or by its Host Name. A name that somebody else owns could be made to lead to the meter (DNS rebinding), and then
-/// their page would be of the meter's origin. A login doesn't need this: browsers keep it for the name that it was
-/// given to.
+/// their page would be of the meter's origin; with a login too, if they know one: a factory password is known to all.
 pub(super) fn called_by_its_name(headers: &HeaderMap, host_name: &str) -> Result<(), Foreign> {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).ok_or(Foreign::Host)?;
     let authority: Authority = host.parse().map_err(|_| Foreign::Host)?;

@@ -53,10 +53,7 @@ impl Visit {
         let (head, body) = request.into_parts();
         let (view, who) = self.admit(&head.headers, Ask::ReadSetup).await?;
         let caller = Caller::on(Path::Web, who, self.peer);
-        let own = same_origin(&head).and_then(|()| match who {
-            Who::Nobody => called_by_its_name(&head.headers, host_name(&view)),
-            _ => Ok(()),
-        });
+        let own = same_origin(&head).and_then(|()| called_by_its_name(&head.headers, host_name(&view)));
         self.own_wish(form, caller, own).await?;
         self.gate(move |site| site.gate.ask(site.now(), &caller, form.ask())).await??;
         let mut fields = Fields::read(&head.headers, body).await?;
@@ -103,7 +100,9 @@ impl Visit {
         typed: &Typed,
     ) -> Result<Result<Outcome, GateError>, Refused> {
         if form == Form::DemandReset {
-            return self.gate(move |site| site.gate.reset_demand(site.now(), &caller).map(|_| Outcome::Reset)).await;
+            let resets = before.demand().resets;
+            let reset = move |site: &Site| site.gate.reset_demand_as_of(site.now(), &caller, resets);
+            return Ok(self.gate(reset).await?.map(|_| Outcome::Reset));
         }
         let change = ChangeSet { edits: edits(form, before, typed), force: false };
         let generation = before.generation;

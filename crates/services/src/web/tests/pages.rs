@@ -150,9 +150,8 @@ async fn b14_no_request_of_any_method_changes_anything() {
             let head = client.send(head.as_bytes()).await.unwrap();
             assert!([200, 307, 404].contains(&head.status), "{path}: {}", head.status);
         }
-        // The second connection has logged in as well.
-        let logged = u64::from(forms);
-        assert_eq!(untouched(&bench), (before.0, before.1 + logged), "{release}");
+        // The second connection has logged in as well; the log tells once a minute of those who do so for each page.
+        assert_eq!(untouched(&bench), before, "{release}");
     }
 }
 
