@@ -156,8 +156,8 @@ impl Platter {
         let mut coins = Coins(seed ^ (done as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         for _ in 0..random {
             let waiting = Waiting::Some(coins.throw());
-            let tear = (write && coins.throw() % 2 == 0).then(|| Tear::Sectors(coins.throw()));
-            let sectors = if coins.throw() % 2 == 0 { Sectors::Powersafe } else { Sectors::Lost };
+            let tear = (write && coins.heads()).then(|| Tear::Sectors(coins.throw()));
+            let sectors = if coins.heads() { Sectors::Powersafe } else { Sectors::Lost };
             cuts.push(cut(waiting, tear, sectors));
         }
         cuts
@@ -202,6 +202,10 @@ fn directory_of(op: &Op) -> Option<&str> {
 struct Coins(u64);
 
 impl Coins {
+    fn heads(&mut self) -> bool {
+        self.throw() & 1 == 0
+    }
+
     fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

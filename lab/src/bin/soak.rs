@@ -1,9 +1,8 @@
 //! Cuts the power for as long as it takes to reach a number of cuts, each round with other random ones; or replays a
 //! failure. `scripts/soak` is how people start it.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use power_cut_lab::cut::Cut;
@@ -24,8 +23,8 @@ fn main() -> ExitCode {
     let number = |text: &str| text.parse::<u64>().ok();
     match words[..] {
         ["--replay", cuts] => again(cuts),
-        [] => soak(CUTS, now()),
-        [cuts] if number(cuts).is_some() => soak(number(cuts).unwrap_or(0) as usize, now()),
+        [] => soak(CUTS, any()),
+        [cuts] if number(cuts).is_some() => soak(number(cuts).unwrap_or(0) as usize, any()),
         [cuts, seed] if number(cuts).is_some() && number(seed).is_some() => {
             soak(number(cuts).unwrap_or(0) as usize, number(seed).unwrap_or(0))
         }
@@ -36,8 +35,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs())
+/// Another seed each time.
+fn any() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 fn recorded() -> Scenario {
@@ -52,7 +52,7 @@ fn soak(wanted: usize, seed: u64) -> ExitCode {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} cuts, {per_sec}, {eta} left");
     bar.set_style(style.expect("the template is right"));
     let mut total = Figures::default();
-    let failed = AtomicBool::new(false);
+    let mut failed = false;
     for round in 0.. {
         let before = total.cuts as u64;
         let plan = Plan { seed: seed.wrapping_add(round), random: RANDOM, recoveries: RECOVERIES };
@@ -62,7 +62,7 @@ fn soak(wanted: usize, seed: u64) -> ExitCode {
         total.states += figures.states;
         total.recoveries += figures.recoveries;
         for failure in &failures {
-            failed.store(true, Ordering::Relaxed);
+            failed = true;
             bar.suspend(|| println!("{failure}"));
         }
         if total.cuts >= wanted || !failures.is_empty() {
@@ -71,7 +71,7 @@ fn soak(wanted: usize, seed: u64) -> ExitCode {
     }
     bar.finish_and_clear();
     println!("{total}");
-    if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn again(text: &str) -> ExitCode {
