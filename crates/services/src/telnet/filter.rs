@@ -106,6 +106,7 @@ impl Filter {
             }
             (State::Command, WILL | WONT | DO | DONT) => State::Option(byte),
             (State::Command, SUBNEGOTIATION) => {
+                self.count()?;
                 self.told.clear();
                 State::Sub
             }
@@ -124,10 +125,7 @@ impl Filter {
                 State::Data
             }
             (State::Option(verb), option) => {
-                self.negotiated += 1;
-                if self.negotiated > MAX_NEGOTIATIONS {
-                    return Err(Endless::Negotiation);
-                }
+                self.count()?;
                 if let Some(turned) = self.options.negotiate(verb, option, reply) {
                     self.turn(turned, reply, hear);
                 }
@@ -151,6 +149,12 @@ impl Filter {
                 State::Sub
             }
         })
+    }
+
+    /// One more request, refusal or subnegotiation.
+    fn count(&mut self) -> Result<(), Endless> {
+        self.negotiated += 1;
+        if self.negotiated > MAX_NEGOTIATIONS { Err(Endless::Negotiation) } else { Ok(()) }
     }
 
     fn turn(&mut self, turned: Turned, reply: &mut Vec<u8>, hear: &mut impl FnMut(Heard)) {
@@ -279,6 +283,9 @@ mod tests {
         let on_and_off = [IAC, DO, ECHO, IAC, DONT, ECHO].repeat(MAX_NEGOTIATIONS / 2);
         assert_eq!(heard(&[&on_and_off]).2, Ok(()));
         assert_eq!(heard(&[&on_and_off, &[IAC, DO, 6]]).2, Err(Endless::Negotiation));
+        let told = [IAC, SUBNEGOTIATION, TERMINAL_TYPE, IS, IAC, SUBNEGOTIATION_END].repeat(MAX_NEGOTIATIONS);
+        assert_eq!(heard(&[&told]).2, Ok(()));
+        assert_eq!(heard(&[&told, &[IAC, SUBNEGOTIATION]]).2, Err(Endless::Negotiation));
     }
 
     /// Bytes among which Telnet's own are as frequent as all others.

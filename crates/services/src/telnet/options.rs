@@ -27,7 +27,7 @@ const WANTED: [u8; 2] = [TERMINAL_TYPE, WINDOW_SIZE];
 /// What the client may do as well, should it offer to.
 const WELCOME: [u8; 3] = [SUPPRESS_GO_AHEAD, TERMINAL_TYPE, WINDOW_SIZE];
 
-/// Requests and refusals on one connection. Clients send a dozen, and one more with each ctrl-C; whoever turns
+/// Requests, refusals and subnegotiations on one connection. Clients send a dozen, and one more with each ctrl-C; whoever turns
 /// something on and off without end is let go.
 pub(super) const MAX_NEGOTIATIONS: usize = 10_000;
 

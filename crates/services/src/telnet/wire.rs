@@ -19,7 +19,7 @@ use crate::terminal::screen::Out;
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 /// Read at once.
 const INPUT: usize = 512;
-/// What nobody has taken yet is left in the network from here on: some dozen lines typed ahead.
+/// What nobody has taken yet is left in the network from here on, unless a command runs: some dozen lines typed ahead.
 const TYPED_AHEAD: usize = 16 << 10;
 
 /// Why no more is read.
@@ -104,9 +104,7 @@ where
                 inbox.terminal(kind);
             }
         });
-        if !typed.is_empty() {
-            inbox.typed(&typed, true);
-        }
+        inbox.typed(&typed, true);
         wire.write(&reply).await?;
         taken?;
     }
@@ -114,8 +112,9 @@ where
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::{DO, ECHO, TERMINAL_TYPE, WILL};
     use super::*;
-    use crate::terminal::inbox::News;
+    use crate::terminal::inbox::{News, StopsBy};
 
     #[test]
     fn text_is_data_and_never_a_command() {
@@ -156,5 +155,53 @@ mod tests {
         };
         assert_eq!(heard, all);
         assert!(most <= TYPED_AHEAD + INPUT, "{most}");
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_is_bounded_whatever_the_client_says_of_its_terminal() {
+        /// The room of a piece with one byte in it.
+        const PIECE: usize = 512;
+        let named = [IAC, 250, TERMINAL_TYPE, 0, IAC, 240];
+        let between = [&named[..], b"x"].concat();
+        for (flood, most) in [(&named[..], 0), (&between[..], TYPED_AHEAD + INPUT.div_ceil(between.len()) * PIECE)] {
+            let (mut client, server) = tokio::io::duplex(1 << 20);
+            let (read, write) = tokio::io::split(server);
+            let (wire, inbox) = (Wire::new(write), Inbox::default());
+            client.write_all(&[IAC, DO, ECHO, IAC, WILL, TERMINAL_TYPE]).await.unwrap();
+            client.write_all(&flood.repeat(9_000)).await.unwrap();
+            let looking = async {
+                for _ in 0..10_000 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                broken = fill(read, &wire, &inbox) => panic!("{broken:?}"),
+                () = looking => {}
+            }
+            assert!(inbox.held() <= most, "{} of {most}", inbox.held());
+            assert_eq!(inbox.held() > TYPED_AHEAD / 2, most > 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_was_typed_ahead_a_command_that_runs_can_be_stopped() {
+        let line = StopsBy::Line { after_return: false };
+        for (last, by) in [(&b"\x03"[..], StopsBy::Key), (b"\r\n", line), (b"", StopsBy::Key)] {
+            for ahead in [TYPED_AHEAD - 1, 2 * TYPED_AHEAD, 3 << 20] {
+                let (mut client, server) = tokio::io::duplex(4 << 20);
+                let (read, write) = tokio::io::split(server);
+                let (wire, inbox) = (Wire::new(write), Inbox::default());
+                client.write_all(&vec![b'x'; ahead]).await.unwrap();
+                client.write_all(last).await.unwrap();
+                if last.is_empty() {
+                    client.shutdown().await.unwrap();
+                }
+                inbox.runs(true);
+                tokio::select! {
+                    broken = fill(read, &wire, &inbox) => panic!("{broken:?}"),
+                    stopped = timeout(Duration::from_secs(30), inbox.interrupted(by)) => stopped.unwrap(),
+                }
+            }
+        }
     }
 }

@@ -14,7 +14,10 @@ use super::editor::Kind;
 /// a command runs.
 pub(crate) const TYPED_AHEAD: usize = 1 << 20;
 /// Bytes are kept in pieces of at least this much room, however small those are that come.
-const PIECE: usize = 4096;
+const PIECE: usize = 512;
+/// The memory that pieces may hold. One that has no room for what comes is more than half full together with the
+/// next; only what a terminal says of itself between two bytes makes them emptier.
+const HELD: usize = 2 * TYPED_AHEAD + PIECE;
 const CTRL_C: u8 = 3;
 
 /// One client's input.
@@ -31,6 +34,8 @@ struct State {
     pieces: VecDeque<Item>,
     waiting: usize,
     overflowed: bool,
+    /// The end of a line was among what there was no room for while a command ran.
+    line_overflowed: bool,
     window: Option<(u32, u32)>,
     /// A command runs that ctrl-C stops.
     running: bool,
@@ -120,6 +125,7 @@ impl Inbox {
     pub fn interrupt(&self) {
         self.state().interrupt();
         self.news.notify_one();
+        self.taken.notify_one();
     }
 
     /// Nothing more will come.
@@ -134,9 +140,10 @@ impl Inbox {
         self.end();
     }
 
-    /// Returns when less than this waits: for faces that can leave their clients' bytes in the network.
+    /// Returns when what waits holds less memory than this: for faces that can leave their clients' bytes in the
+    /// network. While a command runs they can't, or nobody would read what stops it.
     pub async fn has_room(&self, most: usize) {
-        while self.state().waiting >= most {
+        while !self.state().takes_more(most) {
             self.taken.notified().await;
         }
     }
@@ -166,11 +173,20 @@ impl Inbox {
         let mut state = self.state();
         state.running = running;
         state.interrupted = false;
+        state.line_overflowed = false;
+        drop(state);
+        self.taken.notify_one();
     }
 
     /// Returns when the command that runs is to stop.
     pub async fn interrupted(&self, by: StopsBy) {
-        while !self.state().stops(by) {
+        loop {
+            let stops = self.state().stops(by);
+            // A line may have been dropped.
+            self.taken.notify_one();
+            if stops {
+                return;
+            }
             self.news.notified().await;
         }
     }
@@ -180,9 +196,19 @@ impl Inbox {
         self.state().window.take()
     }
 
+    /// The memory that what was typed holds.
+    #[cfg(test)]
+    pub fn held(&self) -> usize {
+        self.state().held()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_end(byte: &u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }
 
 impl State {
@@ -194,25 +220,57 @@ impl State {
             self.interrupt();
             data = &data[at + 1..];
         }
-        if self.waiting + data.len() > TYPED_AHEAD {
-            self.overflowed = true;
+        if data.is_empty() {
             return;
         }
-        self.waiting += data.len();
+        if self.waiting + data.len() > TYPED_AHEAD {
+            self.overflow(data);
+            return;
+        }
         if let Some(Item::Typed(last)) = self.pieces.back_mut()
             && last.bytes.capacity() - last.bytes.len() >= data.len()
         {
             last.bytes.extend_from_slice(data);
+            self.waiting += data.len();
             return;
         }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(data.len().max(PIECE)));
+        let room = data.len().max(PIECE);
+        if self.held() + room > HELD {
+            self.overflow(data);
+            return;
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         bytes.extend_from_slice(data);
+        self.waiting += data.len();
         self.pieces.push_back(Item::Typed(Piece { bytes, used: 0 }));
+    }
+
+    /// There is no room for these: they are lost, but not what they mean to the command that runs.
+    fn overflow(&mut self, data: &[u8]) {
+        self.overflowed = true;
+        self.line_overflowed |= self.running && data.iter().any(is_end);
+    }
+
+    /// The memory that the pieces hold, used or not.
+    fn held(&self) -> usize {
+        let room = |item: &Item| match item {
+            Item::Typed(piece) => piece.bytes.capacity(),
+            Item::Terminal(_) => 0,
+        };
+        self.pieces.iter().map(room).sum()
+    }
+
+    fn takes_more(&self, most: usize) -> bool {
+        self.running || self.held() < most
     }
 
     /// What was typed ahead is no longer wanted either.
     fn interrupt(&mut self) {
         self.interrupted = true;
+        self.drop_all();
+    }
+
+    fn drop_all(&mut self) {
         let kind = self.pieces.drain(..).rev().find(|item| matches!(item, Item::Terminal(_)));
         self.pieces.extend(kind);
         self.waiting = 0;
@@ -235,10 +293,14 @@ impl State {
             first.used(1);
             self.waiting -= 1;
         }
-        let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
         let has_end = |item: &Item| matches!(item, Item::Typed(piece) if piece.left().iter().any(is_end));
         if !self.pieces.iter().any(has_end) {
-            return false;
+            // What waits is the beginning of a line whose end there was no room for.
+            let lost = std::mem::take(&mut self.line_overflowed);
+            if lost {
+                self.drop_all();
+            }
+            return lost;
         }
         let mut kind = None;
         while let Some(item) = self.pieces.pop_front() {
@@ -305,6 +367,69 @@ mod tests {
         assert!(state.pieces.len() <= TYPED_AHEAD / PIECE);
         assert_eq!(typed(&mut state).len(), TYPED_AHEAD);
         assert!(state.waiting == 0);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_whatever_a_terminal_says_between_two_bytes() {
+        let inbox = Inbox::default();
+        for _ in 0..3 * HELD / PIECE {
+            inbox.typed(b"", true);
+            inbox.terminal(Kind::Dumb);
+        }
+        assert_eq!((inbox.state().pieces.len(), inbox.state().held()), (1, 0));
+        for _ in 0..3 * HELD / PIECE {
+            inbox.typed(b"x", true);
+            inbox.terminal(Kind::Dumb);
+        }
+        assert!(inbox.state().held() <= HELD && inbox.state().pieces.len() <= 2 * HELD / PIECE + 1);
+        assert!(inbox.state().overflowed);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_stops_a_command_all_the_same() {
+        let line = StopsBy::Line { after_return: false };
+        let full = || {
+            let mut state = State { running: true, ..State::default() };
+            state.typed(&vec![b'x'; TYPED_AHEAD], true);
+            state.typed(b"y", true);
+            assert!(!state.stops(line));
+            state
+        };
+        let mut lines = full();
+        lines.typed(b"z\r\n", true);
+        assert!(!lines.stops(StopsBy::Key));
+        assert!(lines.stops(line));
+        assert_eq!((lines.waiting, lines.held()), (0, 0));
+        assert!(!lines.stops(line), "once");
+        let mut keys = full();
+        keys.typed(b"z\x03", true);
+        assert!(keys.stops(StopsBy::Key));
+        assert_eq!((keys.waiting, keys.held()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_room_hears_of_it_however_it_came() {
+        const MOST: usize = 4 * PIECE;
+        let line = StopsBy::Line { after_return: false };
+        for way in 0..4 {
+            let inbox = Inbox::default();
+            inbox.typed(&[b'x'; MOST - 1], true);
+            inbox.typed(b"\n", true);
+            let frees = async {
+                match way {
+                    0 => inbox.interrupt(),
+                    1 => inbox.interrupted(line).await,
+                    2 => inbox.runs(true),
+                    _ => drop(inbox.next().await),
+                }
+            };
+            let both = async {
+                // The one that waits is asked first.
+                tokio::join!(biased; inbox.has_room(MOST), frees)
+            };
+            let in_time = tokio::time::timeout(std::time::Duration::from_secs(30), both).await;
+            assert!(in_time.is_ok(), "way {way}");
+        }
     }
 
     #[test]

@@ -168,7 +168,8 @@ async fn the_event_log_is_paged_from_the_newest_back_to_the_first() {
     let mut said = client.ask("1", OLDER).await;
     loop {
         assert!(said.contains("Events, the newest first"), "{said}");
-        numbers.extend(said.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok()));
+        // Numbers stand in the first column; a text that goes on in a second line may begin with one too.
+        numbers.extend(said.lines().filter_map(|line| line.get(..5)?.trim().parse::<u64>().ok()));
         client.send("\r\n").await;
         said = client.until(": ").await;
         if !said.contains("Enter: ") {
