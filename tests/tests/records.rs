@@ -85,7 +85,7 @@ fn is_csv_of(csv: &str, records: &Value) {
         for (text, value) in fields[fields.len() - SOURCES..].iter().zip(record["values"].as_array().unwrap()) {
             match value.as_f64() {
                 None => assert_eq!(*text, "", "{fields:?}"),
-                Some(value) => assert!((text.parse::<f64>().unwrap() - value).abs() <= 0.0005, "{text} is {value}"),
+                Some(value) => assert_eq!(text.parse::<f64>().unwrap(), value, "{text}"),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Records as CSV (RFC 4180): the same bytes whether a meter makes the file or Setup does. Lines end in CR LF, the
-//! header has names and units, a value that isn't available is empty, and nothing is a formula to a spreadsheet.
+//! header has names and units, a value that isn't available is empty, and nothing is a formula to a spreadsheet. A value
+//! is the shortest that reads back as the same number, so intervals add up to their counter.
 
 use std::fmt::Write;
 
@@ -21,11 +22,11 @@ pub fn head(sources: &[RecordSource]) -> String {
 /// The line of a record, its interval's end given as ISO 8601 has it.
 pub fn row(sources: &[RecordSource], record: &Record, time: &str) -> String {
     let mut line = format!("{},{time},{}", record.number, field(&record.status_text()));
-    for (source, value) in sources.iter().zip(&record.values) {
+    for (_, value) in sources.iter().zip(&record.values) {
         line.push(',');
         if let Some(value) = value {
             // Writing to a string can't fail.
-            let _ = write!(line, "{value:.*}", usize::from(source.decimals));
+            let _ = write!(line, "{value}");
         }
     }
     line.push_str("\r\n");
@@ -65,9 +66,12 @@ mod tests {
             status: Vec::new(),
             values: vec![Some(0.12345), None, Some(-99.95)],
         };
-        assert_eq!(row(&sources, &record, "12:00"), "7,12:00,complete,0.123,,-100.0\r\n");
+        assert_eq!(row(&sources, &record, "12:00"), "7,12:00,complete,0.12345,,-99.95\r\n");
         record.status = vec!["short".to_owned(), "clock set".to_owned()];
-        assert_eq!(row(&sources, &record, "13:00"), "7,13:00,\"short, clock set\",0.123,,-100.0\r\n");
+        assert_eq!(row(&sources, &record, "13:00"), "7,13:00,\"short, clock set\",0.12345,,-99.95\r\n");
+        // A micro-unit, the greatest counter, and nothing in exponents.
+        record.values = vec![Some(0.000001), Some(999_999_999.999_999), Some(1e12)];
+        assert!(row(&sources, &record, "").ends_with("\",0.000001,999999999.999999,1000000000000\r\n"));
     }
 
     #[test]

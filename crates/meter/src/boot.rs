@@ -9,7 +9,7 @@ use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage};
 use firmware::{Carried, CarriedError, Settings, SettingsError, Shipped, Version};
 use framework::modules::security_options::{self as options, Service};
 use framework::{Framework, RegisterName, TemplateError, Tick, Value};
-use metrology::{EnergyRegister, EnergyRegisters};
+use metrology::{EnergyIncrement, EnergyRegister, EnergyRegisters};
 use security::{AccountId, Credential, DeviceKey, SessionTable};
 use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, SlotState, Store, StoreError};
 
@@ -296,6 +296,7 @@ pub(crate) fn resume(
         memory,
         recorders,
         energy,
+        owed: EnergyIncrement::default(),
         readings,
         generation: 1,
         logins_ended: 0,

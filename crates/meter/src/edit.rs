@@ -17,6 +17,7 @@ use crate::access::{self, Force};
 use crate::ended::{self, Ended};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
+use crate::recorders::Redefined;
 use crate::state::{State, stored_credential};
 use crate::stored::serialised;
 use crate::{GateError, Now, wiring};
@@ -62,6 +63,8 @@ pub struct Edited {
     pub passwords: Vec<AccountId>,
     /// What is dangerous now and wasn't, or otherwise.
     pub dangers: Vec<Danger>,
+    /// Records of data recorders that are erased for it, a sentence for each epoch.
+    pub erased: Vec<String>,
 }
 
 impl Gate {
@@ -116,7 +119,8 @@ impl Gate {
         let mut state = self.state();
         let checked = checked(&mut state, now, caller, change)?;
         let (passwords, dangers) = (checked.passwords(), checked.dangers(&state));
-        Ok(Edited { registers: checked.registers, passwords, dangers })
+        let erased = state.recorders.redefined(&checked.after.template, now.utc_ms)?.erased;
+        Ok(Edited { registers: checked.registers, passwords, dangers, erased })
     }
 
     /// The settings as a template file. The security section takes the right to read it.
@@ -205,7 +209,9 @@ pub(crate) fn carry_out(
     let open = state.sessions.list(now.up_ms);
     let why = |session: &Session| ended::why(&before, &checked.after, &passwords, session.who);
     let ends: Vec<_> = open.filter_map(|session| Some((session.clone(), why(session)?))).collect();
-    let committed = commit(state, now, caller, &before, &checked, &ends)?;
+    let redefined = state.recorders.redefined(&checked.after.template, now.utc_ms)?;
+    let erased = redefined.erased.clone();
+    let committed = commit(state, now, caller, &before, &checked, redefined, &ends)?;
     let Checked { after, registers, credentials } = checked;
     for (account, credential) in credentials {
         state.credentials.insert(account, Arc::new(credential));
@@ -228,7 +234,7 @@ pub(crate) fn carry_out(
         state.scrub_or_try_again()?;
     }
     recorders?;
-    Ok(Edited { registers, passwords, dangers })
+    Ok(Edited { registers, passwords, dangers, erased })
 }
 
 fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, edit: Edit) -> Result<(), GateError> {
@@ -314,13 +320,13 @@ fn commit(
     caller: &Caller,
     before: &Settings,
     Checked { after, registers, credentials }: &Checked,
+    mut redefined: Redefined,
     ends: &[(Session, ended::Why)],
 ) -> Result<store::Committed, GateError> {
     let log = state.log_setup();
     let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
     let wiring = wiring::changes(&before.template, &after.template).into_iter();
     drafts.extend(wiring.map(|(cause, effect)| Draft::ordinary(priority::SETUP, cause, effect)));
-    let mut redefined = state.recorders.redefined(&after.template, now.utc_ms)?;
     drafts.append(&mut redefined.drafts);
     drafts.extend(credentials.iter().map(|(account, credential)| {
         let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };

@@ -3,6 +3,7 @@
 use firmware::package::PackageError;
 use firmware::{CarriedError, Plan, SettingsError, Version};
 use framework::TemplateError;
+use framework::modules::data_recorder;
 use security::{AccountId, PasswordError, Path, Refusal, UserId};
 use store::{DocumentError, StoreError};
 
@@ -112,7 +113,7 @@ pub enum GateError {
     #[error("this meter's template has no Maximum module, so there is no demand to reset: load a template that has")]
     NoDemand,
     /// No such recorder or epoch.
-    #[error("there are no records of {}: `log` without a number lists the recorders and their epochs", epoch_named(*.recorder, *.epoch))]
+    #[error("{}: `log` without a number lists the recorders and their epochs", no_records(*.recorder, *.epoch))]
     NoRecords {
         /// n of Data Recorder n.
         recorder: u8,
@@ -141,9 +142,12 @@ fn activated_with_zero(users: &[UserId]) -> String {
     }
 }
 
-fn epoch_named(recorder: u8, epoch: Option<u32>) -> String {
-    let epoch = epoch.map_or_else(|| "an open epoch".to_owned(), |epoch| format!("epoch {epoch}"));
-    format!("{epoch} of Data Recorder {recorder}")
+fn no_records(recorder: u8, epoch: Option<u32>) -> String {
+    let recorder = data_recorder::name(recorder);
+    match epoch {
+        None => format!("{recorder} is off or isn't there"),
+        Some(epoch) => format!("{recorder} has no epoch {epoch}"),
+    }
 }
 
 impl GateError {

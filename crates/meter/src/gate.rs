@@ -125,6 +125,10 @@ impl Gate {
     }
 
     /// One second's measuring: committed first, shown afterwards. `None` is a gap in the source.
+    ///
+    /// # Errors
+    /// The disk's. Nothing has been counted then: the caller adds the increment to that of the next second, where it is
+    /// known to be energy from before.
     pub fn tick(&self, now: Now, measured: Option<&Quantities>, increment: &EnergyIncrement) -> Result<(), StoreError> {
         let mut state = self.state();
         state.tick(now, measured, increment)?;

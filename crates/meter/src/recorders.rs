@@ -9,13 +9,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use framework::modules::data_recorder::{self, Definition};
+use framework::modules::data_recorder::{self, Definition, name};
 use framework::network::Directory;
 use framework::{Recorded, Status, Template};
 use security::Ask;
 use store::{
-    MAX_CLOSED_RECORDINGS, MAX_CLOSED_RECORDS, MeterId, NewIntervalRecord, NewRecording, Recording, RecordingChange,
-    Store, StoreError,
+    MAX_CLOSED_RECORDINGS, MeterId, NewIntervalRecord, NewRecording, Recording, RecordingChange, Store, StoreError,
 };
 
 pub use framework::modules::data_recorder::Source;
@@ -93,6 +92,8 @@ pub(crate) struct Recorders {
     /// As readers see them.
     pub list: Arc<Vec<Recorder>>,
     open: BTreeMap<u8, Open>,
+    /// The numbers of the epochs that come next.
+    next_epochs: BTreeMap<u8, u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -105,6 +106,8 @@ struct Open {
 #[derive(Default)]
 pub(crate) struct Redefined {
     recorders: Vec<Redefinition>,
+    /// Records that are erased for it, a sentence for each epoch.
+    pub erased: Vec<String>,
     /// What the log tells of it.
     pub drafts: Vec<Draft>,
 }
@@ -134,10 +137,6 @@ impl Redefinition {
     }
 }
 
-fn name(recorder: u8) -> String {
-    format!("{} {recorder}", data_recorder::NAME)
-}
-
 impl Recorders {
     /// The recorders of a meter with this template.
     pub fn load(store: &Store, meter: MeterId, template: &Template) -> Result<Self, GateError> {
@@ -160,7 +159,8 @@ impl Recorders {
                 open.insert(recording.recorder, Open { definition, next: recording.next });
             }
         }
-        Ok(Self { list: Arc::new(recorders.into_values().collect()), open })
+        let next_epochs = store.next_epochs(meter)?;
+        Ok(Self { list: Arc::new(recorders.into_values().collect()), open, next_epochs })
     }
 
     /// What becomes of them with another template.
@@ -197,15 +197,13 @@ impl Recorders {
             redefined.drafts.push(Draft::ordinary(priority::SETUP, cause.clone(), effect));
         }
         let mut drop = Vec::new();
-        while closed.len() > MAX_CLOSED_RECORDINGS
-            || closed.iter().map(|(_, first, last)| last - first + 1).sum::<u64>() > MAX_CLOSED_RECORDS
-        {
+        while closed.len() > MAX_CLOSED_RECORDINGS {
             let (epoch, first, last) = closed.remove(0);
             let effect = format!(
-                "epoch {} with its records {first} to {last} has made room: {MAX_CLOSED_RECORDINGS} closed epochs with \
-                 {MAX_CLOSED_RECORDS} records are kept",
+                "epoch {} with its records {first} to {last} is erased: {MAX_CLOSED_RECORDINGS} closed epochs are kept",
                 epoch.number
             );
+            redefined.erased.push(format!("{cause}: {effect}."));
             redefined.drafts.push(Draft::kept(priority::WARNING, cause.clone(), effect));
             drop.push(epoch.number);
         }
@@ -216,12 +214,13 @@ impl Recorders {
             }
             Some(definition) => {
                 let Definition { sources, period_s, depth, .. } = &definition;
-                let number = epochs.iter().filter(|epoch| epoch.last.is_some()).map(|epoch| epoch.number).max();
-                let effect = format!(
-                    "epoch {} begins: {} sources every {period_s} s, depth {depth}",
-                    number.unwrap_or(0) + 1,
-                    sources.len()
-                );
+                let number = self.next_epochs.get(&recorder).copied().unwrap_or(1);
+                let mut effect =
+                    format!("epoch {number} begins: {} sources every {period_s} s, depth {depth}", sources.len());
+                if self.open.get(&recorder).is_some_and(|open| open.definition.period_s != *period_s) {
+                    // A timer of another period begins anew.
+                    effect.push_str("; the interval that ran is not recorded");
+                }
                 redefined.drafts.push(Draft::ordinary(priority::SETUP, cause, effect));
                 let text = serde_json::to_string(&definition)
                     .map_err(|error| GateError::Unreadable(format!("what {} records: {error}", name(recorder))))?;
@@ -331,22 +330,5 @@ impl Gate {
         let epoch = known.ok_or(GateError::NoRecords { recorder, epoch })?.number;
         let records = state.store.interval_records(state.id, recorder, epoch, from, limit)?;
         records.into_iter().map(record).collect()
-    }
-
-    /// The record of the open epoch whose interval ends first at a time or after it, UTC in milliseconds since 1970.
-    ///
-    /// # Errors
-    /// [`GateError::NoRecords`] if there is no such recorder, or it is off.
-    pub fn interval_record_at(
-        &self,
-        caller: &Caller,
-        recorder: u8,
-        utc_ms: i64,
-    ) -> Result<Option<IntervalRecord>, GateError> {
-        let state = self.state();
-        may_read(&state, caller, Ask::records(caller.path))?;
-        let known = state.recorders.get(recorder).and_then(Recorder::open);
-        let epoch = known.ok_or(GateError::NoRecords { recorder, epoch: None })?.number;
-        state.store.interval_record_at(state.id, recorder, epoch, utc_ms)?.map(record).transpose()
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub memory: Memory,
     pub recorders: Recorders,
     pub energy: EnergyRegisters,
+    /// Energy of seconds that couldn't be committed. It comes again with the next second's increment.
+    pub owed: EnergyIncrement,
     pub readings: Readings,
     pub generation: u64,
     /// Counts the changes that ended what somebody had logged in for.
@@ -126,8 +128,10 @@ impl State {
         measured: Option<&Quantities>,
         increment: &EnergyIncrement,
     ) -> Result<(), StoreError> {
-        let mut energy = self.energy;
+        let (mut energy, mut energy_before) = (self.energy, self.energy);
         let rolled = energy.add(increment);
+        // An interval that has ended since has what is owed: it is the one with the gap, and says so.
+        energy_before.add(&self.owed);
         let drafts = rolled
             .iter()
             .map(|register| Draft::ordinary(priority::INFORMATION, register.name(), "rolled over to 0"))
@@ -151,7 +155,7 @@ impl State {
             up_ms: now.up_ms,
             quantities: measured,
             energy: &energy,
-            energy_before: &self.energy,
+            energy_before: &energy_before,
         });
         let memory = self.framework.memory();
         let demand = demand::record(&self.memory, &memory);
@@ -171,12 +175,14 @@ impl State {
                 self.waiting.put_back(events);
                 // What isn't on the disk has not been measured: this second is missing from the demand.
                 self.framework.resume(&self.memory);
+                self.owed = *increment;
                 return Err(error);
             }
         };
         drop(records);
         self.lock_keeping.stored(locks);
         self.energy = energy;
+        self.owed = EnergyIncrement::default();
         self.memory = memory;
         self.recorders.stored(&recorded);
         self.readings = readings;

@@ -1,6 +1,5 @@
 //! Data recorders as every face tells of them: the meter's own types made into those of the wire.
 
-use framework::modules::data_recorder;
 use jiff::Timestamp;
 use meter::{Epoch, IntervalRecord, Recorder, Source};
 
@@ -52,9 +51,4 @@ pub(crate) fn record(record: IntervalRecord) -> api::Record {
 /// A time as CSV files have it: ISO 8601, to the millisecond. One that no calendar has is shown as the number it is.
 pub(crate) fn iso_time(utc_ms: i64) -> String {
     Timestamp::from_millisecond(utc_ms).map_or_else(|_| utc_ms.to_string(), |time| format!("{time:.3}"))
-}
-
-/// The recorder of a number as events and refusals name it.
-pub(crate) fn name(recorder: u8) -> String {
-    format!("{} {recorder}", data_recorder::NAME)
 }

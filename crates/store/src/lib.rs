@@ -41,9 +41,8 @@ pub use packages::{
     ReceivedPackage, StagedPackage,
 };
 pub use recordings::{
-    IntervalRecord, MAX_CLOSED_RECORDINGS, MAX_CLOSED_RECORDS, MAX_DEFINITION, MAX_RECORD_VALUES, MAX_RECORDERS,
-    MAX_RECORDING_DEPTH, MAX_RECORDS_PER_READ, NewIntervalRecord, NewRecording, RecorderBatch, Recording,
-    RecordingChange,
+    IntervalRecord, MAX_CLOSED_RECORDINGS, MAX_DEFINITION, MAX_RECORD_VALUES, MAX_RECORDERS, MAX_RECORDING_DEPTH,
+    MAX_RECORDS_PER_READ, NewIntervalRecord, NewRecording, RecorderBatch, Recording, RecordingChange,
 };
 pub use secret::{Secret, SecretBytes};
 pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};

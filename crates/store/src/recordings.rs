@@ -5,6 +5,8 @@
 //! record is written in the transaction of its second. What a definition says, which closed recordings go when there
 //! are too many, and what is told of it, is decided above: here both only have bounds.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::error::{During, StoreError};
@@ -18,16 +20,18 @@ pub const MAX_RECORD_VALUES: usize = 16;
 pub const MAX_DEFINITION: usize = 16 * 1024;
 /// Records of an open recording.
 pub const MAX_RECORDING_DEPTH: u32 = 40_000;
-/// Closed recordings of one recorder.
+/// Closed recordings of one recorder, each with as many records as it had: the only bound on them, so a change costs
+/// what was recorded only if it closes one more.
 pub const MAX_CLOSED_RECORDINGS: usize = 8;
-/// Records in all closed recordings of one recorder: one of the greatest depth, or eight of a month and more of
-/// quarter-hours.
-pub const MAX_CLOSED_RECORDS: u64 = 40_000;
 /// Records that one read returns at most.
 pub const MAX_RECORDS_PER_READ: usize = 1_000;
 
-const READ: &str = "SELECT number, utc_ms, status, readings FROM interval_record
-    WHERE meter = ?1 AND recorder = ?2 AND epoch = ?3";
+/// By the table's own key: a page costs what it holds, wherever it begins. A recording's numbers are contiguous.
+const PAGE: &str = "SELECT number, utc_ms, status, readings FROM interval_record
+    WHERE meter = ?1 AND recorder = ?2 AND number >= ?3 AND number < ?4 ORDER BY number LIMIT ?5";
+/// By the index of times.
+const AT_TIME: &str = "SELECT number, utc_ms, status, readings FROM interval_record
+    WHERE meter = ?1 AND recorder = ?2 AND epoch = ?3 AND utc_ms >= ?4 ORDER BY utc_ms, number LIMIT 1";
 
 /// A record before it has its number.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,6 +143,17 @@ impl Store {
         rows.collect::<Result<_, _>>().during(doing)
     }
 
+    /// The number that the next recording of each recorder gets; one that never had any isn't there. No number comes twice.
+    pub fn next_epochs(&self, meter: MeterId) -> Result<BTreeMap<u8, u32>, StoreError> {
+        let doing = "counting recordings";
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT recorder, next_epoch FROM recorder WHERE meter = ?1")
+            .during(doing)?;
+        let rows = statement.query_map([meter.0], |row| Ok((row.get(0)?, row.get(1)?))).during(doing)?;
+        rows.collect::<Result<_, _>>().during(doing)
+    }
+
     /// Records of a recording from number `from` on, in order, at most `limit` and at most [`MAX_RECORDS_PER_READ`].
     pub fn interval_records(
         &self,
@@ -149,11 +164,21 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<IntervalRecord>, StoreError> {
         let doing = "reading interval records";
-        let from = i64::try_from(from).unwrap_or(i64::MAX);
         let limit = limit.min(MAX_RECORDS_PER_READ) as i64;
-        let query = format!("{READ} AND number >= ?4 ORDER BY number LIMIT ?5");
-        let mut statement = self.connection.prepare_cached(&query).during(doing)?;
-        let rows = statement.query_map(params![meter.0, recorder, epoch, from, limit], read_record).during(doing)?;
+        let ends: Option<(u64, u64)> = self
+            .connection
+            .prepare_cached(
+                "SELECT first_number, next_number FROM recording WHERE meter = ?1 AND recorder = ?2 AND epoch = ?3",
+            )
+            .and_then(|mut statement| {
+                let ends = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                statement.query_row(params![meter.0, recorder, epoch], ends).optional()
+            })
+            .during(doing)?;
+        let Some((first, next)) = ends else { return Ok(Vec::new()) };
+        let from = from.max(first).min(next);
+        let mut statement = self.connection.prepare_cached(PAGE).during(doing)?;
+        let rows = statement.query_map(params![meter.0, recorder, from, next, limit], read_record).during(doing)?;
         rows.map(|row| row.during(doing)?).collect()
     }
 
@@ -166,9 +191,8 @@ impl Store {
         utc_ms: i64,
     ) -> Result<Option<IntervalRecord>, StoreError> {
         let doing = "finding an interval record";
-        let query = format!("{READ} AND utc_ms >= ?4 ORDER BY utc_ms, number LIMIT 1");
         self.connection
-            .prepare_cached(&query)
+            .prepare_cached(AT_TIME)
             .and_then(|mut statement| {
                 statement.query_row(params![meter.0, recorder, epoch, utc_ms], read_record).optional()
             })
@@ -274,16 +298,15 @@ fn change_one(transaction: &Transaction<'_>, meter: MeterId, change: &RecordingC
             params![meter.0, recorder],
         )
         .during(doing)?;
-    // One without a record has nothing that could be read later: its number goes to the next.
-    for sql in [
-        "UPDATE recorder SET next_epoch = next_epoch - 1 WHERE meter = ?1 AND recorder = ?2 AND EXISTS
-         (SELECT 1 FROM recording AS it WHERE it.meter = ?1 AND it.recorder = ?2
-          AND it.closed_utc_ms IS NULL AND it.first_number = it.next_number)",
-        "DELETE FROM recording
-         WHERE meter = ?1 AND recorder = ?2 AND closed_utc_ms IS NULL AND first_number = next_number",
-    ] {
-        transaction.execute(sql, params![meter.0, recorder]).during(doing)?;
-    }
+    // One without a record has nothing that could be read later. Its number is used up: whoever watches it sees that
+    // the definition is another.
+    transaction
+        .execute(
+            "DELETE FROM recording
+             WHERE meter = ?1 AND recorder = ?2 AND closed_utc_ms IS NULL AND first_number = next_number",
+            params![meter.0, recorder],
+        )
+        .during(doing)?;
     transaction
         .execute(
             "UPDATE recording SET closed_utc_ms = ?3 WHERE meter = ?1 AND recorder = ?2 AND closed_utc_ms IS NULL",
@@ -309,17 +332,16 @@ fn change_one(transaction: &Transaction<'_>, meter: MeterId, change: &RecordingC
                 .during(doing)?;
         }
     }
-    let (closed, records): (usize, u64) = transaction
+    let closed: usize = transaction
         .query_row(
-            "SELECT count(*), coalesce(sum(next_number - first_number), 0) FROM recording
-             WHERE meter = ?1 AND recorder = ?2 AND closed_utc_ms IS NOT NULL",
+            "SELECT count(*) FROM recording WHERE meter = ?1 AND recorder = ?2 AND closed_utc_ms IS NOT NULL",
             params![meter.0, recorder],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| row.get(0),
         )
         .during(doing)?;
-    if closed > MAX_CLOSED_RECORDINGS || records > MAX_CLOSED_RECORDS {
-        let limit = MAX_CLOSED_RECORDS;
-        return Err(StoreError::TooLarge { what: "what a recorder's closed recordings hold", limit });
+    if closed > MAX_CLOSED_RECORDINGS {
+        let limit = MAX_CLOSED_RECORDINGS as u64;
+        return Err(StoreError::TooLarge { what: "a recorder's closed recordings", limit });
     }
     change.open.map_or(Ok(()), |new| open(transaction, meter, change, &new))
 }
@@ -338,7 +360,8 @@ fn open(
     transaction
         .execute(
             "INSERT INTO recording (meter, recorder, epoch, definition, depth, first_number, next_number, opened_utc_ms)
-             SELECT meter, recorder, next_epoch, ?3, ?4, next_number, next_number, ?5 FROM recorder WHERE meter = ?1 AND recorder = ?2",
+             SELECT meter, recorder, next_epoch, ?3, ?4, next_number, next_number, ?5 FROM recorder
+             WHERE meter = ?1 AND recorder = ?2",
             params![meter.0, change.recorder, new.definition, new.depth, change.utc_ms],
         )
         .during(doing)?;

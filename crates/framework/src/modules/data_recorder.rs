@@ -50,6 +50,11 @@ fn sources() -> impl Iterator<Item = (usize, &'static str)> {
     INPUTS.into_iter().enumerate().filter(|(_, input)| *input != RECORD)
 }
 
+/// The recorder of a number as people are told of it: `Data Recorder 1`.
+pub fn name(recorder: u8) -> String {
+    format!("{NAME} {recorder}")
+}
+
 /// The Data Recorder module.
 pub struct DataRecorder;
 

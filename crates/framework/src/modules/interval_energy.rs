@@ -1,9 +1,10 @@
 //! Interval Energy module: by how much an energy counter has grown in the last complete interval of a timer.
 //!
-//! It takes the difference of two readings of the counter, in whole micro-kWh, so the intervals of any stretch of time
-//! add up to what the counter has grown by in it, exactly. A counter's reading is a double: below 4 · 10⁹ kWh, which is
-//! as far as a sum of counters goes, its step is at most half a micro-kWh, so none is lost in one. A module that comes in the middle of an interval waits for
-//! the next: what it hasn't seen is not available.
+//! It takes the difference of two readings of the counter, in whole micro-kWh, so intervals that follow one another add
+//! up to what the counter has grown by in them, exactly. What it grows by outside any is in none: a timer whose period
+//! is changed leaves the interval that ran, and begins anew. A counter's reading is a double: below 4 · 10⁹ kWh, which
+//! is as far as a sum of counters goes, its step is at most half a micro-kWh, so none is lost in one. A module that
+//! comes in the middle of an interval waits for the next: what it hasn't seen is not available.
 
 use serde::{Deserialize, Serialize};
 

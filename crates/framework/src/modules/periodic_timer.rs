@@ -174,12 +174,12 @@ impl Running {
 
     /// The running interval was left; `number` is where time goes on.
     fn leave(&mut self, left: &Interval, number: i64, step: &Step, tick: &Tick<'_>) {
-        let complete = left.last_utc_ms >= self.start_ms(left.number.saturating_add(1)).saturating_sub(HALF_SECOND_MS);
+        // With its last second it would have ended: it is never whole.
         let mut status = left.status;
-        if !complete && (step.missing || step.clock_set) {
+        if step.missing || step.clock_set {
             status = status.with(Status::SHORT);
         }
-        if !complete && step.missing {
+        if step.missing {
             status = status.with(Status::OUTAGE);
         }
         let set = if step.clock_set { Status::CLOCK_SET } else { Status::COMPLETE };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use framework::modules::data_recorder;
-use meter::{Caller, Edit, Gate, GateError, IntervalRecord, Now, Recorder, Status};
+use meter::{Caller, ChangeSet, Edit, Gate, GateError, IntervalRecord, Now, Recorder, Status};
 use metrology::{EnergyIncrement, EnergyRegister, Quantities};
 use proptest::prelude::*;
 use security::{Path, UserId, Who};
@@ -57,7 +57,7 @@ fn each_interval_is_recorded_with_the_second_that_ends_it() {
     let recorder = &view.recorders[0];
     assert_eq!((recorder.module, recorder.label.as_str(), recorder.depth), (1, "Revenue Log", 3360));
     let epoch = recorder.open().unwrap();
-    assert_eq!((epoch.number, epoch.period_s, epoch.first, epoch.last), (1, 10, Some(1), Some(2)));
+    assert_eq!((epoch.number, epoch.period_s, epoch.first, epoch.last), (2, 10, Some(1), Some(2)));
     let labels: Vec<_> = epoch.sources.iter().map(|source| source.label.as_str()).collect();
     let energies = ["kWh del", "kWh rec", "kVARh del", "kVARh rec", "kVAh del", "kVAh rec"];
     let expected: Vec<_> = energies.iter().map(|energy| format!("{energy} int")).collect();
@@ -95,6 +95,34 @@ fn a_cut_ends_its_interval_and_the_next_record_says_so() {
     );
 }
 
+/// The counters get what the disk didn't take with the next second; the interval that it belongs to is the one that says
+/// that something is missing.
+#[test]
+fn energy_that_is_counted_late_stays_in_the_interval_that_is_flagged() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(meter(dir.path(), "4.40.1"));
+    // A disk that refuses the second interval's record for as long as it would be complete.
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON interval_record WHEN NEW.number = 2 AND NEW.status = 0
+        BEGIN SELECT RAISE(ABORT, 'refused'); END;";
+    rusqlite::Connection::open(dir.path().join("state/meter.db")).unwrap().execute_batch(refuse).unwrap();
+    let gate = open_at(dir.path(), None, at(0));
+    (1..=19).for_each(|n| second(&gate, n));
+    let kilowatt_hours = |kilo: u64| {
+        let mut micro = [0; EnergyRegister::COUNT];
+        micro[EnergyRegister::WhDel as usize] = kilo * 1_000_000_000;
+        EnergyIncrement::from_micro(micro)
+    };
+    let before = gate.view().energy;
+    gate.tick(at(20), Some(&Quantities::default()), &kilowatt_hours(20)).unwrap_err();
+    assert_eq!(gate.view().energy, before);
+    gate.tick(at(21), Some(&Quantities::default()), &kilowatt_hours(20 + 21)).unwrap();
+    (22..=30).for_each(|n| second(&gate, n));
+    assert_eq!(
+        told(&records(&gate)),
+        ["1 10: short, outage 55 55", "2 20: short, outage 155 210", "3 30: complete 255 465"]
+    );
+}
+
 #[test]
 fn a_clock_that_is_set_back_records_no_interval_a_second_time_in_silence() {
     let dir = tempfile::tempdir().unwrap();
@@ -121,9 +149,6 @@ fn a_clock_that_is_set_back_records_no_interval_a_second_time_in_silence() {
             "6 30: clock set 0 325",
         ]
     );
-    // The earliest of a time is found, whatever its number.
-    let found = gate.interval_record_at(&Caller::meter(), 1, at(11).utc_ms).unwrap().unwrap();
-    assert_eq!(found.number, 2);
 }
 
 #[test]
@@ -146,17 +171,17 @@ fn another_definition_closes_the_epoch_with_an_event_and_its_records_stay() {
     let before = gate.next_event().unwrap();
     // What isn't the recorder's own leaves the epoch alone.
     set(&gate, "CT Prim", "500");
-    assert_eq!(epochs(&gate), [(1, Some(1), Some(2), true)]);
+    assert_eq!(epochs(&gate), [(2, Some(1), Some(2), true)]);
     set(&gate, "Data Recorder 1/Depth", "2");
     assert_eq!(
         logged(&gate, before),
-        ["epoch 1 is closed: its records 1 to 2 stay readable", "epoch 2 begins: 12 sources every 10 s, depth 2"]
+        ["epoch 2 is closed: its records 1 to 2 stay readable", "epoch 3 begins: 12 sources every 10 s, depth 2"]
     );
     // The interval that ran goes on: whole, and with all of its energy.
     (21..=50).for_each(|n| second(&gate, n));
     assert_eq!(told(&records(&gate)), ["4 40: complete 355 820", "5 50: complete 455 1275"]);
-    assert_eq!(epochs(&gate), [(1, Some(1), Some(2), false), (2, Some(4), Some(5), true)]);
-    let old = gate.interval_records(&Caller::meter(), 1, Some(1), 0, 1000).unwrap();
+    assert_eq!(epochs(&gate), [(2, Some(1), Some(2), false), (3, Some(4), Some(5), true)]);
+    let old = gate.interval_records(&Caller::meter(), 1, Some(2), 0, 1000).unwrap();
     assert_eq!(told(&old), ["1 10: complete 55 55", "2 20: complete 155 210"]);
     // Off, and on again; over a restart.
     set(&gate, "Data Recorder 1/Depth", "0");
@@ -169,12 +194,39 @@ fn another_definition_closes_the_epoch_with_an_event_and_its_records_stay() {
     let gate = open_at(dir.path(), None, at(61));
     set(&gate, "Data Recorder 1/Depth", "1");
     (62..=80).for_each(|n| second(&gate, n));
-    let expected = [(1, Some(1), Some(2), false), (2, Some(4), Some(5), false), (3, Some(7), Some(7), true)];
+    let expected = [(2, Some(1), Some(2), false), (3, Some(4), Some(5), false), (4, Some(7), Some(7), true)];
     assert_eq!(epochs(&gate), expected);
     let shown = gate.recorders(&Caller::meter()).unwrap();
     drop(gate);
     let gate = open_at(dir.path(), None, at(81));
     assert_eq!(gate.recorders(&Caller::meter()).unwrap(), shown, "what is shown is what is stored");
+}
+
+/// Whoever polls the number sees every change, of an epoch without a record too.
+#[test]
+fn no_epoch_has_a_number_that_another_had_and_another_period_leaves_the_interval_that_ran() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = meter(dir.path(), "4.40.1");
+    let opened = epochs(&gate)[0].0;
+    (1..=3).for_each(|n| second(&gate, n));
+    let from = gate.next_event().unwrap();
+    set(&gate, "Periodic Timer 1/Period", "5");
+    set(&gate, "Data Recorder 1/Depth", "0");
+    set(&gate, "Data Recorder 1/Depth", "9");
+    let [first, second_time] = [opened + 1, opened + 2];
+    assert_eq!(
+        logged(&gate, from),
+        [
+            format!("epoch {first} begins: 12 sources every 5 s, depth 3360; the interval that ran is not recorded"),
+            "records nothing any more".to_owned(),
+            format!("epoch {second_time} begins: 12 sources every 5 s, depth 9"),
+        ]
+    );
+    assert_eq!(epochs(&gate), [(second_time, None, None, true)]);
+    drop(gate);
+    let gate = open_at(dir.path(), None, at(4));
+    set(&gate, "Data Recorder 1/Depth", "8");
+    assert_eq!(epochs(&gate), [(second_time + 1, None, None, true)]);
 }
 
 #[test]
@@ -208,7 +260,7 @@ fn a_new_label_is_a_new_heading_and_a_new_epoch() {
     load(&|template| template.modules.retain(|module, _| module.kind().name() != data_recorder::NAME));
     let recorder = gate.view().recorders[0].clone();
     assert_eq!((recorder.label.as_str(), recorder.depth, recorder.open()), ("Data Recorder 1", 0, None));
-    assert_eq!(epochs(&gate), [(1, Some(1), Some(1), false), (2, Some(2), Some(2), false)]);
+    assert_eq!(epochs(&gate), [(2, Some(1), Some(1), false), (3, Some(2), Some(2), false)]);
 }
 
 #[test]
@@ -221,9 +273,17 @@ fn what_makes_room_is_said_whatever_the_log_is_set_to() {
         (round * 10 + 1..=round * 10 + 10).for_each(|n| second(&gate, n));
         set(&gate, "Data Recorder 1/Depth", &(100 + round).to_string());
     }
-    let said = "epoch 1 with its records 1 to 1 has made room: 8 closed epochs with 40000 records are kept";
+    let said = "epoch 2 with its records 1 to 1 is erased: 8 closed epochs are kept";
     assert_eq!(logged(&gate, from), [said]);
-    assert_eq!(epochs(&gate).iter().map(|epoch| epoch.0).collect::<Vec<_>>(), (2..=10).collect::<Vec<_>>());
+    // And before it is done, and in the answer.
+    (91..=100).for_each(|n| second(&gate, n));
+    let wish = || Edit::Register("Data Recorder 1/Depth".to_owned(), "7".to_owned());
+    let said = ["Data Recorder 1: epoch 3 with its records 2 to 2 is erased: 8 closed epochs are kept."];
+    let planned = gate.preview(NOW, &Caller::meter(), ChangeSet { edits: vec![wish()], force: false }).unwrap();
+    assert_eq!((planned.erased, epochs(&gate).len()), (said.map(str::to_owned).to_vec(), 9));
+    assert_eq!(edit(&gate, vec![wish()]).unwrap().erased, said);
+    assert_eq!(edit(&gate, vec![wish()]).unwrap().erased, [""; 0]);
+    assert_eq!(epochs(&gate).iter().map(|epoch| epoch.0).collect::<Vec<_>>(), (4..=12).collect::<Vec<_>>());
 }
 
 #[test]
@@ -234,11 +294,7 @@ fn records_are_read_as_set_up_is_over_modbus_and_as_logs_are_elsewhere() {
     set(&gate, "Mode", "advanced");
     let on = |path, who| Caller::on(path, who, "192.0.2.7:4711".parse().unwrap());
     let reads = |caller: &Caller| {
-        let all = [
-            gate.recorders(caller).map(drop),
-            gate.interval_records(caller, 1, None, 0, 1).map(drop),
-            gate.interval_record_at(caller, 1, 0).map(drop),
-        ];
+        let all = [gate.recorders(caller).map(drop), gate.interval_records(caller, 1, None, 0, 1).map(drop)];
         let allowed: BTreeSet<bool> = all.iter().map(Result::is_ok).collect();
         assert_eq!(allowed.len(), 1, "one right for all of them");
         all.into_iter().all(|read| read.is_ok())
@@ -249,9 +305,10 @@ fn records_are_read_as_set_up_is_over_modbus_and_as_logs_are_elsewhere() {
     assert!(reads(&on(Path::Setup, Who::User(UserId::new(2).unwrap()))), "USER2 has Read");
     assert!(!reads(&on(Path::Setup, Who::Nobody)));
     assert!(reads(&on(Path::Web, Who::Nobody)), "as measurements are (B13)");
-    for (recorder, epoch) in [(0, None), (2, None), (1, Some(2)), (255, Some(u32::MAX))] {
+    for (recorder, epoch) in [(0, None), (2, None), (1, Some(1)), (255, Some(u32::MAX))] {
         let refused = gate.interval_records(&Caller::meter(), recorder, epoch, 0, 1).unwrap_err().to_string();
-        assert!(refused.starts_with("there are no records of "), "{refused}");
+        let says = if epoch.is_some() { " has no epoch " } else { " is off or isn't there" };
+        assert!(refused.contains(says), "{refused}");
     }
 }
 

@@ -153,12 +153,12 @@ mod tests {
         bench.tick(1);
         bench.set(&[("Data Recorder 1/Depth", "2")]);
         assert_eq!(text(&log, 7).unwrap(), whole, "as it was opened");
-        let expected = ["/logs/data-recorder-1-epoch-1.csv", "/logs/data-recorder-1.csv"];
+        let expected = ["/logs/data-recorder-1-epoch-2.csv", "/logs/data-recorder-1.csv"];
         assert!(expected.iter().all(|path| paths(&bench).iter().any(|known| known == path)), "{:?}", paths(&bench));
         let closed = text(&file(&bench, expected[0]).unwrap(), 100).unwrap();
         assert!(closed.starts_with(&whole) && closed.lines().count() == 5, "{closed}");
         assert_eq!(text(&file(&bench, expected[1]).unwrap(), 100).unwrap().lines().count(), 1, "a header alone");
-        assert!(matches!(file(&bench, "/logs/data-recorder-1-epoch-2.csv"), Err(FileError::NotThere(_))), "it is open");
+        assert!(matches!(file(&bench, "/logs/data-recorder-1-epoch-3.csv"), Err(FileError::NotThere(_))), "it is open");
     }
 
     #[test]

@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(two.write(3000, &[1, 0, 5]), Ok(()));
         for (registers, number) in [(&mut one, 3_u16), (&mut two, 5)] {
             let words = read(&mut **registers, 43_001, 125).unwrap();
-            assert_eq!(words[..13], [1, 0, number, 12, 1, 1, 1, 0, 1, 0, 7, 0, number]);
+            assert_eq!(words[..13], [1, 0, number, 12, 2, 1, 1, 0, 1, 0, 7, 0, number]);
             let record = bench.site.gate.interval_records(&Caller::meter(), 1, None, number.into(), 1).unwrap();
             let seconds = (record[0].utc_ms / 1000) as u32;
             assert_eq!(words[13..17], [(seconds >> 16) as u16, seconds as u16, 0, 0]);

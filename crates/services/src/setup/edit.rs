@@ -121,9 +121,11 @@ async fn apply(connection: &Connection, caller: Caller, change: ChangeSet) -> Re
     Ok(Json(answer(edited, remarks)))
 }
 
-fn answer(edited: Edited, remarks: Vec<String>) -> api::SetAnswer {
+/// What a change does or would do; what it erases is the first remark on it.
+fn answer(mut edited: Edited, mut remarks: Vec<String>) -> api::SetAnswer {
+    edited.erased.append(&mut remarks);
     let register = |(register, before, after)| api::ChangedRegister { register, before, after };
     let passwords = edited.passwords.into_iter().map(|account| account.to_string()).collect();
     let changed = edited.registers.into_iter().map(register).collect();
-    api::SetAnswer { changed, passwords, strengths: Vec::new(), dangers: edited.dangers, remarks }
+    api::SetAnswer { changed, passwords, strengths: Vec::new(), dangers: edited.dangers, remarks: edited.erased }
 }

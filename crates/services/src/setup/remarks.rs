@@ -3,10 +3,10 @@
 use meter::{Edited, View};
 use security::{AccountId, UserId};
 
-/// The same with what the change endangers before it, each in one line: for those who read text.
+/// The same with what the change endangers and erases before it, each in one line: for those who read text.
 pub(crate) fn told(before: &View, after: &View, edited: &Edited) -> Vec<String> {
     let dangers = edited.dangers.iter().map(|danger| format!("{}: {}", danger.severity, danger.text));
-    dangers.chain(self::after(before, after)).collect()
+    dangers.chain(edited.erased.iter().cloned()).chain(self::after(before, after)).collect()
 }
 
 /// The remarks on a change.

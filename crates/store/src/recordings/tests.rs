@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use rusqlite::params_from_iter;
 
 use super::*;
 use crate::testbed::{METER, Testbed};
@@ -60,12 +61,19 @@ fn a_record_comes_back_as_it_was_in_pages_and_by_time() {
 }
 
 #[test]
-fn a_time_is_found_by_the_index() {
+fn pages_and_times_are_found_by_an_index_and_nothing_is_sorted() {
     let bed = Testbed::new();
     let store = bed.born(&[]);
-    let query = format!("EXPLAIN QUERY PLAN {READ} AND utc_ms >= ?4 ORDER BY utc_ms, number LIMIT 1");
-    let plan: String = store.connection.query_row(&query, params![METER.0, 1, 1, 0], |row| row.get("detail")).unwrap();
-    assert!(plan.contains("interval_record_by_time (meter=? AND recorder=? AND epoch=? AND utc_ms>?)"), "{plan}");
+    for (query, search) in [
+        (PAGE, "USING PRIMARY KEY (meter=? AND recorder=? AND number>? AND number<?)"),
+        (AT_TIME, "USING INDEX interval_record_by_time (meter=? AND recorder=? AND epoch=? AND utc_ms>?)"),
+    ] {
+        let mut statement = store.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+        let parameters = params_from_iter(vec![1; statement.parameter_count()]);
+        let plan: Vec<String> =
+            statement.query_map(parameters, |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
+        assert!(plan.len() == 1 && plan[0].ends_with(search), "{plan:?}");
+    }
 }
 
 #[test]
@@ -73,22 +81,23 @@ fn a_closed_recording_stays_readable_until_it_is_dropped_and_numbers_go_on() {
     let bed = Testbed::new();
     let mut store = bed.born(&[]);
     tick(&mut store, &[begins(1, 3)], &[record(1, 1, &[1.0]), record(1, 2, &[2.0])]).unwrap();
-    // A change of settings closes it as well; one without a record gives its number away.
+    // A change of settings closes it as well; one without a record goes, and its number with it.
     let changes = [begins(1, 2)];
     for _ in 0..2 {
         let change = SettingsChange { recordings: &changes, ..SettingsChange::default() };
         let _done = store.commit_settings(METER, &change).unwrap();
     }
-    assert_eq!(epochs(&store, 1), [(1, 1, 3, false), (2, 3, 3, true)]);
+    assert_eq!(epochs(&store, 1), [(1, 1, 3, false), (3, 3, 3, true)]);
+    assert_eq!(store.next_epochs(METER).unwrap(), [(1, 4)].into());
     tick(&mut store, &[], &[record(1, 3, &[]), record(1, 4, &[]), record(1, 5, &[])]).unwrap();
-    assert_eq!(epochs(&store, 1), [(1, 1, 3, false), (2, 4, 6, true)]);
-    assert_eq!((numbers(&store, 1, 0, 9), numbers(&store, 2, 0, 9)), (vec![1, 2], vec![4, 5]));
+    assert_eq!(epochs(&store, 1), [(1, 1, 3, false), (3, 4, 6, true)]);
+    assert_eq!((numbers(&store, 1, 0, 9), numbers(&store, 3, 0, 9)), (vec![1, 2], vec![4, 5]));
     // Off: nothing is open, and nothing can be recorded.
     tick(&mut store, &[RecordingChange { open: None, ..begins(1, 1) }], &[]).unwrap();
     assert!(matches!(tick(&mut store, &[], &[record(1, 6, &[])]), Err(StoreError::NoRecording(1))));
     // The open one can't be dropped.
     tick(&mut store, &[RecordingChange { drop: &[1], ..begins(1, 1) }], &[record(1, 6, &[])]).unwrap();
-    assert_eq!(epochs(&store, 1), [(2, 4, 6, false), (3, 6, 7, true)]);
+    assert_eq!(epochs(&store, 1), [(3, 4, 6, false), (4, 6, 7, true)]);
     assert_eq!(numbers(&store, 1, 0, 9), [0u64; 0]);
     let left: i64 = store.connection.query_row("SELECT count(*) FROM interval_record", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 3);
@@ -123,16 +132,18 @@ fn everything_has_a_bound_and_what_is_refused_changes_nothing() {
 }
 
 #[test]
-fn closed_recordings_hold_a_bounded_number_of_records() {
+fn a_closed_recording_keeps_all_that_it_has() {
     let bed = Testbed::new();
     let mut store = bed.born(&[]);
     let many = vec![record(1, 1, &[]); MAX_RECORDING_DEPTH as usize];
     tick(&mut store, &[begins(1, MAX_RECORDING_DEPTH)], &many).unwrap();
     tick(&mut store, &[begins(1, 1)], &[record(1, 1, &[])]).unwrap();
-    assert!(matches!(tick(&mut store, &[begins(1, 1)], &[]), Err(StoreError::TooLarge { .. })));
-    tick(&mut store, &[RecordingChange { drop: &[1], ..begins(1, 1) }], &[]).unwrap();
+    tick(&mut store, &[begins(1, 1)], &[]).unwrap();
     let next = u64::from(MAX_RECORDING_DEPTH) + 2;
-    assert_eq!(epochs(&store, 1), [(2, next - 1, next, false), (3, next, next, true)]);
+    assert_eq!(epochs(&store, 1), [(1, 1, next - 1, false), (2, next - 1, next, false), (3, next, next, true)]);
+    // And as many go with it.
+    tick(&mut store, &[RecordingChange { drop: &[1], ..begins(1, 1) }], &[]).unwrap();
+    assert_eq!(epochs(&store, 1), [(2, next - 1, next, false), (4, next, next, true)]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `log`: the data recorders with their epochs; the records of one.
 
+use framework::modules::data_recorder;
 use meter::{Caller, Epoch, Gate, GateError, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Status};
 
 use crate::info::utc_text;
@@ -38,7 +39,7 @@ pub(in crate::terminal) async fn log(desk: &Desk, words: &[&str], columns: Optio
     let (recorder, epoch, found) =
         desk.gate(move |gate, _, caller| newest(gate, caller, recorder, epoch, last)).await?;
     let closed = if epoch.closed_utc_ms.is_some() { ", closed" } else { "" };
-    let (name, label) = (records::name(recorder.module), &recorder.label);
+    let (name, label) = (data_recorder::name(recorder.module), &recorder.label);
     let mut text = format!("{label}  {name}, epoch {}{closed}, every {} s\n", epoch.number, epoch.period_s);
     text.push_str(&if found.is_empty() { "no records\n".to_owned() } else { blocks(&epoch, &found, columns) });
     Ok(text)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use api::{Ends, Epoch, Record, Recorders, Records};
+use framework::modules::data_recorder;
 use owo_colors::OwoColorize;
 
 use super::NOTHING;
@@ -26,7 +27,7 @@ pub fn recorders(out: &mut dyn Write, recorders: &Recorders) -> io::Result<()> {
         if at > 0 {
             writeln!(out)?;
         }
-        let name = format!("Data Recorder {}", recorder.recorder);
+        let name = data_recorder::name(recorder.recorder);
         let state = match recorder.depth {
             0 => "off".to_owned(),
             depth => format!("keeps {}", counted(usize::try_from(depth).unwrap_or(usize::MAX), "record")),
@@ -67,7 +68,7 @@ pub fn records(out: &mut dyn Write, records: &Records) -> io::Result<()> {
     let Records { recorder, label, epoch, open, period_s, records: rows, sources, .. } = records;
     let closed = if *open { "" } else { ", closed" };
     let title = label.style(style::HEADING);
-    writeln!(out, "{title}  Data Recorder {recorder}, epoch {epoch}{closed}, every {period_s} s")?;
+    writeln!(out, "{title}  {}, epoch {epoch}{closed}, every {period_s} s", data_recorder::name(*recorder))?;
     if rows.is_empty() {
         return paragraph(out, 0, style::PLAIN, "There are no such records.");
     }
