@@ -117,9 +117,11 @@ fn shown(number: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use framework::modules::data_recorder;
     use meter::{Source, Status};
     use proptest::prelude::*;
+
+    use super::*;
 
     fn source(label: &str) -> Source {
         let register = "Integrator 1/kWh del".parse().unwrap();
@@ -140,8 +142,7 @@ mod tests {
 
     /// 1 records, 2 is new, 3 is off, 4 has begun again after a change, 5 is older than any number that can be shown.
     fn recorders() -> Vec<Recorder> {
-        let recorder =
-            |module, epochs| Recorder { module, label: format!("Data Recorder {module}"), depth: 3360, epochs };
+        let recorder = |module, epochs| Recorder { module, label: data_recorder::name(module), depth: 3360, epochs };
         let many = u64::from(u32::MAX);
         vec![
             recorder(1, vec![epoch(1, Some((1, 9)), Some(5)), epoch(2, Some((10, 19)), None)]),
