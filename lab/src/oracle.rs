@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use firmware::{Settings, Shipped};
 use meter::{Birth, Caller, Gate, Now, Surroundings, View, boot};
 use metrology::EnergyRegister;
-use store::{MeterId, OpenOptions, Opened, Store};
+use store::{DeviceKey, MeterId, OpenOptions, Opened, Store};
 
 /// When everything happens.
 pub const NOW: Now = Now { utc_ms: 1_767_225_600_000, up_ms: 0 };
@@ -92,6 +92,9 @@ pub fn look(dir: &Path) -> Result<Found, String> {
     let Opened::Existing(store) = Store::open(&dir.join("state"), &options).map_err(|error| error.to_string())? else {
         return Err("the meter is gone once it is stopped".to_owned());
     };
+    if let DeviceKey::Lost(why) = store.device_key() {
+        return Err(format!("its device key is gone: {why}"));
+    }
     let stored = store.load(MeterId::ONLY).map_err(|error| error.to_string())?;
     if stored.trial.is_some() || stored.scrub_pending {
         return Err("the start has left a change of release or an erasure undone".to_owned());
