@@ -34,13 +34,19 @@ fn hydra(args: &[&str]) -> Said {
 fn stood(meter: &Meter, path: &str) {
     let held = meter.setup(OWNER, &["connections", "--json"]).ok().json()["lockouts"].to_string();
     assert!(held.contains(&format!("\"path\":\"{path}\"")), "{held}");
+    assert_eq!(locked_out(meter, path), 1, "one source, one lock-out");
+}
+
+/// That nobody got in, and that the meter still measures; how many lock-outs its log tells of.
+#[track_caller]
+fn locked_out(meter: &Meter, path: &str) -> usize {
     let events = meter.setup(OWNER, &["events", "--limit", "500", "--json"]).ok().json();
     let events = events["events"].as_array().unwrap();
     let told = |effect: &str| events.iter().filter(|event| event["path"] == path && event["effect"] == effect).count();
     assert_eq!(told("valid"), 0, "somebody got in over {path}");
     assert!(told("invalid") >= 5);
-    assert_eq!(told("locked out for 15 min"), 1, "one source, one lock-out");
     measures(meter);
+    told("locked out for 15 min")
 }
 
 /// That the meter has taken a reading within the last few seconds.
@@ -76,7 +82,9 @@ fn hydra_on_telnet_ends_in_a_lock_out_and_no_entry() {
     let port = meter.port(OWNER, "telnet").to_string();
     let said = hydra(&["-P", &words(dir.path()), "-s", &port, "telnet://127.0.0.1"]);
     assert!(!said.out.contains(OWN) && said.out.contains("hydra"), "{said:?}");
-    stood(&meter, "telnet");
+    // From the second try of a connection on hydra mixes names and passwords up, so that most of what it tries is an
+    // unknown user, who is locked out like any other.
+    assert!(locked_out(&meter, "telnet") > 0);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn b9_standard_is_8650_with_the_front_panel_password_and_five_wrong_ones_lock_ou
     }
     let dir = tempfile::tempdir().unwrap();
     let bed = Bed::new(dir.path());
-    assert_eq!(bed.curl_as("8650:0", &["-l", "METER/logs/"]).ok().out, "events.csv\n");
+    assert_eq!(bed.curl_as("8650:0", &["-l", "METER/logs/"]).ok().out, "data-recorder-1.csv\nevents.csv\n");
     assert_eq!(bed.curl_as("USER1:0", &["METER/"]).status, 67);
     for _ in 0..5 {
         assert_eq!(bed.curl_as("8650:1", &["METER/"]).status, 67);
@@ -78,7 +78,10 @@ fn b23_ftp_is_off_after_a_downgrade_and_works_again_when_setup_turns_it_on() {
     let service = meter.info(FACTORY)["services"]["ftp"].clone();
     assert_eq!((&service["listening"], &service["why"]), (&true.into(), &serde_json::Value::Null), "{service}");
     let address = format!("ftp://127.0.0.1:{}/logs/", service["port"]);
-    assert_eq!(run(Command::new("curl").args(["-sS", "-l", "-u", "8650:0", &address])).ok().out, "events.csv\n");
+    assert_eq!(
+        run(Command::new("curl").args(["-sS", "-l", "-u", "8650:0", &address])).ok().out,
+        "data-recorder-1.csv\nevents.csv\n"
+    );
     meter.setup(FACTORY, &["upgrade", "--to", "4.40.1", "--yes"]).ok();
     assert!(run(Command::new("curl").args(["-sS", "-u", "8650:0", &address])).status == 7, "FTP is not part of it");
 }

@@ -74,7 +74,9 @@ fn sources(room: &str) -> BTreeMap<PathBuf, String> {
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&text).to_owned();
+                let tests = ["mod tests {", "pub(super) mod tests {"].map(|module| format!("#[cfg(test)]\n{module}"));
+                let code = tests.iter().fold(text.as_str(), |code, tests| code.split(tests).next().unwrap_or(code));
+                let code = code.to_owned();
                 found.insert(path, code);
             }
         }

@@ -214,7 +214,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, Answer> {
         "NLST" => lists(Transfer::Names, without_options(text)),
         "MLSD" => lists(Transfer::Facts, text),
         "STOU" => Err(Answer::new(502, "say what the file is to be called: STOR")),
-        "AUTH" | "PBSZ" | "PROT" => Err(Answer::new(502, "there is no encryption here; firmware 4.40.1 has SFTP")),
+        "AUTH" | "PBSZ" | "PROT" => Err(Answer::new(502, "there is no encryption here: a newer release has SFTP")),
         "SITE" => Err(Answer::new(502, "this meter has no commands of its own over FTP")),
         _ => {
             let shown: String = word.chars().filter(char::is_ascii_graphic).collect();
