@@ -104,7 +104,7 @@ async fn a_stranger_learns_what_this_is_and_nothing_else() {
             "SYST" => "215 UNIX Type: L8",
             "NOOP" => "200 fine",
             "FEAT" => "211 that is all",
-            "AUTH TLS" => "502 there is no encryption here; firmware 4.40.1 has SFTP",
+            "AUTH TLS" => "502 there is no encryption here: a newer release has SFTP",
             "PASS 0" => "503 say who you are first: USER",
             _ => "530 log in first: USER, then PASS",
         };
