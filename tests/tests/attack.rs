@@ -20,8 +20,11 @@ fn owned(home: &std::path::Path, args: &[&str]) -> Meter {
 
 /// The right password is the last of thirty.
 fn words(home: &std::path::Path) -> String {
-    let words: String = (0..29).map(|n| format!("{}\n", 1000 + n)).collect();
-    secret_file(home, "words", &format!("{words}{OWN}\n"))
+    secret_file(home, "words", &format!("{}{OWN}\n", wrong_words()))
+}
+
+fn wrong_words() -> String {
+    (0..29).map(|n| format!("{}\n", 1000 + n)).collect()
 }
 
 fn hydra(args: &[&str]) -> Said {
@@ -79,11 +82,21 @@ fn hydra_on_telnet_ends_in_a_lock_out_and_no_entry() {
     }
     let dir = tempfile::tempdir().unwrap();
     let meter = owned(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
-    let port = meter.port(OWNER, "telnet").to_string();
-    let said = hydra(&["-P", &words(dir.path()), "-s", &port, "telnet://127.0.0.1"]);
-    assert!(!said.out.contains(OWN) && said.out.contains("hydra"), "{said:?}");
-    // From the second try of a connection on hydra mixes names and passwords up, so that most of what it tries is an
-    // unknown user, who is locked out like any other.
+    let port = meter.port(OWNER, "telnet");
+    // From the second try of a connection on hydra mixes names and passwords up: what it tries is mostly an unknown
+    // user, so that 8650 may not be locked out yet when the last word's turn comes.
+    let words = secret_file(dir.path(), "words", &wrong_words());
+    let said = hydra(&["-P", &words, "-s", &port.to_string(), "telnet://127.0.0.1"]);
+    assert!(said.out.contains("hydra") && !said.out.contains("[telnet] host"), "{said:?}");
+    // Whoever goes on by hand until it is 8650's turn doesn't get in with the right one either.
+    let log_in = |password: &str| {
+        let said = send(port, format!("8650\r\n{password}\r\n").as_bytes());
+        String::from_utf8_lossy(&said).into_owned()
+    };
+    let held = (0..6).map(|_| log_in("1")).any(|said| said.contains("locked out"));
+    assert!(held, "8650 was never locked out");
+    let said = log_in(OWN);
+    assert!(said.contains("locked out"), "{said}");
     assert!(locked_out(&meter, "telnet") > 0);
 }
 
