@@ -13,7 +13,7 @@ use std::fmt;
 
 use crate::digest::Sha256Digest;
 use crate::hashlist::{Algorithm, FileHashes, HashList, HashValue, Verdict, WeakHash, write_sha256sum};
-use crate::package::{PackageError, PackageParts, SigningKey, build_package};
+use crate::package::{KeyChanges, PackageError, PackageParts, SigningKey, build_package, build_rotation};
 
 /// The longest notes that What's New is made of: some hundred pages.
 pub const MAX_NOTES_BYTES: usize = 256 * 1024;
@@ -50,10 +50,22 @@ pub enum BundleError {
 /// Makes the whole folder: package, template, What's New, and the list with the hashes of all three.
 /// The same input gives the same bytes.
 pub fn build_bundle(parts: &PackageParts<'_>, sign: Option<&SigningKey>) -> Result<Vec<BundleFile>, BundleError> {
+    bundle_of(parts, build_package(parts, sign)?)
+}
+
+/// The same of a signed package that also changes which keys a meter trusts.
+pub fn build_rotation_bundle(
+    parts: &PackageParts<'_>,
+    keys: &KeyChanges,
+    sign: &SigningKey,
+) -> Result<Vec<BundleFile>, BundleError> {
+    bundle_of(parts, build_rotation(parts, keys, sign)?)
+}
+
+fn bundle_of(parts: &PackageParts<'_>, package: Vec<u8>) -> Result<Vec<BundleFile>, BundleError> {
     if parts.notes_md.len() > MAX_NOTES_BYTES {
         return Err(BundleError::NotesTooLong(parts.notes_md.len()));
     }
-    let package = build_package(parts, sign)?;
     let (product, release) = (parts.target.product, parts.release);
     let whats_new = whats_new::whats_new(&format!("{product} V{release}"), parts.notes_md);
     let named = |ending: &str, bytes| BundleFile { name: format!("{product}_V{release}{ending}"), bytes };
@@ -217,7 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::package::{Target, Trust, UnverifiedPackage};
+    use crate::package::{Target, Trust, front_digest, verify_package};
     use crate::version::Version;
 
     fn bundle() -> Vec<BundleFile> {
@@ -246,9 +258,8 @@ mod tests {
             let good = Verdict::Good { algorithm: Algorithm::Sha256 };
             assert_eq!(list.check(&file.name, &FileHashes::of(&file.bytes)), good, "{}", file.name);
         }
-        let digests = [Sha256Digest::of(&files[0].bytes)];
-        let trust = Trust { digests: &digests, keys: &[] };
-        let package = UnverifiedPackage::read(&files[0].bytes).unwrap().verify(&trust, Target::METER).unwrap();
+        let trust = Trust { fronts: vec![front_digest(&files[0].bytes).unwrap()], keys: Vec::new() };
+        let package = verify_package(&files[0].bytes, &trust, Target::METER).unwrap();
         assert_eq!(package.template_dcf().as_bytes(), files[1].bytes);
         let found = BundleFiles::find(&names).unwrap();
         assert_eq!((found.package, found.hash_list), (names[0], Some(names[3])));

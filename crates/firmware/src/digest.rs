@@ -39,6 +39,22 @@ impl Sha256Digest {
     }
 }
 
+/// A SHA-256 of bytes that come in pieces.
+#[derive(Clone, Default)]
+pub struct Sha256Stream(Sha256);
+
+impl Sha256Stream {
+    /// Takes in what comes next.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of it.
+    pub fn finish(self) -> Sha256Digest {
+        Sha256Digest(self.0.finalize().into())
+    }
+}
+
 impl fmt::Display for Sha256Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&hex::encode(self.0))
@@ -117,6 +133,15 @@ mod tests {
             let digest = Sha256Digest::from_bytes(bytes);
             prop_assert_eq!(digest.to_string().parse(), Ok(digest));
             prop_assert_eq!(digest.prefixed().parse(), Ok(digest));
+        }
+
+        #[test]
+        fn pieces_have_the_digest_of_the_whole(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..9)) {
+            let mut stream = Sha256Stream::default();
+            for piece in &pieces {
+                stream.update(piece);
+            }
+            prop_assert_eq!(stream.finish(), Sha256Digest::of(&pieces.concat()));
         }
 
         #[test]

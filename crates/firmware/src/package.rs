@@ -11,28 +11,53 @@
 //!   24+m    72s  signatures: 8 bytes key id, 64 bytes Ed25519 over the signing context and the manifest
 //! 24+m+72s       the parts, back to back in the manifest's order; nothing after them
 //! ```
-//! All numbers are big-endian. The manifest is verified before it is parsed, the parts before they are given
-//! out: only a [`VerifiedPackage`] gives any. A package is trusted by a signature of a trusted key, or, if it was
-//! built into the program, by the digest of the whole file; there is no other way.
+//! All numbers are big-endian. Header, manifest and signatures are the package's *front*. It is verified as soon as it
+//! is there, before the manifest is parsed and before any byte behind it is looked at; the parts are verified as they
+//! come, and only a [`VerifiedPackage`] gives any of them out. A package is trusted by a signature of a trusted key,
+//! or, if it was built into the program, by the digest of its front, which pins every part; there is no other way.
+//! `docs/packages.md` shows the format and the order of the checks.
 
 mod build;
+mod front;
 mod keys;
 mod manifest;
+mod outline;
 mod verify;
 
-pub use build::{PackageParts, build_package};
-pub use keys::{KeyError, KeyId, MAX_COMMENT, SigningKey, TrustedKey};
-pub use manifest::{ManifestError, Target};
-pub use verify::{Trust, TrustedBy, UnverifiedPackage, VerifiedPackage};
+pub use build::{PackageParts, build_package, build_rotation};
+pub use front::VerifiedFront;
+pub use keys::{KeyError, KeyId, MAX_COMMENT, NotAKeyId, SigningKey, TrustedKey};
+pub use manifest::{KeyChanges, MAX_KEY_CHANGES, ManifestError, Target};
+pub use outline::front_digest;
+pub use verify::{Trust, TrustedBy, VerifiedPackage, Verifier, verify_package};
 
-/// The longest package. The shipped ones have some 10 KiB; a meter holds a package in memory while it verifies.
+/// The longest package. The shipped ones have some 10 KiB.
 pub const MAX_PACKAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// The longest manifest: three parts take some 500 bytes.
+/// The longest manifest: three parts take some 500 bytes, the keys it may name 5000 more.
 pub const MAX_MANIFEST_BYTES: usize = 16 * 1024;
 
 /// The most signatures: enough for a maker, an owner and their successors.
 pub const MAX_SIGNATURES: usize = 8;
+
+/// The longest front: all that is held before anybody is believed.
+pub const MAX_FRONT_BYTES: usize = HEADER_BYTES + MAX_MANIFEST_BYTES + MAX_SIGNATURES * SIGNATURE_BYTES;
+
+/// The longest `release.toml`: ten times what the shipped ones have.
+pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
+
+/// The longest template: what can be read as one.
+pub const MAX_TEMPLATE_BYTES: usize = framework::dcf::LONGEST_FILE;
+
+/// The longest notes: they are for people, so they may fill the file beside the other parts. A meter digests them
+/// and keeps none.
+pub const MAX_NOTES_BYTES: usize = MAX_PACKAGE_BYTES - MAX_FRONT_BYTES - MAX_DESCRIPTION_BYTES - MAX_TEMPLATE_BYTES;
+
+/// The longest notes that are held in memory and given out: some hundred pages.
+pub const MAX_KEPT_NOTES_BYTES: usize = crate::bundle::MAX_NOTES_BYTES;
+
+/// The bounds of the parts, in their order.
+const MAX_PART_BYTES: [usize; manifest::PARTS.len()] = [MAX_DESCRIPTION_BYTES, MAX_TEMPLATE_BYTES, MAX_NOTES_BYTES];
 
 /// The first bytes of every package.
 const MAGIC: [u8; 8] = *b"\x89UPG\r\n\x1a\n";
@@ -78,11 +103,8 @@ pub enum PackageError {
         missing: u64,
     },
     /// The file goes on after its end.
-    #[error("this package has {extra} bytes too many after its end; fetch it again")]
-    TrailingBytes {
-        /// How many.
-        extra: u64,
-    },
+    #[error("this package goes on after its end; fetch it again")]
+    TrailingBytes,
     /// The header contradicts itself or the manifest.
     #[error("this package was altered: {0} in its header does not fit the rest; fetch it again")]
     HeaderAltered(&'static str),
@@ -97,6 +119,16 @@ pub enum PackageError {
     PartAltered {
         /// The part's name.
         part: &'static str,
+    },
+    /// A part beyond its bound.
+    #[error("this package's part {part} has {bytes} bytes; at most {bound} are accepted")]
+    PartTooLarge {
+        /// The part's name.
+        part: &'static str,
+        /// The length announced.
+        bytes: u64,
+        /// The part's bound.
+        bound: usize,
     },
     /// No signature, and not one of the releases compiled in.
     #[error(

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::digest::Sha256Digest;
-use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage};
+use firmware::package::TrustedKey;
 use firmware::{Carried, CarriedError, Settings, SettingsError, Shipped, Version};
 use framework::modules::security_options::{self as options, Service};
 use framework::{Framework, RegisterName, TemplateError, Tick, Value};
@@ -24,7 +23,7 @@ use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
-use crate::{GateError, Now, stored};
+use crate::{GateError, Now, stored, verifying};
 
 /// What a meter is to be, where it is new; what it is expected to be, where it exists.
 pub struct Birth {
@@ -325,11 +324,10 @@ fn carried(store: &Store, slot: &SlotState, shipped: &[Shipped]) -> Result<Carri
             .cloned()
             .ok_or_else(|| no_such_release(Some(&version), shipped));
     };
-    let bytes = store.package(id)?;
-    let digests: [Sha256Digest; 1] = [Sha256Digest::of(&bytes)];
-    let verified = UnverifiedPackage::read(&bytes)
-        .and_then(|package| package.verify(&Trust { digests: &digests, keys: &[] }, Target::METER))
-        .map_err(|error| BootError::Package(error.to_string()))?;
+    let verified = verifying::taken(id, &store.open_package(id)?).map_err(|error| match error {
+        GateError::Package(error) => BootError::Package(error.to_string()),
+        other => other.into(),
+    })?;
     Ok(Carried::read(&verified)?)
 }
 

@@ -15,7 +15,7 @@ use framework::Memory;
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
-use store::{NewSlot, PackageId, StoreError};
+use store::{NewSlot, PackageId};
 
 use crate::demand;
 use crate::ended::{self, Ended, Why};
@@ -23,7 +23,7 @@ use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::recorders::{Recorder, Recorders};
 use crate::state::{Credentials, State, stored_credentials};
-use crate::{GateError, Now, boot, stored};
+use crate::{GateError, Now, boot, stored, verifying};
 
 /// What is planned.
 #[derive(Debug, Clone)]
@@ -127,11 +127,7 @@ impl Gate {
             still_staged(&state, request, &id)?;
             (id.clone(), state.believed(), state.store.open_package(&id)?)
         };
-        let bytes = file.read_at(0, usize::try_from(file.size()).unwrap_or(usize::MAX))?;
-        if PackageId::of(&bytes) != id {
-            return Err(StoreError::Damaged(format!("package {id} has other bytes than its name says")).into());
-        }
-        let verified = believed.verify(&bytes)?;
+        let verified = verifying::stored(&id, &file, &believed)?;
         Ok(OpenedPackage { id, trusted_by: verified.trusted_by(), to: Arc::new(Carried::read(&verified)?) })
     }
 

@@ -27,6 +27,7 @@ mod security_file;
 mod sessions;
 mod state;
 mod stored;
+mod verifying;
 mod view;
 mod wiring;
 

@@ -15,7 +15,7 @@ use crate::change::{Step, on_its_road};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, may_read};
 use crate::state::State;
-use crate::{GateError, Now};
+use crate::{GateError, Now, verifying};
 
 /// The record of what staged packages are called, by SHA-256.
 const NAMES: &str = "staged packages";
@@ -106,14 +106,10 @@ impl Gate {
             decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
             state.believed()
         };
-        let (received, bytes) = upload.0.finish()?;
-        let verified = match believed.verify(&bytes) {
+        let received = upload.0.finish()?;
+        let verified = match verifying::received(&received, &believed) {
             Ok(verified) => verified,
-            Err(error) => {
-                let refused = Draft::kept(priority::WARNING, "package", format!("refused: {error}"));
-                self.state().log(now, caller, vec![refused])?;
-                return Err(error);
-            }
+            Err(error) => return self.refuse_package(now, caller, error),
         };
         let carried = Carried::read(&verified)?;
         let trusted_by = match verified.trusted_by() {
@@ -182,8 +178,8 @@ impl Gate {
             (state.believed(), files)
         };
         let look = |(file, staged): (StoredFile, store::StagedPackage)| {
-            let bytes = file.read_at(0, usize::try_from(staged.bytes).unwrap_or(usize::MAX))?;
-            let carried = believed.verify(&bytes).and_then(|verified| Ok(Carried::read(&verified)?));
+            let carried =
+                verifying::stored(&staged.id, &file, &believed).and_then(|verified| Ok(Carried::read(&verified)?));
             Ok(StagedRelease {
                 package: staged.id.to_string(),
                 bytes: staged.bytes,

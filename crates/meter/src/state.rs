@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::digest::Sha256Digest;
-use firmware::package::{Target, Trust, TrustedKey, UnverifiedPackage, VerifiedPackage};
+use firmware::package::{Trust, TrustedKey};
 use firmware::{Carried, Settings, Shipped};
 use framework::modules::security_options as options;
 use framework::{Framework, Memory, Readings, Tick};
@@ -253,23 +252,8 @@ impl State {
     }
 
     /// Whom the meter believes at this moment.
-    pub fn believed(&self) -> Believed {
-        let digests = self.shipped.iter().map(|shipped| shipped.carried.package).collect();
-        Believed { digests, keys: self.trust.clone() }
-    }
-}
-
-/// Whom a meter believes: the releases of its program, and the keys in its own list.
-pub(crate) struct Believed {
-    digests: Vec<Sha256Digest>,
-    keys: Vec<TrustedKey>,
-}
-
-impl Believed {
-    /// A package as the meter itself verifies it, whatever Setup did (B27).
-    pub fn verify<'a>(&self, bytes: &'a [u8]) -> Result<VerifiedPackage<'a>, GateError> {
-        let trust = Trust { digests: &self.digests, keys: &self.keys };
-        Ok(UnverifiedPackage::read(bytes)?.verify(&trust, Target::METER)?)
+    pub fn believed(&self) -> Trust {
+        Trust { fronts: self.shipped.iter().map(|shipped| shipped.front).collect(), keys: self.trust.clone() }
     }
 }
 

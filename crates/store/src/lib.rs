@@ -37,7 +37,7 @@ pub use events::{Event, EventBatch, Keep, MAX_EVENT_TEXT, MAX_EVENTS_PER_READ, M
 pub use load::{EventHead, MeterState, SlotState, Trial, TrustedKey};
 pub use opened::{Blank, OpenOptions, Opened};
 pub use packages::{
-    IncomingPackage, MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, PackageInbox,
+    IncomingPackage, MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PACKAGE_PIECE, PackageId, PackageInbox,
     ReceivedPackage, StagedPackage,
 };
 pub use recordings::{

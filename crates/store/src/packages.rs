@@ -25,6 +25,9 @@ pub const MAX_STAGED_PACKAGES: usize = 8;
 /// Bytes that one meter's waiting packages may take together.
 pub const MAX_STAGED_BYTES: u64 = 128 * 1024 * 1024;
 
+/// Bytes of a package that are held at once while it is read.
+pub const PACKAGE_PIECE: usize = 64 * 1024;
+
 const EXTENSION: &str = ".upg";
 
 /// A package's name: the SHA-256 of its bytes, 64 lower-case hexadecimal digits.
@@ -43,7 +46,23 @@ impl PackageId {
 
     /// The name of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(hex::encode(Sha256::digest(bytes)))
+        Self::named_by(Sha256::new_with_prefix(bytes))
+    }
+
+    /// The name of a file, which is read in pieces.
+    fn of_file(size: u64, read_at: impl Fn(u64, usize) -> Result<Vec<u8>, StoreError>) -> Result<Self, StoreError> {
+        let mut digest = Sha256::new();
+        let mut at = 0;
+        while at < size {
+            let piece = read_at(at, PACKAGE_PIECE)?;
+            digest.update(&piece);
+            at += piece.len() as u64;
+        }
+        Ok(Self::named_by(digest))
+    }
+
+    fn named_by(digest: Sha256) -> Self {
+        Self(hex::encode(digest.finalize()))
     }
 
     /// The digits.
@@ -127,13 +146,11 @@ impl IncomingPackage {
         self.file.read_at(offset, length)
     }
 
-    /// On the disk, with its bytes as they are there: what is verified is what is staged.
-    pub fn finish(self) -> Result<(ReceivedPackage, Vec<u8>), StoreError> {
+    /// On the disk, and named by what is there.
+    pub fn finish(self) -> Result<ReceivedPackage, StoreError> {
         self.file.sync()?;
-        // Bounded by `write_at`.
-        let bytes = self.file.read_at(0, usize::try_from(self.file.size()).unwrap_or(usize::MAX))?;
-        let id = PackageId::of(&bytes);
-        Ok((ReceivedPackage { file: self.file, id, _turn: self.turn }, bytes))
+        let id = PackageId::of_file(self.file.size(), |offset, length| self.file.read_at(offset, length))?;
+        Ok(ReceivedPackage { file: self.file, id, _turn: self.turn })
     }
 }
 
@@ -141,6 +158,16 @@ impl ReceivedPackage {
     /// Its name.
     pub fn id(&self) -> &PackageId {
         &self.id
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    /// At most `length` bytes from an offset on; fewer only at the end.
+    pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
+        self.file.read_at(offset, length)
     }
 }
 
@@ -186,7 +213,7 @@ impl Store {
         Ok(StagedPackage { id, bytes })
     }
 
-    /// Opens a package's file.
+    /// Opens a package's file. Whoever uses what is in it asks [`StoredFile::has_name`] first.
     pub fn open_package(&self, id: &PackageId) -> Result<StoredFile, StoreError> {
         StoredFile::open(&path_of(&self.dir, id))?.ok_or_else(|| StoreError::NoSuchPackage(id.to_string()))
     }
@@ -205,16 +232,6 @@ impl Store {
             .query_map([meter.0], |row| Ok(StagedPackage { id: PackageId(row.get(0)?), bytes: row.get(1)? }))
             .during(doing)?;
         rows.collect::<Result<_, _>>().during(doing)
-    }
-
-    /// A package's bytes; they have the digest they are asked by.
-    pub fn package(&self, id: &PackageId) -> Result<Vec<u8>, StoreError> {
-        let bytes = files::read_bounded(&path_of(&self.dir, id), MAX_PACKAGE_BYTES, "a package (bytes)")?
-            .ok_or_else(|| StoreError::NoSuchPackage(id.to_string()))?;
-        if PackageId::of(bytes.expose()) != *id {
-            return Err(StoreError::Damaged(format!("package {id} has other bytes than its name says")));
-        }
-        Ok(bytes.expose().to_vec())
     }
 
     /// Forgets a waiting package; its file goes when nobody else needs it.
@@ -258,6 +275,17 @@ impl Store {
     }
 }
 
+impl StoredFile {
+    /// Whether a package's file has the bytes that its name says; fails if it hasn't. Takes a second for the
+    /// largest, so no lock is held meanwhile.
+    pub fn has_name(&self, id: &PackageId) -> Result<(), StoreError> {
+        if PackageId::of_file(self.size(), |offset, length| self.read_at(offset, length))? == *id {
+            return Ok(());
+        }
+        Err(StoreError::Damaged(format!("package {id} has other bytes than its name says")))
+    }
+}
+
 /// The one inbox of a state directory.
 pub(crate) fn inbox(dir: &StateDir) -> PackageInbox {
     PackageInbox { dir: dir.join(PACKAGES), taken: Arc::default() }
@@ -284,9 +312,17 @@ mod tests {
     fn stage(store: &mut Store, meter: MeterId, bytes: &[u8]) -> Result<StagedPackage, StoreError> {
         let mut coming = store.package_inbox().receive()?;
         coming.write_at(0, bytes)?;
-        let (received, read_back) = coming.finish()?;
-        assert_eq!(read_back, bytes);
+        let received = coming.finish()?;
+        assert_eq!(received.size(), bytes.len() as u64);
+        assert_eq!(received.read_at(0, bytes.len()).unwrap(), bytes);
         store.stage_package(meter, received)
+    }
+
+    /// The bytes of a stored package, which are those that its name says.
+    fn package(store: &Store, id: &PackageId) -> Result<Vec<u8>, StoreError> {
+        let file = store.open_package(id)?;
+        file.has_name(id)?;
+        file.read_at(0, usize::MAX)
     }
 
     fn on_disk(bed: &Testbed) -> usize {
@@ -302,16 +338,16 @@ mod tests {
         assert_eq!(staged, StagedPackage { id: PackageId::of(&bytes), bytes: 200_000 });
         assert_eq!(stage(&mut store, METER, &bytes).unwrap(), staged, "again is fine");
         assert_eq!(store.staged_packages(METER).unwrap(), std::slice::from_ref(&staged));
-        assert_eq!(store.package(&staged.id).unwrap(), bytes);
+        assert_eq!(package(&store, &staged.id).unwrap(), bytes);
         let path = path_of(&store.dir, &staged.id);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(on_disk(&bed), 1);
         fs::write(&path, &bytes[1..]).unwrap();
-        assert!(matches!(store.package(&staged.id), Err(StoreError::Damaged(_))));
+        assert!(matches!(package(&store, &staged.id), Err(StoreError::Damaged(_))));
         stage(&mut store, METER, &bytes).unwrap();
-        assert_eq!(store.package(&staged.id).unwrap(), bytes, "staging again mends it");
+        assert_eq!(package(&store, &staged.id).unwrap(), bytes, "staging again mends it");
         store.drop_package(METER, &staged.id).unwrap();
-        assert!(matches!(store.package(&staged.id), Err(StoreError::NoSuchPackage(_))));
+        assert!(matches!(package(&store, &staged.id), Err(StoreError::NoSuchPackage(_))));
         assert!(matches!(store.drop_package(METER, &staged.id), Err(StoreError::NoSuchPackage(_))));
         assert_eq!(on_disk(&bed), 0);
     }
@@ -365,11 +401,11 @@ mod tests {
         let _: Committed = store.confirm_trial(METER, "{}", EventBatch::NONE).unwrap();
         assert!(store.staged_packages(METER).unwrap().is_empty(), "active, no longer staged");
         store.drop_package(MeterId(2), &first).unwrap();
-        assert!(store.package(&first).is_ok(), "a slot runs from it");
+        assert!(package(&store, &first).is_ok(), "a slot runs from it");
         let second = stage(&mut store, METER, b"second").unwrap().id;
         change(&mut store, &second).unwrap();
         let _: Committed = store.confirm_trial(METER, "{}", EventBatch::NONE).unwrap();
-        assert!(matches!(store.package(&first), Err(StoreError::NoSuchPackage(_))), "nobody needs it any more");
+        assert!(matches!(package(&store, &first), Err(StoreError::NoSuchPackage(_))), "nobody needs it any more");
         assert!(matches!(change(&mut store, &first), Err(StoreError::NoSuchPackage(_))));
     }
 
@@ -385,7 +421,7 @@ mod tests {
         }
         drop(store);
         let store = bed.again();
-        assert!(store.package(&staged).is_ok());
+        assert!(package(&store, &staged).is_ok());
         let mut expected = vec![format!("{staged}.upg"), "notes.txt".into()];
         expected.sort();
         assert_eq!(files::names(&dir).unwrap(), expected);

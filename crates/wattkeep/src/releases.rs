@@ -4,10 +4,12 @@
 //! transferred whole is checked here; whether it may be trusted is for the meter that gets it.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use firmware::bundle::{BundleFiles, MAX_NOTES_BYTES};
-use firmware::package::{MAX_PACKAGE_BYTES, PackageParts, Target, Trust, UnverifiedPackage, build_package};
+use firmware::package::{MAX_DESCRIPTION_BYTES, PackageParts, Target, Trust, VerifiedPackage, Verifier, build_package};
 use firmware::release::{Release, ReleaseError};
 use firmware::{Carried, CarriedError, Shipped, Version};
 use framework::Dcf;
@@ -16,8 +18,8 @@ use framework::dcf::LONGEST_FILE;
 use crate::failure::Failure;
 use crate::files;
 
-/// The longest `release.toml`: ten times what the shipped ones have.
-const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
+/// Bytes of a package that are read at once.
+const PIECE: usize = 64 * 1024;
 
 /// Where a release lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,14 +99,30 @@ fn bundle(folder: &Path) -> Result<Found, Failure> {
 }
 
 fn package(path: &Path) -> Result<Found, Failure> {
-    let bytes = files::read(path, "a firmware file", MAX_PACKAGE_BYTES)?;
-    let digests: Vec<_> = firmware::shipped()?.iter().map(|shipped| shipped.carried.package).collect();
-    let trust = Trust { digests: &digests, keys: &[] };
-    let verified = UnverifiedPackage::read(&bytes).and_then(|package| package.verify(&trust, Target::METER));
-    let verified = verified.map_err(Failure::from).map_err(Failure::of(path))?;
+    let trust = Trust { fronts: firmware::shipped()?.iter().map(|shipped| shipped.front).collect(), keys: Vec::new() };
+    let (verified, bytes) = verified(path, &trust)?;
     let carried = Carried::read(&verified).map_err(Failure::from).map_err(Failure::of(path))?;
-    let notes = verified.notes_md().to_owned();
-    Ok(Found { carried, notes, place: Place::File(path.to_owned()), bytes: bytes.len() })
+    let notes = verified.notes_md().unwrap_or("(These notes are too long to be shown.)").to_owned();
+    Ok(Found { carried, notes, place: Place::File(path.to_owned()), bytes })
+}
+
+/// Reads a package as far as it is one, and says how many bytes it has.
+fn verified(path: &Path, trust: &Trust) -> Result<(VerifiedPackage, usize), Failure> {
+    let unreadable = |error| Failure::Read(path.to_owned(), error);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut verifier = Verifier::new(trust, Target::METER);
+    let (mut piece, mut bytes) = (vec![0; PIECE], 0);
+    loop {
+        match file.read(&mut piece).map_err(unreadable)? {
+            0 => break,
+            read => {
+                verifier.push(&piece[..read]).map_err(Failure::from).map_err(Failure::of(path))?;
+                bytes += read;
+            }
+        }
+    }
+    let verified = verifier.finish().map_err(Failure::from).map_err(Failure::of(path))?;
+    Ok((verified, bytes))
 }
 
 const DESCRIPTION: &str = "release.toml";

@@ -24,7 +24,8 @@ pub const MAX_COMMENT: usize = 200;
 /// How keys are named: the first 8 bytes of the SHA-256 of the public key. Shown in hex.
 ///
 /// A name, not a proof: signatures are always checked with the whole key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct KeyId(pub(super) [u8; 8]);
 
 impl KeyId {
@@ -38,6 +39,35 @@ impl KeyId {
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&hex::encode(self.0))
+    }
+}
+
+/// A text that names no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a key is named by 16 hexadecimal digits, as `setup METER security trust list` shows them")]
+pub struct NotAKeyId;
+
+impl FromStr for KeyId {
+    type Err = NotAKeyId;
+
+    fn from_str(text: &str) -> Result<Self, NotAKeyId> {
+        let mut bytes = [0; 8];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| NotAKeyId)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for KeyId {
+    type Error = NotAKeyId;
+
+    fn try_from(text: String) -> Result<Self, NotAKeyId> {
+        text.parse()
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.to_string()
     }
 }
 
@@ -243,6 +273,10 @@ mod tests {
         let id = SigningKey::parse(&format!("{SECRET_WORD} {}", RFC_8032[0][0])).unwrap().public().id();
         // From coreutils: printf d75a…511a | xxd -r -p | sha256sum
         assert_eq!(id.to_string(), "21fe31dfa154a261");
+        assert_eq!("21FE31DFA154A261".parse(), Ok(id));
+        for text in ["", "21fe31dfa154a26", "21fe31dfa154a2610", "21fe31dfa154a26g"] {
+            assert_eq!(text.parse::<KeyId>(), Err(NotAKeyId), "{text}");
+        }
     }
 
     #[test]

@@ -1,0 +1,74 @@
+//! Packages as the meter itself verifies them, whatever Setup did (B27): from the disk in pieces, so that a package of
+//! any size takes the same memory, and without the gate's lock.
+
+use firmware::package::{MAX_FRONT_BYTES, Target, Trust, VerifiedFront, VerifiedPackage, Verifier, front_digest};
+use store::{PACKAGE_PIECE, PackageId, ReceivedPackage, StoreError, StoredFile};
+
+use crate::events::{Draft, priority};
+use crate::gate::{Caller, Gate};
+use crate::packages::PackageUpload;
+use crate::{GateError, Now};
+
+/// Verifies a package that has come in whole.
+pub(crate) fn received(package: &ReceivedPackage, trust: &Trust) -> Result<VerifiedPackage, GateError> {
+    in_pieces(package.id(), package.size(), trust, |offset, length| package.read_at(offset, length))
+}
+
+/// Verifies a package that the meter keeps.
+pub(crate) fn stored(id: &PackageId, file: &StoredFile, trust: &Trust) -> Result<VerifiedPackage, GateError> {
+    file.has_name(id)?;
+    in_pieces(id, file.size(), trust, |offset, length| file.read_at(offset, length))
+}
+
+/// Reads the package of the release that runs. It was verified before it was taken, and has been named by its digest
+/// since: it runs on whatever has become of the key that signed it.
+pub(crate) fn taken(id: &PackageId, file: &StoredFile) -> Result<VerifiedPackage, GateError> {
+    file.has_name(id)?;
+    let front = front_digest(&file.read_at(0, MAX_FRONT_BYTES)?)?;
+    let trust = Trust { fronts: vec![front], keys: Vec::new() };
+    in_pieces(id, file.size(), &trust, |offset, length| file.read_at(offset, length))
+}
+
+fn in_pieces(
+    id: &PackageId,
+    size: u64,
+    trust: &Trust,
+    read_at: impl Fn(u64, usize) -> Result<Vec<u8>, StoreError>,
+) -> Result<VerifiedPackage, GateError> {
+    let mut verifier = Verifier::new(trust, Target::METER);
+    let mut at = 0;
+    while at < size {
+        let piece = read_at(at, PACKAGE_PIECE)?;
+        verifier.push(&piece)?;
+        at += piece.len() as u64;
+    }
+    let verified = verifier.finish()?;
+    // Read twice, once for its name and once for what is in it: both times the same.
+    if verified.digest().to_string() != id.as_str() {
+        return Err(StoreError::Damaged(format!("package {id} changed while it was read")).into());
+    }
+    Ok(verified)
+}
+
+impl Gate {
+    /// Verifies the front of a package that is still coming in: nothing as long as it isn't there as a whole. A
+    /// package that fails here is refused without the rest of it; one that doesn't may still fail by its parts.
+    pub fn check_front(
+        &self,
+        now: Now,
+        caller: &Caller,
+        upload: &PackageUpload,
+    ) -> Result<Option<VerifiedFront>, GateError> {
+        let trust = self.state().believed();
+        let mut verifier = Verifier::new(&trust, Target::METER);
+        let front = verifier.push(&upload.read_at(0, MAX_FRONT_BYTES)?).map(|()| verifier.front().cloned());
+        front.or_else(|error| self.refuse_package(now, caller, error.into()))
+    }
+
+    /// Refuses a package, which is an event that is always kept.
+    pub(crate) fn refuse_package<T>(&self, now: Now, caller: &Caller, why: GateError) -> Result<T, GateError> {
+        let refused = Draft::kept(priority::WARNING, "package", format!("refused: {why}"));
+        self.state().log(now, caller, vec![refused])?;
+        Err(why)
+    }
+}
