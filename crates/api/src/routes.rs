@@ -53,5 +53,7 @@ pub const PACKAGES: &str = "/v1/packages";
 pub const PLAN: &str = "/v1/plan";
 /// POST [`crate::ChangeRequest`]: [`crate::Changed`], when the change is confirmed or taken back.
 pub const CHANGE: &str = "/v1/change";
+/// GET: [`crate::Floor`]; POST [`crate::FloorRequest`] raises it and answers the same.
+pub const FLOOR: &str = "/v1/floor";
 /// GET: [`crate::Trusted`]; POST one line of a public key; DELETE `?key=` revokes. Both answer the list.
 pub const TRUST: &str = "/v1/trust";

@@ -2,6 +2,7 @@
 //! they don't know.
 
 mod events;
+mod floor;
 mod keys;
 mod records;
 mod security_file;
@@ -15,6 +16,7 @@ use firmware::{Choices, Danger, Plan, Version, report::Report};
 use security::{AccountId, Fingerprint, Grade, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
 
+pub use self::floor::{Floor, FloorRequest};
 pub use self::keys::{AccountKey, KeyRequest, Keys};
 pub use self::records::{Ends, Epoch, MOST_RECORDS, Record, RecordSource, Recorder, Recorders, Records};
 pub use self::security_file::{AccessChange, SecurityPlan};
@@ -84,6 +86,9 @@ pub struct Info {
     /// The users; only for whoever may read security setup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<User>>,
+    /// The oldest release that the meter goes to, or `none`; only for whoever may read security setup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<String>,
     /// What the meter measures: a recording's name, or the simulated grid.
     pub source: String,
     /// UTC of the last reading, in milliseconds since 1970.

@@ -10,6 +10,7 @@ pub mod dangers;
 pub mod digest;
 pub mod fold;
 pub mod hashlist;
+pub mod key_ring;
 pub mod migrate;
 pub mod package;
 pub mod plan;
@@ -21,8 +22,9 @@ pub mod version;
 
 pub use consequence::{Consequence, Kind, Severity};
 pub use dangers::{Danger, Sight, dangers};
+pub use key_ring::{KeyRing, KeyRingError};
 pub use migrate::{Choices, CredentialAction, Direction, Migration, migrate};
-pub use plan::{Plan, Planned, plan};
+pub use plan::{Plan, Planned, plan, plan_with};
 pub use release::{PasswordStorage, Release, WebPages};
 pub use settings::{KeyChange, Settings, SettingsError, WithSecurity};
 pub use shipped::{Carried, CarriedError, Shipped, shipped};

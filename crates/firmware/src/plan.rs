@@ -38,7 +38,20 @@ pub struct Planned {
 
 /// Makes the plan of a change. `package` is the digest of the `.upg` that carries the new release.
 pub fn plan(settings: &Settings, from: &Release, to: &Release, package: &Sha256Digest, choices: &Choices) -> Planned {
-    let migration = migrate(settings, from, to, choices);
+    plan_with(settings, from, to, package, choices, Vec::new())
+}
+
+/// The same with lines about the device itself, which outlives every release: what a package changes in its keys.
+pub fn plan_with(
+    settings: &Settings,
+    from: &Release,
+    to: &Release,
+    package: &Sha256Digest,
+    choices: &Choices,
+    device: Vec<Consequence>,
+) -> Planned {
+    let mut migration = migrate(settings, from, to, choices);
+    migration.consequences.extend(device);
     let digest = digest(&migration, from, to, package);
     let consequences = migration.consequences.clone();
     let plan = Plan { from: from.release.clone(), to: to.release.clone(), digest, accepted: false, consequences };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::access;
 use crate::consequence::{Consequence, Kind};
 use crate::dangers::STORAGE;
+use crate::key_ring::KeyRing;
 use crate::migrate::lines;
 use crate::release::Release;
 use crate::settings::Settings;
@@ -24,6 +25,8 @@ pub struct Facts<'a> {
     pub after: &'a Settings,
     /// The release that runs.
     pub release: &'a Release,
+    /// The keys that may sign packages from now on.
+    pub keys: &'a KeyRing,
     /// Whether each service that this program has a face for accepts connections.
     pub listening: &'a BTreeMap<Service, bool>,
     /// Whether every energy counter is at least where it was.
@@ -117,7 +120,10 @@ fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String
             lines::USERS => kept(users_kept(facts)),
             lines::CLOCK => lines::KEPT.to_owned(),
             STORAGE => storage(facts).to_owned(),
-            register => lines::shown(facts.after.option(register)),
+            subject => match facts.keys.found(subject) {
+                Some(found) => found.to_owned(),
+                None => lines::shown(facts.after.option(subject)),
+            },
         },
         Kind::Log => kept(match line.subject.as_str() {
             lines::ENERGY => facts.energy_kept,
@@ -191,6 +197,7 @@ mod tests {
             before: &before,
             after,
             release: &release,
+            keys: &KeyRing::default(),
             listening,
             energy_kept: true,
             demand_kept: true,

@@ -12,8 +12,8 @@ mod source;
 mod supervisor;
 
 pub use clock::SystemClock;
-pub use meter::SecurityReset;
+pub use meter::{Floor, FloorAtMachine, SecurityReset};
 pub use ports::{PortChoice, PortSet};
-pub use reset::reset_security;
+pub use reset::{floor_at_machine, reset_security};
 pub use run::{Options, RunningMeter, StartError, start};
 pub use source::{SourceChoice, SourceError};

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::package::TrustedKey;
 use firmware::{Carried, CarriedError, Settings, SettingsError, Shipped, Version};
 use framework::modules::security_options::{self as options, Service};
 use framework::{Framework, RegisterName, TemplateError, Tick, Value};
@@ -23,7 +22,7 @@ use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
-use crate::{GateError, Now, stored, verifying};
+use crate::{GateError, Now, stored, trust, verifying};
 
 /// What a meter is to be, where it is new; what it is expected to be, where it exists.
 pub struct Birth {
@@ -140,11 +139,6 @@ pub fn boot(
     Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks, first_event })
 }
 
-/// A key in its text form.
-pub(crate) fn trusted_key(line: &str) -> Result<TrustedKey, GateError> {
-    line.trim().parse::<TrustedKey>().map_err(|error| GateError::Key(error.to_string()))
-}
-
 fn bear(mut blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now, newest: &Newest) -> Result<Store, BootError> {
     let carried = match &birth.release {
         None => shipped.iter().map(|shipped| &shipped.carried).max_by_key(|carried| &carried.release.release),
@@ -165,7 +159,7 @@ fn bear(mut blank: Blank, birth: &Birth, shipped: &[Shipped], now: Now, newest: 
         .trust
         .iter()
         .map(|line| {
-            let key = trusted_key(line)?;
+            let key = trust::key(line)?;
             Ok(store::TrustedKey { name: key.id().to_string(), public_key: line.trim().to_owned() })
         })
         .collect::<Result<Vec<_>, GateError>>()?;
@@ -275,13 +269,18 @@ pub(crate) fn resume(
         None => BTreeMap::new(),
     };
     let recorders = Recorders::load(&store, id, &settings.template)?;
-    let trust = stored.trust.iter().map(|key| trusted_key(&key.public_key)).collect::<Result<_, _>>()?;
+    let floor = stored
+        .floor
+        .as_deref()
+        .map(|floor| floor.parse::<Version>().map_err(|_| GateError::Unreadable(format!("the floor \"{floor}\""))));
+    let floor = floor.transpose()?;
+    let keys = trust::stored(&stored)?;
     let state = State {
         id,
-        identity: Arc::new(Identity { serial: stored.serial, source, lost_key }),
+        identity: Arc::new(Identity { serial: stored.serial, source, lost_key, floor }),
         device_key,
         shipped,
-        trust,
+        keys,
         ports,
         policy: Arc::new(settings.policy(&carried.release)),
         carried,

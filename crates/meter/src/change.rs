@@ -8,9 +8,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::package::{PackageError, TrustedBy};
+use firmware::package::{KeyChanges, PackageError, TrustedBy};
 use firmware::report::{Facts, Line, Outcome, Report, compare};
-use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
+use firmware::{
+    Carried, Choices, CredentialAction, Direction, KeyRing, Migration, Plan, Planned, Settings, Version, plan_with,
+};
 use framework::Memory;
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
@@ -23,7 +25,7 @@ use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::recorders::{Recorder, Recorders};
 use crate::state::{Credentials, State, stored_credentials};
-use crate::{GateError, Now, boot, stored, verifying};
+use crate::{GateError, Now, boot, floor, stored, trust, verifying};
 
 /// What is planned.
 #[derive(Debug, Clone)]
@@ -53,6 +55,8 @@ pub struct Ticket {
     migration: Migration,
     to: Arc<Carried>,
     package: PackageId,
+    /// The keys that the meter trusts once the change is confirmed.
+    keys: KeyRing,
     before: Before,
     /// The meter's key, where passwords can be hashed.
     pub key: Option<Arc<DeviceKey>>,
@@ -114,7 +118,7 @@ impl Gate {
         let opened = self.open_staged(now, caller, request)?;
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        Ok(planned(&state, request, &opened)?.plan)
+        Ok(planned(&state, request, &opened)?.0.plan)
     }
 
     /// Reads and verifies the package of a plan. It may be as large as a package can be, so the meter goes on
@@ -128,7 +132,8 @@ impl Gate {
             (id.clone(), state.believed(), state.store.open_package(&id)?)
         };
         let verified = verifying::stored(&id, &file, &believed)?;
-        Ok(OpenedPackage { id, trusted_by: verified.trusted_by(), to: Arc::new(Carried::read(&verified)?) })
+        let to = Arc::new(Carried::read(&verified)?);
+        Ok(OpenedPackage { id, trusted_by: verified.trusted_by(), keys: verified.key_changes().clone(), to })
     }
 
     /// Accepts the plan with this digest. From here on settings stand still until the change is
@@ -141,7 +146,7 @@ impl Gate {
         if state.under_way.is_some() {
             return Err(GateError::Changing);
         }
-        let Planned { mut plan, migration } = planned(&state, &request, &opened)?;
+        let (Planned { mut plan, migration }, keys) = planned(&state, &request, &opened)?;
         let OpenedPackage { id: package, to, .. } = opened;
         if plan.digest != digest {
             return Err(GateError::PlanChanged(Box::new(plan)));
@@ -164,7 +169,7 @@ impl Gate {
         state.under_way = Some(UnderWay { ticket: number, on_trial: false });
         let key = state.device_key.clone();
         self.show(&state);
-        Ok(Ticket { number, caller: *caller, request, plan, migration, to, package, before, key })
+        Ok(Ticket { number, caller: *caller, request, plan, migration, to, package, keys, before, key })
     }
 
     /// Writes the new release beside the old one and runs it on trial. `made` has the credentials
@@ -278,6 +283,7 @@ fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateE
 struct OpenedPackage {
     id: PackageId,
     trusted_by: TrustedBy,
+    keys: KeyChanges,
     to: Arc<Carried>,
 }
 
@@ -290,11 +296,12 @@ fn still_staged(state: &State, request: &Request, id: &PackageId) -> Result<(), 
     if staged.iter().any(|package| package.id == *id) { Ok(()) } else { Err(no_package(request)) }
 }
 
-fn planned(state: &State, request: &Request, opened: &OpenedPackage) -> Result<Planned, GateError> {
+/// The plan of a change, and the keys that the meter trusts afterwards.
+fn planned(state: &State, request: &Request, opened: &OpenedPackage) -> Result<(Planned, KeyRing), GateError> {
     still_staged(state, request, &opened.id)?;
     // Verified with the keys as they were a moment ago: the one that vouches for it must still be trusted.
     if let TrustedBy::Key(key) = opened.trusted_by
-        && !state.trust.iter().any(|trusted| trusted.id() == key)
+        && !state.keys.trusts(key)
     {
         return Err(PackageError::Stranger { keys: vec![key] }.into());
     }
@@ -303,8 +310,10 @@ fn planned(state: &State, request: &Request, opened: &OpenedPackage) -> Result<P
     if Direction::between(from, &to.release).is_none() {
         return Err(GateError::SameRelease(to.release.release.clone()));
     }
+    floor::allows(state, &to.release.release)?;
+    let (keys, device) = state.keys.changed_by(&opened.keys, opened.trusted_by)?;
     let choices = Choices { ports: state.ports.clone(), ..request.choices.clone() };
-    let mut planned = plan(&state.settings, from, &to.release, &to.package, &choices);
+    let mut planned = plan_with(&state.settings, from, &to.release, &to.package, &choices, device);
     planned.plan.mark_told(&request.setup, [from, &to.release]);
     // A plan that is shown is one that can be carried out.
     planned.migration.settings.check(&to.release)?;
@@ -317,7 +326,7 @@ fn planned(state: &State, request: &Request, opened: &OpenedPackage) -> Result<P
     {
         return Err(GateError::KeyLost(lost));
     }
-    Ok(planned)
+    Ok((planned, keys))
 }
 
 /// Puts a release with its settings and credentials to work; they have been committed.
@@ -357,6 +366,7 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
         before: &ticket.before.settings,
         after: &after,
         release: &ticket.to.release,
+        keys: &ticket.keys,
         listening: &facing.listening,
         energy_kept: EnergyRegister::ALL.iter().all(kept),
         demand_kept: demand::stored(&stored)?.goes_on_from(&ticket.before.memory),
@@ -366,9 +376,15 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
     let lines = compare(&ticket.plan.consequences, &facts);
     let report = report(now, ticket, Outcome::Confirmed, None, lines);
     let effect = format!("{} to {} confirmed", ticket.plan.from, ticket.plan.to);
+    let rotation = trust::rotation(&state.keys, &ticket.keys, &format!(", as the package of {} says", ticket.plan.to))?;
+    let mut drafts = vec![Draft::kept(priority::WARNING, "change of release", effect)];
+    drafts.extend(rotation.events);
     let log = state.log_setup();
-    let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
-    let _scrubbed_by_the_caller = state.store.confirm_trial(id, &stored_report(&report)?, log.batch(&events))?;
+    let events = log.take(now, &ticket.caller, drafts);
+    let records = [(trust::REVOKED, rotation.revoked.as_str())];
+    let _scrubbed_by_the_caller =
+        state.store.confirm_trial(id, &stored_report(&report)?, &rotation.changes, &records, log.batch(&events))?;
+    state.keys = ticket.keys.clone();
     Ok(report)
 }
 

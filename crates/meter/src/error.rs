@@ -1,7 +1,7 @@
 //! Why the gate does not do what it is asked, each in one sentence that is the same on every face.
 
 use firmware::package::PackageError;
-use firmware::{CarriedError, Plan, SettingsError, Version};
+use firmware::{CarriedError, KeyRingError, Plan, SettingsError, Version};
 use framework::TemplateError;
 use framework::modules::data_recorder;
 use security::{AccountId, PasswordError, Path, Refusal, UserId};
@@ -82,6 +82,34 @@ pub enum GateError {
     /// The release that runs already.
     #[error("the meter already has release {0}")]
     SameRelease(Version),
+    /// B28, a release below the floor.
+    #[error(
+        "release {release} is below this meter's floor, {floor}, and the meter goes to none that is; \
+         whoever holds its machine can lower the floor with `wattkeep floor`"
+    )]
+    BelowFloor {
+        /// The release asked for.
+        release: Version,
+        /// The floor.
+        floor: Version,
+    },
+    /// B28, over the network.
+    #[error(
+        "the floor is {0}, and over the network it can only be raised; \
+         whoever holds the meter's machine can lower or drop it with `wattkeep floor`"
+    )]
+    FloorOnlyRises(Version),
+    /// A floor that the meter itself would be below.
+    #[error("the floor can't be above the release that the meter has: {floor} is, this is {runs}")]
+    FloorAboveRelease {
+        /// The floor asked for.
+        floor: Version,
+        /// The release that runs.
+        runs: Version,
+    },
+    /// Trusted keys.
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
     /// The plan isn't the accepted one any more.
     #[error("the plan is no longer the one that was accepted, so nothing was done; this is the plan now")]
     PlanChanged(Box<Plan>),
@@ -155,7 +183,7 @@ impl GateError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Refused(_) | Self::OtherRoad(_) => Failure::Denied,
-            Self::Package(_) => Failure::Untrusted,
+            Self::Package(_) | Self::Keys(KeyRingError::NotSigned) => Failure::Untrusted,
             Self::PlanChanged(_) | Self::SecurityChanged => Failure::PlanChanged,
             Self::SameRelease(_) => Failure::Usage,
             _ => Failure::Failed,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use firmware::Settings;
 use metrology::{EnergyIncrement, Quantities};
-use security::{Ask, DeviceKey, Path, Refusal, Right, Session, Token, Who};
+use security::{Ask, DeviceKey, Path, Refusal, Session, Token, Who};
 use store::{Documents, PackageInbox, StoreError};
 
 use crate::chain::Newest;
@@ -242,44 +242,6 @@ impl Gate {
             state.waiting.push(event);
         }
     }
-
-    /// Keys that may sign releases for this meter: id and comment.
-    pub fn trusted(&self, now: Now, caller: &Caller) -> Result<Vec<(String, String)>, GateError> {
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::ReadSecurity)?;
-        Ok(state.trust.iter().map(|key| (key.id().to_string(), key.comment().to_owned())).collect())
-    }
-
-    /// Trusts a key, given as its line of text.
-    pub fn trust(&self, now: Now, caller: &Caller, line: &str) -> Result<(), GateError> {
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
-        let key = crate::boot::trusted_key(line)?;
-        let change = store::DeviceChange::Trust(store::TrustedKey {
-            name: key.id().to_string(),
-            public_key: line.trim().to_owned(),
-        });
-        commit_trust(&mut state, now, caller, &change, format!("trusts {}", key.id()))?;
-        state.trust.retain(|known| known.id() != key.id());
-        state.trust.push(key);
-        Ok(())
-    }
-
-    /// Trusts the key with this id no more.
-    pub fn revoke(&self, now: Now, caller: &Caller, id: &str) -> Result<(), GateError> {
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
-        if !state.trust.iter().any(|key| key.id().to_string() == id) {
-            return Err(GateError::Key(format!(
-                "the meter trusts no key {id}: `security trust list` shows those it does"
-            )));
-        }
-        commit_trust(&mut state, now, caller, &store::DeviceChange::Revoke(id.to_owned()), format!("revoked {id}"))?;
-        state.trust.retain(|key| key.id().to_string() != id);
-        Ok(())
-    }
 }
 
 fn begin(state: &mut State, now: Now, token: &Token, path: Path, caller: &Caller) {
@@ -288,18 +250,6 @@ fn begin(state: &mut State, now: Now, token: &Token, path: Path, caller: &Caller
         let event = ended::event(state.log_setup(), now, &gave_way, Ended::GaveWay);
         state.waiting.push(event);
     }
-}
-
-fn commit_trust(
-    state: &mut State,
-    now: Now,
-    caller: &Caller,
-    change: &store::DeviceChange,
-    effect: String,
-) -> Result<(), GateError> {
-    let log = state.log_setup();
-    let events = log.take(now, caller, vec![Draft::kept(priority::WARNING, "package keys", effect)]);
-    Ok(state.store.commit_device(state.id, change, log.batch(&events))?)
 }
 
 /// While a change of release is under way, nothing else changes.

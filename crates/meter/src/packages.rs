@@ -111,6 +111,7 @@ impl Gate {
             Ok(verified) => verified,
             Err(error) => return self.refuse_package(now, caller, error),
         };
+        self.check_floor(now, caller, verified.release())?;
         let carried = Carried::read(&verified)?;
         let trusted_by = match verified.trusted_by() {
             TrustedBy::Digest => "the program, which was built with it".to_owned(),

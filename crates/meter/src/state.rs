@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::package::{Trust, TrustedKey};
-use firmware::{Carried, Settings, Shipped};
+use firmware::package::Trust;
+use firmware::{Carried, KeyRing, Settings, Shipped};
 use framework::modules::security_options as options;
 use framework::{Framework, Memory, Readings, Tick};
 use metrology::{EnergyIncrement, EnergyRegister, EnergyRegisters, Quantities};
@@ -33,7 +33,8 @@ pub(crate) struct State {
     pub identity: Arc<Identity>,
     pub device_key: Option<Arc<DeviceKey>>,
     pub shipped: Arc<Vec<Shipped>>,
-    pub trust: Vec<TrustedKey>,
+    /// Who may sign packages, and who no more.
+    pub keys: KeyRing,
     /// The ports that the meter was made with, by register.
     pub ports: BTreeMap<String, u16>,
     pub carried: Arc<Carried>,
@@ -253,7 +254,7 @@ impl State {
 
     /// Whom the meter believes at this moment.
     pub fn believed(&self) -> Trust {
-        Trust { fronts: self.shipped.iter().map(|shipped| shipped.front).collect(), keys: self.trust.clone() }
+        Trust { fronts: self.shipped.iter().map(|shipped| shipped.front).collect(), keys: self.keys.trusted().to_vec() }
     }
 }
 

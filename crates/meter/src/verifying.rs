@@ -1,13 +1,14 @@
 //! Packages as the meter itself verifies them, whatever Setup did (B27): from the disk in pieces, so that a package of
 //! any size takes the same memory, and without the gate's lock.
 
+use firmware::Version;
 use firmware::package::{MAX_FRONT_BYTES, Target, Trust, VerifiedFront, VerifiedPackage, Verifier, front_digest};
 use store::{PACKAGE_PIECE, PackageId, ReceivedPackage, StoreError, StoredFile};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
 use crate::packages::PackageUpload;
-use crate::{GateError, Now};
+use crate::{GateError, Now, floor};
 
 /// Verifies a package that has come in whole.
 pub(crate) fn received(package: &ReceivedPackage, trust: &Trust) -> Result<VerifiedPackage, GateError> {
@@ -61,8 +62,18 @@ impl Gate {
     ) -> Result<Option<VerifiedFront>, GateError> {
         let trust = self.state().believed();
         let mut verifier = Verifier::new(&trust, Target::METER);
-        let front = verifier.push(&upload.read_at(0, MAX_FRONT_BYTES)?).map(|()| verifier.front().cloned());
-        front.or_else(|error| self.refuse_package(now, caller, error.into()))
+        if let Err(error) = verifier.push(&upload.read_at(0, MAX_FRONT_BYTES)?) {
+            return self.refuse_package(now, caller, error.into());
+        }
+        let Some(front) = verifier.front() else { return Ok(None) };
+        self.check_floor(now, caller, front.release())?;
+        Ok(Some(front.clone()))
+    }
+
+    /// Refuses a package of a release that the meter would never go to (B28).
+    pub(crate) fn check_floor(&self, now: Now, caller: &Caller, release: &Version) -> Result<(), GateError> {
+        let allowed = floor::allows(&self.state(), release);
+        allowed.or_else(|error| self.refuse_package(now, caller, error))
     }
 
     /// Refuses a package, which is an event that is always kept.

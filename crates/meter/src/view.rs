@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use firmware::{Carried, Settings};
+use firmware::{Carried, Settings, Version};
 use framework::Readings;
 use metrology::EnergyRegisters;
 use security::{Ask, Path, Policy, Refusal, Source, Who, decide};
@@ -21,6 +21,8 @@ pub struct Identity {
     pub source: String,
     /// Why logins can't be checked, where the device key is lost.
     pub lost_key: Option<String>,
+    /// The oldest release that it goes to; none is any.
+    pub floor: Option<Version>,
 }
 
 /// One meter as of one second.

@@ -1,5 +1,6 @@
 //! One meter, over Setup's protocol: every route as a method with types.
 
+mod floor;
 mod keys;
 pub(crate) mod log;
 mod logged;

@@ -132,35 +132,48 @@ impl Store {
         })
     }
 
-    /// Changes what outlives every release, with the events that tell of it.
+    /// Changes what outlives every release, with the records that go with it and the events that tell of it.
     pub fn commit_device(
         &mut self,
         meter: MeterId,
-        change: &DeviceChange,
+        changes: &[DeviceChange],
+        records: &[(&str, &str)],
         events: EventBatch<'_>,
     ) -> Result<(), StoreError> {
-        let doing = "writing device state";
         self.transact(|transaction| {
             if !is_there(transaction, meter)? {
                 return Err(StoreError::NoSuchMeter(meter));
             }
-            match change {
-                DeviceChange::Floor(floor) => {
-                    floor.as_deref().map_or(Ok(()), bound_name)?;
-                    transaction
-                        .execute("UPDATE meter SET floor = ?2 WHERE meter = ?1", params![meter.0, floor])
-                        .during(doing)?;
-                }
-                DeviceChange::Trust(key) => trust(transaction, meter, key)?,
-                DeviceChange::Revoke(name) => {
-                    transaction
-                        .execute("DELETE FROM trust WHERE meter = ?1 AND name = ?2", params![meter.0, name])
-                        .during(doing)?;
-                }
-            }
+            change_device(transaction, meter, changes)?;
+            put_records(transaction, meter, records)?;
             events::append(transaction, meter, events)
         })
     }
+}
+
+pub(crate) fn change_device(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    changes: &[DeviceChange],
+) -> Result<(), StoreError> {
+    let doing = "writing device state";
+    for change in changes {
+        match change {
+            DeviceChange::Floor(floor) => {
+                floor.as_deref().map_or(Ok(()), bound_name)?;
+                transaction
+                    .execute("UPDATE meter SET floor = ?2 WHERE meter = ?1", params![meter.0, floor])
+                    .during(doing)?;
+            }
+            DeviceChange::Trust(key) => trust(transaction, meter, key)?,
+            DeviceChange::Revoke(name) => {
+                transaction
+                    .execute("DELETE FROM trust WHERE meter = ?1 AND name = ?2", params![meter.0, name])
+                    .during(doing)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn put_energies(
@@ -389,7 +402,7 @@ mod tests {
         assert!(store.tick(&tick(&energies[1..], &records[1..])).is_ok());
         for n in 0..=MAX_TRUSTED_KEYS {
             let key = TrustedKey { name: n.to_string(), public_key: "k".into() };
-            let trusted = store.commit_device(METER, &DeviceChange::Trust(key), EventBatch::NONE);
+            let trusted = store.commit_device(METER, &[DeviceChange::Trust(key)], &[], EventBatch::NONE);
             assert_eq!(trusted.is_ok(), n < MAX_TRUSTED_KEYS);
         }
     }
@@ -406,18 +419,18 @@ mod tests {
             DeviceChange::Trust(key("new")),
             DeviceChange::Floor(Some("4.40.1".into())),
         ] {
-            store.commit_device(METER, &change, batch).unwrap();
+            store.commit_device(METER, &[change], &[], batch).unwrap();
         }
         drop(store);
         let mut store = bed.again();
         let state = store.load(METER).unwrap();
         assert_eq!((state.trust, state.floor.as_deref()), (vec![key("new")], Some("4.40.1")));
         assert_eq!(state.events.next_number, 4);
-        store.commit_device(METER, &DeviceChange::Revoke("works".into()), batch).unwrap();
-        store.commit_device(METER, &DeviceChange::Floor(None), batch).unwrap();
+        let both = [DeviceChange::Revoke("works".into()), DeviceChange::Floor(None)];
+        store.commit_device(METER, &both, &[("revoked", "[]")], batch).unwrap();
         let state = store.load(METER).unwrap();
         assert_eq!((state.trust, state.floor), (vec![], None));
-        let unknown = store.commit_device(MeterId(3), &DeviceChange::Floor(None), batch);
+        let unknown = store.commit_device(MeterId(3), &[DeviceChange::Floor(None)], &[], batch);
         assert!(matches!(unknown, Err(StoreError::NoSuchMeter(_))));
     }
 

@@ -210,7 +210,7 @@ mod tests {
                         previous = Some(std::mem::replace(&mut active, names));
                     }
                     Step::Confirm if previous.is_some() => {
-                        let _: Committed = store.confirm_trial(METER, "{}", EventBatch::NONE).unwrap();
+                        let _: Committed = store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE).unwrap();
                         previous = None;
                     }
                     Step::Revert => if let Some(old) = previous.take() {

@@ -5,7 +5,7 @@
 
 use rusqlite::{Transaction, params};
 
-use crate::change::{Committed, mark_for_scrub};
+use crate::change::{Committed, DeviceChange, change_device, mark_for_scrub, put_records};
 use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
 use crate::packages;
@@ -36,14 +36,21 @@ impl Store {
         })
     }
 
-    /// The new release stays: the old slot and its credentials go. Call [`Store::scrub`] before reporting it.
+    /// The new release stays: the old slot and its credentials go, and what it changes of the device is changed with
+    /// it. Call [`Store::scrub`] before reporting it.
     pub fn confirm_trial(
         &mut self,
         meter: MeterId,
         report: &str,
+        device: &[DeviceChange],
+        records: &[(&str, &str)],
         events: EventBatch<'_>,
     ) -> Result<Committed, StoreError> {
-        self.end_trial(meter, report, events, |new| (new, other(new)))
+        let with_it = |transaction: &Transaction<'_>| {
+            change_device(transaction, meter, device)?;
+            put_records(transaction, meter, records)
+        };
+        self.end_trial(meter, report, events, |new| (new, other(new)), with_it)
     }
 
     /// The old release comes back as it was: the new slot and its credentials go. Call [`Store::scrub`] after it.
@@ -53,7 +60,7 @@ impl Store {
         report: &str,
         events: EventBatch<'_>,
     ) -> Result<Committed, StoreError> {
-        self.end_trial(meter, report, events, |new| (other(new), new))
+        self.end_trial(meter, report, events, |new| (other(new), new), |_| Ok(()))
     }
 
     /// `choose` gets the slot on trial and says which stays and which goes.
@@ -63,6 +70,7 @@ impl Store {
         report: &str,
         events: EventBatch<'_>,
         choose: fn(&str) -> (&str, &str),
+        with_it: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError>,
     ) -> Result<Committed, StoreError> {
         let doing = "ending a version change";
         self.transact(|transaction| {
@@ -86,6 +94,7 @@ impl Store {
                     params![meter.0, stays],
                 )
                 .during(doing)?;
+            with_it(transaction)?;
             mark_for_scrub(transaction, meter)?;
             write_report(transaction, meter, report)?;
             events::append(transaction, meter, events)
@@ -167,7 +176,7 @@ mod tests {
         let mut store = on_trial(&bed);
         let happened = [event("confirmed", Keep::Always)];
         let events = EventBatch { events: &happened, depth: 0 };
-        assert_eq!(store.confirm_trial(METER, "{}", events).unwrap(), Committed::ScrubPending);
+        assert_eq!(store.confirm_trial(METER, "{}", &[], &[], events).unwrap(), Committed::ScrubPending);
         store.scrub().unwrap();
         drop(store);
         let store = bed.again();
@@ -185,7 +194,7 @@ mod tests {
             let release = format!("5.0.{round}");
             store.begin_trial(METER, &slot(&release, &old()), "{}", EventBatch::NONE).unwrap();
             let ended = if round % 2 == 0 {
-                store.confirm_trial(METER, "{}", EventBatch::NONE)
+                store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE)
             } else {
                 store.revert_trial(METER, "{}", EventBatch::NONE)
             };
@@ -205,7 +214,7 @@ mod tests {
         assert!(matches!(store.commit_settings(METER, &settings), Err(StoreError::TrialPending)));
         let _: Committed = store.revert_trial(METER, "{}", EventBatch::NONE).unwrap();
         assert!(matches!(store.revert_trial(METER, "{}", EventBatch::NONE), Err(StoreError::NoTrial)));
-        assert!(matches!(store.confirm_trial(METER, "{}", EventBatch::NONE), Err(StoreError::NoTrial)));
+        assert!(matches!(store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE), Err(StoreError::NoTrial)));
         let unknown = store.begin_trial(MeterId(8), &slot("5.0.0", &[]), "{}", EventBatch::NONE);
         assert!(matches!(unknown, Err(StoreError::NoSuchMeter(_))));
     }

@@ -122,7 +122,7 @@ mod tests {
                 let new = credentials(step);
                 let slot = NewSlot { release: &text, settings: &text, credentials: &new, package: None };
                 store.begin_trial(METER, &slot, &text, EventBatch::NONE).unwrap();
-                let _ = store.confirm_trial(METER, &text, EventBatch::NONE).unwrap();
+                let _ = store.confirm_trial(METER, &text, &[], &[], EventBatch::NONE).unwrap();
                 store.scrub().unwrap();
                 writeln!(out, "\nerased {step}").unwrap();
             }

@@ -7,6 +7,7 @@
 mod asked;
 mod change;
 mod edit;
+mod floor;
 mod keys;
 mod read;
 mod records;
@@ -192,6 +193,7 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(PACKAGES, post(change::stage))
         .route(PLAN, post(change::plan))
         .route(CHANGE, post(change::carry_out))
+        .route(FLOOR, get(floor::show).post(floor::raise))
         .route(TRUST, get(change::trusted).post(change::trust).delete(change::revoke))
         .fallback(async || Refused::no_such_route())
         .method_not_allowed_fallback(async || Refused::no_such_route())

@@ -1,5 +1,6 @@
 //! The command line, typed: one file for each command. Nothing is read or done here.
 
+pub mod floor;
 pub mod meter;
 pub mod rehearse;
 pub mod release;
@@ -48,6 +49,8 @@ pub enum Command {
     Meter(meter::MeterArgs),
     /// Reset a meter's security to factory, at its own machine: a lost password
     ResetSecurity(reset_security::ResetSecurityArgs),
+    /// The oldest release that a meter goes to, at its own machine
+    Floor(floor::FloorArgs),
     /// Check whether files are what was published
     Verify(verify::VerifyArgs),
     /// The releases we know; make a bundle

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use firmware::package::KeyId;
 
 /// What about releases.
 #[derive(Debug, Args)]
@@ -42,6 +43,12 @@ pub enum ReleaseCommand {
         /// The secret key to sign with
         #[arg(long, value_name = "KEY")]
         sign: Option<PathBuf>,
+        /// A key that the release brings: meters that take it trust that key too
+        #[arg(long, value_name = "NEW.pub", requires = "sign")]
+        trust: Vec<PathBuf>,
+        /// The id of a key that the release revokes, for good
+        #[arg(long, value_name = "ID", requires = "sign")]
+        revoke: Vec<KeyId>,
         /// One JSON document instead of words
         #[arg(long)]
         json: bool,

@@ -2,6 +2,7 @@
 
 pub mod connections;
 mod events;
+mod floor;
 mod keys;
 mod log;
 mod security_file;
@@ -16,6 +17,7 @@ use setup::Address;
 
 use self::connections::ConnectionsCommand;
 pub use self::events::EventsArgs;
+pub use self::floor::{FloorCommand, RaiseTo};
 pub use self::keys::{KeysArgs, KeysCommand};
 pub use self::log::LogArgs;
 pub use self::security_file::SecurityLoadArgs;
@@ -108,6 +110,12 @@ pub enum SetupCommand {
     Upgrade(ChangeArgs),
     /// Take the meter to an older release
     Downgrade(ChangeArgs),
+    /// The oldest release that the meter goes to; raise it
+    Floor {
+        /// What to do to it.
+        #[command(subcommand)]
+        change: Option<FloorCommand>,
+    },
     /// Save the meter's template in a file, without any secret
     Save {
         /// The file to write; it must not be there yet

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firmware::bundle::{BundleFile, build_bundle};
+use firmware::bundle::{BundleFile, build_bundle, build_rotation_bundle};
 use firmware::digest::Sha256Digest;
-use firmware::package::{MAX_COMMENT, SigningKey};
+use firmware::package::{KeyChanges, KeyId, MAX_COMMENT, SigningKey, TrustedKey};
 use zeroize::Zeroizing;
 
 use crate::args::release::ReleaseCommand;
@@ -35,8 +35,8 @@ pub fn run(command: ReleaseCommand, screen: &mut Screen<'_>) -> Result<Status, F
             let shown = Shown { listed, description: &found.carried.release, notes: &found.notes };
             if json { screen.json(&shown)? } else { shown::show(screen.out, &shown)? }
         }
-        ReleaseCommand::Build { source, out, sign, json } => {
-            let built = build(&source, &out, sign.as_deref())?;
+        ReleaseCommand::Build { source, out, sign, trust, revoke, json } => {
+            let built = build(&source, &out, sign.as_deref(), &key_changes(&trust, revoke)?)?;
             if json { screen.json(&built)? } else { shown::built(screen.out, &built)? }
         }
         ReleaseCommand::Keygen { out, comment, json } => {
@@ -47,14 +47,26 @@ pub fn run(command: ReleaseCommand, screen: &mut Screen<'_>) -> Result<Status, F
     Ok(Status::Done)
 }
 
-fn build(source: &str, folder: &Path, sign: Option<&Path>) -> Result<Built, Failure> {
+/// What a release changes in the keys that meters trust.
+fn key_changes(trust: &[PathBuf], revoke: Vec<KeyId>) -> Result<KeyChanges, Failure> {
+    let key = |path: &PathBuf| {
+        let text = files::read_text(path, "a public key", MAX_KEY_BYTES)?;
+        text.parse::<TrustedKey>().map_err(Failure::from).map_err(Failure::of(path))
+    };
+    Ok(KeyChanges { trust: trust.iter().map(key).collect::<Result<_, _>>()?, revoke })
+}
+
+fn build(source: &str, folder: &Path, sign: Option<&Path>, keys: &KeyChanges) -> Result<Built, Failure> {
     let sources = Sources::find(source)?;
     let key = sign.map(|path| {
         let text = Zeroizing::new(files::read_text(path, "a secret key", MAX_KEY_BYTES)?);
         SigningKey::parse(&text).map_err(Failure::from).map_err(Failure::of(path))
     });
     let key = key.transpose()?;
-    let files = build_bundle(&sources.parts(), key.as_ref())?;
+    let files = match &key {
+        Some(key) => build_rotation_bundle(&sources.parts(), keys, key)?,
+        None => build_bundle(&sources.parts(), None)?,
+    };
     let missing = missing_files(folder, &files)?;
     fs::create_dir_all(folder).map_err(|error| Failure::Write(folder.to_owned(), error))?;
     for file in &missing {

@@ -4,6 +4,7 @@
 //! wanted. JSON needs no room of its own: it is the documents themselves.
 
 pub mod error;
+pub mod floor;
 pub mod live;
 pub mod meter;
 pub mod notes;

@@ -45,6 +45,9 @@ pub fn info(out: &mut dyn Write, info: &Info) -> io::Result<()> {
         Some(false) => facts.row([fact("factory password"), "not in use".into()]),
         None => {}
     }
+    if let Some(floor) = &info.floor {
+        facts.row([fact("floor"), floor.as_str().into()]);
+    }
     facts.row([fact("measures"), info.source.as_str().into()]);
     facts.row([fact("last reading"), format!("{} UTC", utc(info.utc_ms, Precision::Seconds)).into()]);
     facts.write(out)?;
@@ -219,6 +222,7 @@ mod tests {
             device_type: "8650V409".to_owned(),
             mode: Mode::Advanced,
             factory_password: Some(true),
+            floor: Some("none".to_owned()),
             services: BTreeMap::from([
                 ("ftp".to_owned(), Service { why, ..service(true, 2121, false) }),
                 ("modbus".to_owned(), service(true, 5020, true)),
@@ -250,8 +254,14 @@ mod tests {
 
     #[test]
     fn info_for_anyone() {
-        let info_for_anyone =
-            Info { factory_password: None, users: None, dangers: Vec::new(), remarks: Vec::new(), ..sample_info() };
+        let info_for_anyone = Info {
+            factory_password: None,
+            floor: None,
+            users: None,
+            dangers: Vec::new(),
+            remarks: Vec::new(),
+            ..sample_info()
+        };
         insta::assert_snapshot!(shown(|out| info(out, &info_for_anyone)));
     }
 

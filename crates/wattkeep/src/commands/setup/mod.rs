@@ -3,6 +3,7 @@
 mod change;
 mod connections;
 mod events;
+mod floor;
 mod keys;
 mod log;
 mod security_file;
@@ -86,6 +87,7 @@ async fn command(
         SetupCommand::Plan(args) => return change::plan(&args, json, session, screen).await,
         SetupCommand::Upgrade(args) => return change::upgrade(&args, json, session, screen).await,
         SetupCommand::Downgrade(args) => return change::downgrade(&args, json, session, screen).await,
+        SetupCommand::Floor { change } => floor::run(change, json, session, screen).await?,
         SetupCommand::Save { file, security } => {
             let with = if security { WithSecurity::Yes } else { WithSecurity::No };
             let text = session.ask(async |client: &mut Client| client.template(with).await).await?;
