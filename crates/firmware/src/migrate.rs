@@ -2,6 +2,7 @@
 //! consequences; the act calls it and commits the settings. The plan can't be wrong, because it is
 //! the act.
 
+pub(crate) mod data_floor;
 pub(crate) mod lines;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -58,6 +59,9 @@ pub struct Choices {
     /// Accounts that get a new password with the change, instead of `0` (B21).
     #[serde(default)]
     pub new_passwords: BTreeSet<AccountId>,
+    /// To do it even if nobody could edit security afterwards (B19). The plan is the same either way.
+    #[serde(default)]
+    pub force: bool,
     /// The meter's own, not the operator's: ports that it was made with, by register. A service that
     /// arrives listens there instead of where the release ships it.
     #[serde(skip)]
@@ -92,10 +96,16 @@ pub fn migrate(before: &Settings, from: &Release, to: &Release, choices: &Choice
     if !to.has_ssh_keys() {
         settings.keys.clear();
     }
+    data_floor::drop_users(&mut settings, to);
     let credentials: BTreeMap<_, _> = AccountId::all()
         .map(|account| {
             let replaced = choices.new_passwords.contains(&account);
-            (account, if replaced { CredentialAction::Replace } else { action(before.credential(account), to) })
+            let action = match before.credential(account) {
+                _ if !to.has_account(account) => CredentialAction::Reset,
+                _ if replaced => CredentialAction::Replace,
+                kind => action(kind, to),
+            };
+            (account, action)
         })
         .collect();
     for (account, action) in &credentials {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use framework::Value;
 use framework::modules::security_options::{self, Service};
-use security::{CredentialKind, Mode, PasswordRules};
+use security::{CredentialKind, Mode, PasswordRules, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::consequence::Severity;
@@ -116,6 +116,9 @@ pub struct Release {
     /// The Setup recommended for changing to it (B5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommended_setup: Option<Version>,
+    /// How many users it has, from USER1 on.
+    #[serde(default = "all_users")]
+    pub users: u8,
     /// Which passwords it takes.
     pub password_rules: PasswordRules,
     /// Every Security Options register it has, as shipped. A service that isn't here isn't part of it.
@@ -151,6 +154,9 @@ pub enum ReleaseError {
     /// No security mode, or a factory mode that isn't offered.
     #[error("release.toml: the factory mode must be one of the modes the release offers")]
     Modes,
+    /// A number of users that no meter has.
+    #[error("release.toml: a release has 1 to {} users", UserId::COUNT)]
+    Users,
     /// A choice names a notice that isn't described.
     #[error("release.toml: the notice \"{0}\" is named but not described")]
     Notice(String),
@@ -175,6 +181,9 @@ impl Release {
         }
         if !release.modes.contains(&release.factory_mode().ok_or(ReleaseError::Modes)?) {
             return Err(ReleaseError::Modes);
+        }
+        if !(1..=UserId::COUNT).contains(&release.users) {
+            return Err(ReleaseError::Users);
         }
         let notices = &release.notices;
         for choice in release.upgrade.iter_mut().chain(&mut release.downgrade) {
@@ -210,6 +219,11 @@ impl Release {
         let at_least = self.modes.iter().copied().filter(|offered| *offered >= mode).min();
         at_least.or_else(|| self.modes.iter().copied().max()).unwrap_or(Mode::Advanced)
     }
+}
+
+/// Most releases have all the users that there can be.
+fn all_users() -> u8 {
+    UserId::COUNT
 }
 
 fn checked(register: &str, value: &Value) -> Result<Value, ReleaseError> {

@@ -12,7 +12,7 @@ use crate::access;
 use crate::consequence::{Consequence, Kind};
 use crate::dangers::STORAGE;
 use crate::key_ring::KeyRing;
-use crate::migrate::lines;
+use crate::migrate::{data_floor, lines};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::version::Version;
@@ -120,6 +120,7 @@ fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String
             lines::USERS => kept(users_kept(facts)),
             lines::CLOCK => lines::KEPT.to_owned(),
             STORAGE => storage(facts).to_owned(),
+            data_floor::EDITORS => data_floor::editors(facts.after).to_owned(),
             subject => match facts.keys.found(subject) {
                 Some(found) => found.to_owned(),
                 None => lines::shown(facts.after.option(subject)),
@@ -141,7 +142,8 @@ fn modules(settings: &Settings) -> impl Iterator<Item = (&framework::ModuleName,
 }
 
 fn users_kept(facts: &Facts<'_>) -> bool {
-    security::UserId::all().all(|user| facts.before.user(user) == facts.after.user(user))
+    let mut held = security::UserId::all().filter(|user| facts.release.has_account(AccountId::User(*user)));
+    held.all(|user| facts.before.user(user) == facts.after.user(user))
 }
 
 /// How the passwords that are there are kept.
@@ -168,6 +170,9 @@ fn account(line: &Consequence, facts: &Facts<'_>) -> String {
         return lines::keys(facts.after, account);
     }
     let Ok(account) = line.subject.parse::<AccountId>() else { return "unknown".to_owned() };
+    if let Some(found) = data_floor::found(facts.after, facts.release, account) {
+        return found.to_owned();
+    }
     match facts.after.credential(account) {
         CredentialKind::Factory => "0".to_owned(),
         _ if line.after == lines::NEW_PASSWORD => lines::NEW_PASSWORD.to_owned(),

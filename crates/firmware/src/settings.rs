@@ -59,6 +59,16 @@ pub enum SettingsError {
     /// More keys than an account can have.
     #[error("{0} can have at most {MAX_KEYS} SSH keys: remove one first")]
     TooManyKeys(AccountId),
+    /// A user beyond those that the release has.
+    #[error("release {release} has {users} users, so {user} can't be active")]
+    NoSuchUser {
+        /// The release.
+        release: String,
+        /// How many it has.
+        users: u8,
+        /// Who should be active.
+        user: UserId,
+    },
     /// Setup would be turned off.
     #[error("Setup can be turned off only at the meter itself")]
     SetupOff,
@@ -236,6 +246,10 @@ impl Settings {
         }
         if self.service(Service::Setup) != Some(true) {
             return Err(SettingsError::SetupOff);
+        }
+        let beyond = |user: &UserId| !release.has_account(AccountId::User(*user));
+        if let Some(user) = UserId::all().find(|user| beyond(user) && self.user(*user).active) {
+            return Err(SettingsError::NoSuchUser { release: named(), users: release.users, user });
         }
         self.check_ports()?;
         self.check_keys(release)?;

@@ -17,6 +17,11 @@ pub(crate) enum Force {
 pub(crate) fn check(before: &Settings, after: &Settings, force: Force) -> Result<(), GateError> {
     activation(before, after)?;
     mode(before, after)?;
+    keeps_an_editor(before, after, force)
+}
+
+/// B19: somebody can edit security afterwards if somebody could before, unless it is forced.
+pub(crate) fn keeps_an_editor(before: &Settings, after: &Settings, force: Force) -> Result<(), GateError> {
     let loses_last = before.someone_can_edit_security() && !after.someone_can_edit_security();
     if loses_last && force == Force::No { Err(GateError::LastEditor) } else { Ok(()) }
 }

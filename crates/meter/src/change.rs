@@ -19,6 +19,7 @@ use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
 use store::{NewSlot, PackageId};
 
+use crate::access::{Force, keeps_an_editor};
 use crate::demand;
 use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
@@ -151,6 +152,8 @@ impl Gate {
         if plan.digest != digest {
             return Err(GateError::PlanChanged(Box::new(plan)));
         }
+        let force = if request.choices.force { Force::Yes } else { Force::No };
+        keeps_an_editor(&state.settings, &migration.settings, force)?;
         plan.accepted = true;
         self.make_room(&state.settings, &migration.settings)?;
         let before = Before {

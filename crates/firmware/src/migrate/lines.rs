@@ -8,7 +8,7 @@ use framework::modules::{data_recorder, integrator, maximum, power_meter, slidin
 use framework::{RegisterName, Value};
 use security::{AccountId, CredentialKind, Mode, Path};
 
-use super::CredentialAction;
+use super::{CredentialAction, data_floor};
 use crate::access;
 use crate::consequence::{Consequence, Kind, Severity};
 use crate::dangers::{STORAGE, storage_text};
@@ -47,8 +47,12 @@ const NOT_PART: &str = "not part of the release";
 pub(super) fn all(change: &Change<'_>) -> Vec<Consequence> {
     let mut lines = vec![mode(change)];
     lines.extend(Service::ALL.into_iter().filter_map(|service| change.service(service)));
-    lines.extend(AccountId::all().filter_map(|account| change.account(account)));
-    lines.extend(AccountId::all().filter_map(|account| change.keys(account)));
+    let (held, beyond): (Vec<_>, Vec<_>) = AccountId::all().partition(|account| change.to.has_account(*account));
+    let account = |account| Some(data_floor::with_rules(change, account, change.account(account)?));
+    lines.extend(held.iter().copied().filter_map(account));
+    lines.extend(beyond.into_iter().filter_map(|account| data_floor::dropped(change, account)));
+    lines.extend(held.into_iter().filter_map(|account| change.keys(account)));
+    lines.extend(data_floor::no_editor(change));
     lines.extend(storage(change));
     lines.extend(rights(change));
     lines.extend(settings(change));
@@ -369,7 +373,7 @@ fn kept(change: &Change<'_>) -> Vec<Consequence> {
         Severity::Info,
         "The lock-out settings are kept.",
     ));
-    lines.push(line(Kind::Setting, USERS, "Users, their rights and whether they are active are kept."));
+    lines.push(line(Kind::Setting, USERS, &data_floor::users_kept(change)));
     lines.push(line(
         Kind::Template,
         "template",

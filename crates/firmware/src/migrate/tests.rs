@@ -28,9 +28,14 @@ fn quiet() -> Release {
     Release::parse(include_str!("../../../../tests/releases/4.31.1/release.toml")).unwrap()
 }
 
-fn releases() -> [Release; 4] {
+/// Another: older than all, with fewer users and shorter passwords.
+fn small() -> Release {
+    Release::parse(include_str!("../../../../tests/releases/3.0.0/release.toml")).unwrap()
+}
+
+fn releases() -> [Release; 5] {
     let shipped = |at: usize| Release::parse(SHIPPED[at].release_toml).unwrap();
-    [shipped(0), quiet(), between(), shipped(1)]
+    [shipped(0), quiet(), between(), shipped(1), small()]
 }
 
 pub(crate) fn legacy() -> Release {

@@ -264,6 +264,9 @@ pub struct ChangeArgs {
     /// Accept the plan with this digest, and no other
     #[arg(long, value_name = "DIGEST")]
     pub accept: Option<Sha256Digest>,
+    /// Even if nobody could edit security afterwards
+    #[arg(long)]
+    pub force: bool,
     /// Every line by itself, with what stays as it is and the clause behind it
     #[arg(long)]
     pub all: bool,

@@ -119,6 +119,7 @@ async fn change(
 ) -> Result<Status, Failure> {
     let prepared = prepare(&args.bundle, session, screen).await;
     let (mut prepared, mut new_passwords) = prepared?;
+    prepared.request.choices.force = args.force;
     let Plan { from, to, .. } = &prepared.plan;
     let asked_for = if to > from { Direction::Upgrade } else { Direction::Downgrade };
     if way != asked_for {
