@@ -65,7 +65,7 @@ impl Store {
         choose: fn(&str) -> (&str, &str),
     ) -> Result<Committed, StoreError> {
         let doing = "ending a version change";
-        self.transact(|transaction| {
+        self.transact_on_reserve(|transaction| {
             let (new, trial) = active_slot(transaction, meter)?;
             if !trial {
                 return Err(StoreError::NoTrial);
