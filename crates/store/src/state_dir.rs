@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::error::{DuringFile, StoreError};
+use crate::error::StoreError;
 use crate::files;
 use crate::secret::SecretBytes;
 
