@@ -14,6 +14,7 @@ use store::{Blank, EventBatch, MeterId, MeterState, NewMeter, NewSlot, Opened, S
 use crate::chain::{self, Newest, Sealer};
 use crate::clock::Ahead;
 use crate::demand;
+use crate::disk::DiskKeeping;
 use crate::ended::Waiting;
 use crate::events::{Draft, LogSetup, priority};
 use crate::gate::{Caller, Gate, Surroundings};
@@ -302,6 +303,7 @@ pub(crate) fn resume(
         refusals: Refusals::default(),
         scrub_due: false,
         recorders_due: false,
+        disk: DiskKeeping::default(),
         chain_key,
         newest,
         waiting: Waiting::default(),

@@ -156,6 +156,7 @@ impl Gate {
         keeps_an_editor(&state.settings, &migration.settings, force)?;
         plan.accepted = true;
         self.make_room(&state.settings, &migration.settings)?;
+        state.store.room_for_change(stored::serialised(&migration.settings)?.len())?;
         let before = Before {
             carried: Arc::clone(&state.carried),
             package: state.package.clone(),

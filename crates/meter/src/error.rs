@@ -7,6 +7,9 @@ use framework::modules::data_recorder;
 use security::{AccountId, PasswordError, Path, Refusal, UserId};
 use store::{DocumentError, StoreError};
 
+use crate::packages::MAX_PACKAGE_NAME;
+use crate::uploads::{Moving, STANDS_STILL_MS};
+
 /// What kind of failure it is: what a face needs to answer with the right status of its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -67,6 +70,27 @@ pub enum GateError {
     /// The name that a staged package is to have is another's.
     #[error("there is a staged package \"{0}\" already: remove it first")]
     PackageNamed(String),
+    /// Another package is on its way.
+    #[error("{moving}: try again when it has come in, or has stood still for {} s", STANDS_STILL_MS / 1000)]
+    UploadUnderWay {
+        /// Whose.
+        moving: Moving,
+    },
+    /// The place of an upload is another's, or it is over.
+    #[error("this upload is not under way any more: send the package again, which goes on where it can")]
+    UploadOver,
+    /// A piece that doesn't go on where the upload left off, or an end before the end.
+    #[error("the meter has {0} bytes of this package: go on there")]
+    UploadElsewhere(u64),
+    /// Other bytes came than were announced.
+    #[error("what has come in is not the package that was announced (its SHA-256 is another): nothing of it was kept")]
+    OtherPackage,
+    /// A name that no package can have.
+    #[error("a package's name has 1 to {MAX_PACKAGE_NAME} bytes, and neither a path nor unseen characters in it")]
+    PackageName,
+    /// Too much waits already.
+    #[error("{0}")]
+    PackageQuota(String),
     /// A document.
     #[error(transparent)]
     Document(#[from] DocumentError),
@@ -183,7 +207,7 @@ impl GateError {
     pub fn failure(&self) -> Failure {
         match self {
             Self::Refused(_) | Self::OtherRoad(_) => Failure::Denied,
-            Self::Package(_) | Self::Keys(KeyRingError::NotSigned) => Failure::Untrusted,
+            Self::Package(_) | Self::OtherPackage | Self::Keys(KeyRingError::NotSigned) => Failure::Untrusted,
             Self::PlanChanged(_) | Self::SecurityChanged => Failure::PlanChanged,
             Self::SameRelease(_) => Failure::Usage,
             _ => Failure::Failed,

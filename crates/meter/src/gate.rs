@@ -17,6 +17,7 @@ use crate::events::{Draft, EventEntry, priority};
 use crate::login::Proved;
 use crate::refusals::{Kind, unlogged_text};
 use crate::state::State;
+use crate::uploads::Uploads;
 use crate::view::View;
 use crate::{GateError, Now};
 
@@ -76,6 +77,7 @@ pub struct Gate {
     /// What is transferred goes here, beside the state and its lock.
     documents: Arc<Documents>,
     inbox: PackageInbox,
+    pub(crate) uploads: Arc<Uploads>,
 }
 
 impl Gate {
@@ -84,7 +86,7 @@ impl Gate {
         surroundings.show(&view.load());
         let newest = state.newest.clone();
         let (documents, inbox) = (state.store.documents(state.id), state.store.package_inbox());
-        Self { state: Mutex::new(state), view, ahead, surroundings, newest, documents, inbox }
+        Self { state: Mutex::new(state), view, ahead, surroundings, newest, documents, inbox, uploads: Arc::default() }
     }
 
     /// The meter as of now.
@@ -131,9 +133,10 @@ impl Gate {
     /// known to be energy from before.
     pub fn tick(&self, now: Now, measured: Option<&Quantities>, increment: &EnergyIncrement) -> Result<(), StoreError> {
         let mut state = self.state();
-        state.tick(now, measured, increment)?;
+        let ticked = state.tick(now, measured, increment);
+        // Shown after a failure as well: the same readings, and that the disk is full.
         self.show(&state);
-        Ok(())
+        ticked
     }
 
     /// Decides, and logs a refused write.

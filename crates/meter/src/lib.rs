@@ -10,6 +10,7 @@ mod chain;
 mod change;
 mod clock;
 mod demand;
+mod disk;
 mod documents;
 mod edit;
 mod ended;
@@ -29,6 +30,7 @@ mod sessions;
 mod state;
 mod stored;
 mod trust;
+mod uploads;
 mod verifying;
 mod view;
 mod wiring;
@@ -36,6 +38,7 @@ mod wiring;
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};
 pub use demand::{Demand, DemandMaximum, Demands};
+pub use disk::Disk;
 pub use documents::DocumentChange;
 pub use edit::{ChangeSet, Edit, Edited};
 pub use error::{Failure, GateError};
@@ -46,14 +49,15 @@ pub use framework::interval::GAP_MS;
 pub use gate::{Caller, Gate, Surroundings};
 pub use locks::LockOut;
 pub use login::{Challenge, Denied, Proved};
-pub use packages::{PackageUpload, Staged, StagedRelease, Waiting};
+pub use packages::{MAX_PACKAGE_NAME, Packages, Staged, StagedRelease, Waiting};
 pub use recorders::{Epoch, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Source};
 pub use reset::{SecurityReset, reset_security};
 pub use security_file::SecurityChange;
 pub use store::{
     Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,
-    StoredFile,
+    MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PartialPackage, StoredFile,
 };
+pub use uploads::{Announced, Announcement, Moving, PackageUpload, STANDS_STILL_MS};
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

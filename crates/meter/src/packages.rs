@@ -5,25 +5,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firmware::package::TrustedBy;
+use firmware::package::{Trust, TrustedBy};
 use firmware::{Carried, Shipped, Version};
 use security::{Ask, Right};
 use serde::{Deserialize, Serialize};
-use store::{IncomingPackage, PackageId, StoreError, StoredFile};
+use store::{
+    IncomingPackage, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PackageId, PartialPackage, StoreError, StoredFile,
+};
 
 use crate::change::{Step, on_its_road};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, may_read};
 use crate::state::State;
+use crate::uploads::{Moving, PackageUpload};
 use crate::{GateError, Now, verifying};
 
 /// The record of what staged packages are called, by SHA-256.
 const NAMES: &str = "staged packages";
 /// Longest name of a staged package, in bytes, as with documents.
 pub const MAX_PACKAGE_NAME: usize = store::MAX_DOCUMENT_NAME;
-
-/// A package that is coming in, one at a time. Dropped, it is gone.
-pub struct PackageUpload(IncomingPackage);
 
 /// A package that the meter has verified and keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,12 +52,40 @@ pub struct Waiting {
 /// A package that waits, with what it would bring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedRelease {
+    /// What it is called.
+    pub name: String,
+    /// When it was staged, UTC, in milliseconds since 1970.
+    pub utc_ms: i64,
+    /// Who vouches for it, in words.
+    pub trusted_by: Option<String>,
     /// Its SHA-256.
     pub package: String,
     /// Its size.
     pub bytes: u64,
     /// The release it carries, or why the meter no longer believes it.
     pub release: Result<Version, String>,
+}
+
+/// All packages of a meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packages {
+    /// Those that wait.
+    pub waiting: Vec<StagedRelease>,
+    /// The one that the meter runs from, with its size; none if its release is the program's own.
+    pub running: Option<(String, u64)>,
+    /// Those that are here in part.
+    pub partial: Vec<PartialPackage>,
+    /// The one that comes in at this moment.
+    pub moving: Option<Moving>,
+}
+
+/// What a staged package is to be called.
+#[derive(Clone, Copy)]
+pub(crate) enum Called<'a> {
+    /// This; a package that is called so is dropped for it.
+    InsteadOf(&'a str),
+    /// This, or else after its release, with a part of its digest if another is called so.
+    IfFree(Option<&'a str>),
 }
 
 /// What is remembered of a staged package.
@@ -67,31 +95,7 @@ struct Label {
     utc_ms: i64,
 }
 
-impl PackageUpload {
-    /// Bytes so far.
-    pub fn size(&self) -> u64 {
-        self.0.size()
-    }
-
-    /// Writes at an offset; what goes beyond the largest package is refused.
-    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), GateError> {
-        Ok(self.0.write_at(offset, bytes)?)
-    }
-
-    /// At most `length` bytes from an offset on; fewer only at the end.
-    pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, GateError> {
-        Ok(self.0.read_at(offset, length)?)
-    }
-}
-
 impl Gate {
-    /// Begins to receive a package. There is one at a time, on whatever face.
-    pub fn receive_package(&self, now: Now, caller: &Caller) -> Result<PackageUpload, GateError> {
-        on_its_road(caller, Step::Stage)?;
-        self.ask(now, caller, Ask::Do(Right::SecurityConfig))?;
-        Ok(PackageUpload(self.inbox().receive()?))
-    }
-
     /// Takes in a package that has come in whole, if the meter itself believes it (B27). Without a name it is called
     /// after its release. A name that another package has is taken from it, and that one is dropped.
     pub fn stage_upload(
@@ -101,46 +105,48 @@ impl Gate {
         upload: PackageUpload,
         name: Option<&str>,
     ) -> Result<Staged, GateError> {
+        let called = name.map_or(Called::IfFree(None), Called::InsteadOf);
+        self.stage_incoming(now, caller, upload.finish()?, None, called)
+    }
+
+    /// Stages a file that is whole, if it has the digest it was announced with.
+    pub(crate) fn stage_incoming(
+        &self,
+        now: Now,
+        caller: &Caller,
+        incoming: IncomingPackage,
+        announced: Option<&PackageId>,
+        called: Called<'_>,
+    ) -> Result<Staged, GateError> {
         let believed = {
             let mut state = self.state();
             decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
             state.believed()
         };
-        let received = upload.0.finish()?;
+        let received = incoming.finish()?;
+        if announced.is_some_and(|announced| announced != received.id()) {
+            return self.refuse_package(now, caller, GateError::OtherPackage);
+        }
         let verified = match verifying::received(&received, &believed) {
             Ok(verified) => verified,
             Err(error) => return self.refuse_package(now, caller, error),
         };
         self.check_floor(now, caller, verified.release())?;
         let carried = Carried::read(&verified)?;
-        let trusted_by = match verified.trusted_by() {
-            TrustedBy::Digest => "the program, which was built with it".to_owned(),
-            TrustedBy::Key(id) => format!("key {id}"),
-        };
+        let trusted_by = in_words(verified.trusted_by());
         let release = carried.release.release;
         // Receiving and verifying may have taken long: what was allowed then is asked again.
         let mut state = self.may_stage(now, caller)?;
         let id = state.id;
-        match state.store.room_for_package(id, &received) {
-            // What waits was never applied: it gives way to what is wanted now.
-            Err(StoreError::PackageQuota(_)) => {
-                for waiting in state.store.staged_packages(id)? {
-                    state.store.drop_package(id, &waiting.id)?;
-                }
-            }
-            room => room?,
-        }
-        let staged = state.store.stage_package(id, received)?;
         let mut labels = labels(&state)?;
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => free_name(&labels, &staged.id, &release),
+        let name = match called {
+            Called::InsteadOf(name) => name.to_owned(),
+            Called::IfFree(name) => free_name(&labels, received.id(), &release, name),
         };
-        let namesake = labels.iter().find(|(other, label)| label.name == name && **other != staged.id.as_str());
-        if let Some(other) = namesake.map(|(other, _)| other.clone()) {
-            labels.remove(&other);
-            drop_one(&mut state, &other)?;
-        }
+        let namesake = labels.iter().find(|(other, label)| label.name == name && **other != received.id().as_str());
+        let namesake = namesake.map(|(other, _)| PackageId::parse(other)).transpose()?;
+        room_among_those_that_wait(&state, received.id(), received.size(), namesake.as_ref())?;
+        let staged = state.store.stage_package(id, received, namesake.as_ref())?;
         labels.insert(staged.id.to_string(), Label { name, utc_ms: now.utc_ms });
         let effect = format!("staged release {release}");
         relabel(&mut state, now, caller, labels, vec![Draft::kept(priority::WARNING, "package", effect)])?;
@@ -150,7 +156,7 @@ impl Gate {
     /// The same with all bytes at once. Gives its SHA-256, its release and who vouches for it.
     pub fn stage(&self, now: Now, caller: &Caller, bytes: &[u8]) -> Result<(String, Version, String), GateError> {
         let mut upload = self.receive_package(now, caller)?;
-        upload.write_at(0, bytes)?;
+        upload.write_at(now, 0, bytes)?;
         let Staged { package, release, trusted_by } = self.stage_upload(now, caller, upload, None)?;
         Ok((package, release, trusted_by))
     }
@@ -173,21 +179,90 @@ impl Gate {
         let (believed, files) = {
             let mut state = self.state();
             decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-            let open = |staged: store::StagedPackage| Ok((state.store.open_package(&staged.id)?, staged));
-            let files: Vec<_> =
-                state.store.staged_packages(state.id)?.into_iter().map(open).collect::<Result<_, GateError>>()?;
+            let open =
+                |waiting: Waiting| Ok((state.store.open_package(&PackageId::parse(&waiting.package)?)?, waiting));
+            let files: Vec<_> = waiting(&state)?.into_iter().map(open).collect::<Result<_, GateError>>()?;
             (state.believed(), files)
         };
-        let look = |(file, staged): (StoredFile, store::StagedPackage)| {
-            let carried =
-                verifying::stored(&staged.id, &file, &believed).and_then(|verified| Ok(Carried::read(&verified)?));
-            Ok(StagedRelease {
-                package: staged.id.to_string(),
-                bytes: staged.bytes,
-                release: carried.map(|carried| carried.release.release).map_err(|error| error.to_string()),
-            })
+        let look = |(file, waiting): (StoredFile, Waiting)| {
+            let looked = PackageId::parse(&waiting.package).map_err(GateError::from);
+            let looked = looked.and_then(|id| looked_at(&id, &file, &believed));
+            let Waiting { name, package, bytes, utc_ms } = waiting;
+            let (release, trusted_by) = match looked {
+                Ok((release, trusted_by)) => (Ok(release), Some(trusted_by)),
+                Err(error) => (Err(error.to_string()), None),
+            };
+            StagedRelease { name, utc_ms, trusted_by, package, bytes, release }
         };
-        files.into_iter().map(look).collect()
+        Ok(files.into_iter().map(look).collect())
+    }
+
+    /// A package that waits and is still believed, by its digest.
+    pub(crate) fn staged_already(&self, id: &PackageId) -> Result<Option<Staged>, GateError> {
+        let (believed, file) = {
+            let state = self.state();
+            if !state.store.staged_packages(state.id)?.iter().any(|staged| staged.id == *id) {
+                return Ok(None);
+            }
+            let Ok(file) = state.store.open_package(id) else { return Ok(None) };
+            (state.believed(), file)
+        };
+        // One that is damaged is mended by being sent again, and one that isn't believed any more is refused then.
+        let staged = |(release, trusted_by)| Staged { package: id.to_string(), release, trusted_by };
+        Ok(looked_at(id, &file, &believed).ok().map(staged))
+    }
+
+    /// All packages of this meter, for whoever may change its release.
+    pub fn packages(&self, now: Now, caller: &Caller) -> Result<Packages, GateError> {
+        let waiting = self.staged_releases(now, caller)?;
+        let running = {
+            let state = self.state();
+            let running = state.package.as_ref().map(|id| Ok((id.to_string(), state.store.open_package(id)?.size())));
+            running.transpose().map_err(|error: StoreError| error)?
+        };
+        let moving = self.uploads.moving(now);
+        Ok(Packages { waiting, running, partial: self.inbox().partial()?, moving })
+    }
+
+    /// The upload that is under way, for whoever may read security.
+    pub fn moving(&self, now: Now, caller: &Caller) -> Result<Option<Moving>, GateError> {
+        may_read(&self.state(), caller, Ask::ReadSecurity)?;
+        Ok(self.uploads.moving(now))
+    }
+
+    /// Drops a package that waits, by its name or the beginning of its digest, or what is here of one in part, by its
+    /// digest's beginning. Gives what it was called.
+    pub fn drop_package(&self, now: Now, caller: &Caller, which: &str) -> Result<String, GateError> {
+        let no_such = || GateError::NoPackage(which.chars().take(MAX_PACKAGE_NAME).collect());
+        on_its_road(caller, Step::Stage)?;
+        let digits = which.strip_prefix("sha256:").unwrap_or(which).to_ascii_lowercase();
+        let is = |package: &str| digits.len() >= SHORTEST_DIGEST && package.starts_with(&digits);
+        let (named, partial) = {
+            let mut state = self.state();
+            decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+            let waiting = waiting(&state)?;
+            let by_name = waiting.iter().find(|waiting| waiting.name == which);
+            let by_digest: Vec<_> = waiting.iter().filter(|waiting| is(&waiting.package)).collect();
+            let partial: Vec<_> = self.inbox().partial()?.into_iter().filter(|one| is(one.id.as_str())).collect();
+            match (by_name, by_digest.as_slice(), partial.as_slice()) {
+                (Some(one), _, _) => (Some(one.name.clone()), None),
+                (None, [one], []) => (Some(one.name.clone()), None),
+                (None, [], [one]) => (None, Some(one.id.clone())),
+                _ => return Err(no_such()),
+            }
+        };
+        if let Some(name) = named {
+            self.drop_staged(now, caller, &name)?;
+            return Ok(name);
+        }
+        let id = partial.ok_or_else(no_such)?;
+        if let Some(moving) = self.uploads.moving(now).filter(|moving| moving.package.as_deref() == Some(id.as_str())) {
+            return Err(GateError::UploadUnderWay { moving });
+        }
+        self.inbox().drop_partial(&id)?;
+        let effect = format!("dropped what had come in of {id}");
+        self.state().log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
+        Ok(id.to_string())
     }
 
     /// Opens a package that waits, by its name.
@@ -238,6 +313,43 @@ impl Gate {
         let mut state = self.state();
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(state) }
+    }
+}
+
+/// Digits of a digest that tell a package from the others of one meter.
+const SHORTEST_DIGEST: usize = 8;
+
+/// What a package brings, and who vouches for it, if it is believed.
+fn looked_at(id: &PackageId, file: &StoredFile, trust: &Trust) -> Result<(Version, String), GateError> {
+    let verified = verifying::stored(id, file, trust)?;
+    Ok((Carried::read(&verified)?.release.release, in_words(verified.trusted_by())))
+}
+
+fn in_words(trusted_by: TrustedBy) -> String {
+    match trusted_by {
+        TrustedBy::Digest => "the program, which was built with it".to_owned(),
+        TrustedBy::Key(id) => format!("key {id}"),
+    }
+}
+
+/// Whether one more may wait. What waits is somebody's: it never goes by itself, and the refusal names it.
+pub(crate) fn room_among_those_that_wait(
+    state: &State,
+    id: &PackageId,
+    bytes: u64,
+    instead_of: Option<&PackageId>,
+) -> Result<(), GateError> {
+    match state.store.room_for_package(state.id, id, bytes, instead_of) {
+        Err(StoreError::PackageQuota(_)) => {
+            let names: Vec<_> = waiting(state)?.into_iter().map(|waiting| waiting.name).collect();
+            Err(GateError::PackageQuota(format!(
+                "no more packages can wait (at most {MAX_STAGED_PACKAGES}, of {} MiB together; now {}): drop one with \
+                 `setup METER packages drop NAME`",
+                MAX_STAGED_BYTES / (1024 * 1024),
+                names.join(", "),
+            )))
+        }
+        room => Ok(room?),
     }
 }
 
@@ -292,8 +404,9 @@ fn relabel(
     Ok(state.store.tick(&[tick])?)
 }
 
-fn free_name(labels: &BTreeMap<String, Label>, id: &PackageId, release: &Version) -> String {
+fn free_name(labels: &BTreeMap<String, Label>, id: &PackageId, release: &Version, wanted: Option<&str>) -> String {
+    let taken = |name: &str| labels.iter().any(|(other, label)| label.name == name && other != id.as_str());
     let plain = format!("{release}.upg");
-    let taken = labels.iter().any(|(other, label)| label.name == plain && other != id.as_str());
-    if taken { format!("{release}-{}.upg", &id.as_str()[..8]) } else { plain }
+    let wanted = wanted.unwrap_or(&plain);
+    if taken(wanted) { format!("{release}-{}.upg", &id.as_str()[..8]) } else { wanted.to_owned() }
 }

@@ -16,6 +16,7 @@ use store::{MeterId, PackageId, Secret, Store, StoreError};
 use crate::chain::Newest;
 use crate::change::UnderWay;
 use crate::demand;
+use crate::disk::DiskKeeping;
 use crate::ended::{self, Ended, Waiting};
 use crate::events::{Draft, LogSetup, priority};
 use crate::locks::{self, LockKeeping};
@@ -66,6 +67,7 @@ pub(crate) struct State {
     pub scrub_due: bool,
     /// Whether recorders may still be defined by settings that have gone; tried again every second.
     pub recorders_due: bool,
+    pub disk: DiskKeeping,
 }
 
 impl State {
@@ -81,6 +83,7 @@ impl State {
             generation: self.generation,
             recorders: Arc::clone(&self.recorders.list),
             changing: self.under_way.is_some(),
+            disk: self.disk.disk(&self.store),
             known_sources: Arc::new(self.lockouts.known_sources()),
         }
     }
@@ -138,6 +141,7 @@ impl State {
             .collect();
         let log = self.log_setup();
         self.reap(now);
+        self.disk.mend(now, &mut self.store);
         if self.recorders_due {
             self.recorders_due = self.redefine_recorders(now, &Caller::meter()).is_err();
         }
@@ -145,6 +149,8 @@ impl State {
         let waited = events.len();
         events.extend(log.take(now, &Caller::meter(), drafts));
         events.extend(log.take(now, &Caller::meter(), self.lock_keeping.unlogged(now)));
+        let on_reserve = self.store.reserve() == store::Reserve::GivenUp;
+        events.extend(log.take(now, &Caller::meter(), self.disk.drafts(now, &self.store)));
         if self.scrub_due && self.scrub().is_ok() {
             self.scrub_due = false;
         }
@@ -176,11 +182,15 @@ impl State {
                 // What isn't on the disk has not been measured: this second is missing from the demand.
                 self.framework.resume(&self.memory);
                 self.owed = *increment;
+                if matches!(error, StoreError::Full(_)) {
+                    self.disk.full(now);
+                }
                 return Err(error);
             }
         };
         drop(records);
         self.lock_keeping.stored(locks);
+        self.disk.stored(on_reserve);
         self.energy = energy;
         self.owed = EnergyIncrement::default();
         self.memory = memory;

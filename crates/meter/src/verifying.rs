@@ -2,12 +2,11 @@
 //! any size takes the same memory, and without the gate's lock.
 
 use firmware::Version;
-use firmware::package::{MAX_FRONT_BYTES, Target, Trust, VerifiedFront, VerifiedPackage, Verifier, front_digest};
+use firmware::package::{MAX_FRONT_BYTES, Target, Trust, VerifiedPackage, Verifier, front_digest};
 use store::{PACKAGE_PIECE, PackageId, ReceivedPackage, StoreError, StoredFile};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
-use crate::packages::PackageUpload;
 use crate::{GateError, Now, floor};
 
 /// Verifies a package that has come in whole.
@@ -52,22 +51,15 @@ fn in_pieces(
 }
 
 impl Gate {
-    /// Verifies the front of a package that is still coming in: nothing as long as it isn't there as a whole. A
-    /// package that fails here is refused without the rest of it; one that doesn't may still fail by its parts.
-    pub fn check_front(
-        &self,
-        now: Now,
-        caller: &Caller,
-        upload: &PackageUpload,
-    ) -> Result<Option<VerifiedFront>, GateError> {
+    /// Verifies the front of a package that is still coming in, as far as it is there. A package that fails here is
+    /// refused without the rest of it; one that doesn't may still fail by its parts.
+    pub(crate) fn check_front(&self, now: Now, caller: &Caller, front: &[u8]) -> Result<(), GateError> {
         let trust = self.state().believed();
         let mut verifier = Verifier::new(&trust, Target::METER);
-        if let Err(error) = verifier.push(&upload.read_at(0, MAX_FRONT_BYTES)?) {
+        if let Err(error) = verifier.push(front) {
             return self.refuse_package(now, caller, error.into());
         }
-        let Some(front) = verifier.front() else { return Ok(None) };
-        self.check_floor(now, caller, front.release())?;
-        Ok(Some(front.clone()))
+        verifier.front().map_or(Ok(()), |front| self.check_floor(now, caller, front.release()))
     }
 
     /// Refuses a package of a release that the meter would never go to (B28).

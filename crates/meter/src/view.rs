@@ -10,6 +10,7 @@ use framework::Readings;
 use metrology::EnergyRegisters;
 use security::{Ask, Path, Policy, Refusal, Source, Who, decide};
 
+use crate::disk::Disk;
 use crate::recorders::Recorder;
 
 /// What outlives every release.
@@ -44,6 +45,8 @@ pub struct View {
     pub generation: u64,
     /// Whether a change of release is under way, so that settings can't be changed.
     pub changing: bool,
+    /// How the disk stands.
+    pub disk: Disk,
     /// The data recorders, as committed.
     pub recorders: Arc<Vec<Recorder>>,
     /// Where somebody has logged in from before: whoever comes from there comes first where places are few.

@@ -87,7 +87,7 @@ pub enum Committed {
 impl Store {
     /// Writes the ticks of all meters in one commit. On the disk when it returns: only then may a reader see it.
     pub fn tick(&mut self, ticks: &[Tick<'_>]) -> Result<(), StoreError> {
-        self.transact(|transaction| {
+        self.transact_on_reserve(|transaction| {
             for tick in ticks {
                 if !is_there(transaction, tick.meter)? {
                     return Err(StoreError::NoSuchMeter(tick.meter));
@@ -103,7 +103,7 @@ impl Store {
 
     /// Writes an accepted change, whole. Refused while a version change waits to be confirmed.
     pub fn commit_settings(&mut self, meter: MeterId, change: &SettingsChange<'_>) -> Result<Committed, StoreError> {
-        self.transact(|transaction| {
+        self.transact_on_reserve(|transaction| {
             let (slot, trial) = active_slot(transaction, meter)?;
             if trial {
                 return Err(StoreError::TrialPending);

@@ -124,6 +124,27 @@ pub enum StoreError {
     /// One package comes in at a time.
     #[error("the meter is receiving another package: try again when that one has come in")]
     PackageComing,
+    /// What adds to the disk doesn't fit beside the reserve.
+    #[error(
+        "there is not enough room on the meter's disk for this beside its reserve: {} more must be free, and nothing \
+         was changed", mib(*.missing)
+    )]
+    NoRoom {
+        /// Bytes.
+        missing: u64,
+    },
+    /// The disk was full, so nothing that only adds is taken in.
+    #[error(
+        "the disk that holds the meter's state was full and its reserve is used, so the meter takes in nothing new: free \
+         some space"
+    )]
+    OnReserve,
+}
+
+/// Bytes in MiB, rounded up to a tenth.
+fn mib(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10).div_ceil(1024 * 1024);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
 fn pid_text(pid: Option<u32>) -> String {
@@ -156,7 +177,9 @@ impl StoreError {
             | Self::NotAPackageId
             | Self::NoSuchPackage(_)
             | Self::PackageQuota(_)
-            | Self::PackageComing => self.to_string(),
+            | Self::PackageComing
+            | Self::NoRoom { .. }
+            | Self::OnReserve => self.to_string(),
             Self::InUse { .. }
             | Self::ForeignDirectory { .. }
             | Self::NotADirectory(_)

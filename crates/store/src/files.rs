@@ -193,15 +193,68 @@ pub(crate) fn unfinished_name(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Opens a private file to read and write, made if it isn't there, as it is; never through a link.
+pub(crate) fn open_or_create(path: &Path) -> Result<File, StoreError> {
+    if look(path)?.is_some_and(|found| !found.is_file()) {
+        return Err(StoreError::Exists(path.to_owned()));
+    }
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE_FILE)
+        .open(path)
+        .during("opening", path)
+}
+
 pub(crate) fn create_unfinished(path: &Path) -> Result<File, StoreError> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(PRIVATE_FILE).open(path).during("creating", path)
+}
+
+/// A private file of so many bytes whose blocks are the file system's promise: nobody else can have them any more. Synced,
+/// and under its unfinished name.
+pub(crate) fn create_allocated(path: &Path, bytes: u64) -> Result<(), StoreError> {
+    remove_if_there(path)?;
+    let file = create_unfinished(path)?;
+    let allocated = loop {
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+            Err(rustix::io::Errno::INTR) => {}
+            // A file system that can't promise blocks gives them to whoever writes.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => break write_zeros(&file, bytes),
+            done => break done.map_err(io::Error::from),
+        }
+    };
+    let done = allocated.and_then(|()| file.sync_all()).during("writing", path);
+    if done.is_err() {
+        // The blocks that it did get are needed elsewhere; what can't be removed is swept at the next start.
+        let _ = remove_if_there(path);
+    }
+    done
+}
+
+fn write_zeros(mut file: &File, bytes: u64) -> io::Result<()> {
+    io::copy(&mut io::repeat(0).take(bytes), &mut file).map(drop)
+}
+
+/// Bytes of a file that really lie on the disk; none if there is no such file.
+pub(crate) fn allocated(path: &Path) -> Result<u64, StoreError> {
+    /// The unit of `st_blocks`, whatever the file system's own blocks are.
+    const BLOCK: u64 = 512;
+    Ok(look(path)?.filter(fs::Metadata::is_file).map_or(0, |found| found.blocks().saturating_mul(BLOCK)))
+}
+
+/// Bytes that the file system of an existing path has left for this user.
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, StoreError> {
+    let found = rustix::fs::statvfs(path).map_err(io::Error::from).during("asking for the room beside", path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 fn sync_dir(dir: &Path) -> Result<(), StoreError> {
     File::open(dir).and_then(|dir| dir.sync_all()).during("syncing", dir)
 }
 
-fn parent_of(path: &Path) -> PathBuf {
+pub(crate) fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

@@ -15,7 +15,9 @@ mod files;
 mod load;
 mod opened;
 mod packages;
+mod partial;
 mod recordings;
+mod reserve;
 mod schema;
 mod scrub;
 mod secret;
@@ -40,10 +42,12 @@ pub use packages::{
     IncomingPackage, MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PACKAGE_PIECE, PackageId, PackageInbox,
     ReceivedPackage, StagedPackage,
 };
+pub use partial::{MAX_PARTIAL_PACKAGES, PARTIAL_KEPT_MS, PartialPackage};
 pub use recordings::{
     IntervalRecord, MAX_CLOSED_RECORDINGS, MAX_DEFINITION, MAX_RECORD_VALUES, MAX_RECORDERS, MAX_RECORDING_DEPTH,
     MAX_RECORDS_PER_READ, NewIntervalRecord, NewRecording, RecorderBatch, Recording, RecordingChange,
 };
+pub use reserve::{RESERVE_BYTES, Reserve, WORKING_BYTES};
 pub use secret::{Secret, SecretBytes};
 pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};
 pub use store::{

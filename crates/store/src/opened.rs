@@ -9,6 +9,7 @@ use crate::chain::{Chain, Writing};
 use crate::documents::MAX_DOCUMENT_BYTES;
 use crate::error::StoreError;
 use crate::packages;
+use crate::reserve::room_for_a_meter;
 use crate::schema;
 use crate::state_dir::{Contents, DATABASE, DeviceKey, StateDir};
 use crate::store::{MeterId, NewMeter, Store, insert_meter};
@@ -22,6 +23,9 @@ pub struct OpenOptions {
     pub create: bool,
     /// Bytes that the documents may take, if not [`MAX_DOCUMENT_BYTES`]: transfers are measured with larger ones.
     pub document_bytes: Option<u64>,
+    /// Bytes of the reserve that is given up when the disk is full ([`RESERVE_BYTES`](crate::RESERVE_BYTES)); none is
+    /// kept if 0.
+    pub reserve_bytes: u64,
 }
 
 /// What opening found.
@@ -38,6 +42,7 @@ pub struct Blank {
     device_key: DeviceKey,
     chain: Option<Box<dyn Chain>>,
     document_bytes: u64,
+    reserve_bytes: u64,
 }
 
 impl Store {
@@ -45,17 +50,21 @@ impl Store {
     /// one with other files, a foreign, a newer and a damaged database.
     pub fn open(dir: &Path, options: &OpenOptions) -> Result<Opened, StoreError> {
         let document_bytes = options.document_bytes.unwrap_or(MAX_DOCUMENT_BYTES);
+        let reserve_bytes = options.reserve_bytes;
+        if options.create && !dir.join(DATABASE).exists() {
+            room_for_a_meter(dir, reserve_bytes)?;
+        }
         let (dir, contents) = StateDir::open(dir, options.device_key.as_deref(), options.create)?;
         match contents {
             Contents::Meter => {
                 let connection = schema::open(&dir.join(DATABASE))?;
                 let device_key = dir.read_device_key();
-                Self::new(connection, dir, device_key, None, document_bytes)
+                Self::new(connection, dir, device_key, None, document_bytes, reserve_bytes)
                     .map(|store| Opened::Existing(Box::new(store)))
             }
             Contents::Unborn => {
                 let device_key = DeviceKey::Present(dir.make_device_key()?);
-                Ok(Opened::New(Blank { dir, device_key, chain: None, document_bytes }))
+                Ok(Opened::New(Blank { dir, device_key, chain: None, document_bytes, reserve_bytes }))
             }
         }
     }
@@ -85,7 +94,7 @@ impl Blank {
         let connection = schema::create(&self.dir, |transaction| {
             insert_meter(&Writing { transaction, chain: self.chain.as_deref() }, meter, new)
         })?;
-        Store::new(connection, self.dir, self.device_key, self.chain, self.document_bytes)
+        Store::new(connection, self.dir, self.device_key, self.chain, self.document_bytes, self.reserve_bytes)
     }
 }
 

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{During, StoreError};
 use crate::files;
+use crate::reserve::Room;
 use crate::state_dir::{PACKAGES, StateDir};
 use crate::store::{MeterId, Store, is_there};
 use crate::unfinished::{StoredFile, Unfinished};
@@ -89,13 +90,14 @@ pub struct StagedPackage {
 /// Where packages come in, one at a time, beside the store: receiving one never holds the meter up.
 #[derive(Debug, Clone)]
 pub struct PackageInbox {
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
+    pub(crate) room: Room,
     taken: Arc<AtomicBool>,
 }
 
 /// The inbox, for as long as a package is in it.
 #[derive(Debug)]
-struct Turn(Arc<AtomicBool>);
+pub(crate) struct Turn(Arc<AtomicBool>);
 
 impl Drop for Turn {
     fn drop(&mut self) {
@@ -103,10 +105,13 @@ impl Drop for Turn {
     }
 }
 
-/// A package that is coming in. Dropped, it is gone.
+/// A package that is coming in. Dropped, it is gone, unless it was announced: then somebody may go on with it.
 pub struct IncomingPackage {
-    file: Unfinished,
-    turn: Turn,
+    pub(crate) file: Unfinished,
+    pub(crate) room: Room,
+    pub(crate) turn: Turn,
+    /// The most there will be of it.
+    pub(crate) limit: u64,
 }
 
 /// A package that has come in whole and is on the disk, but isn't staged. Dropped, it is gone.
@@ -119,11 +124,17 @@ pub struct ReceivedPackage {
 impl PackageInbox {
     /// Takes the inbox for one package.
     pub fn receive(&self) -> Result<IncomingPackage, StoreError> {
+        let turn = self.turn()?;
+        self.room.for_more(0)?;
+        let file = Unfinished::create(&self.dir, 0)?;
+        Ok(IncomingPackage { file, room: self.room.clone(), turn, limit: MAX_PACKAGE_BYTES })
+    }
+
+    pub(crate) fn turn(&self) -> Result<Turn, StoreError> {
         if self.taken.swap(true, Ordering::Acquire) {
             return Err(StoreError::PackageComing);
         }
-        let turn = Turn(Arc::clone(&self.taken));
-        Ok(IncomingPackage { file: Unfinished::create(&self.dir, 0)?, turn })
+        Ok(Turn(Arc::clone(&self.taken)))
     }
 }
 
@@ -133,11 +144,14 @@ impl IncomingPackage {
         self.file.size()
     }
 
-    /// Writes at an offset; at most [`MAX_PACKAGE_BYTES`] in all.
+    /// Writes at an offset, while there is room beside the reserve; at most [`MAX_PACKAGE_BYTES`] in all, or as many as
+    /// were announced.
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
-        if offset.saturating_add(bytes.len() as u64) > MAX_PACKAGE_BYTES {
-            return Err(StoreError::TooLarge { what: "a package (bytes)", limit: MAX_PACKAGE_BYTES });
+        let end = offset.saturating_add(bytes.len() as u64);
+        if end > self.limit {
+            return Err(StoreError::TooLarge { what: "this package (bytes)", limit: self.limit });
         }
+        self.room.for_more(end.saturating_sub(self.size()))?;
         self.file.write_at(offset, bytes)
     }
 
@@ -147,8 +161,9 @@ impl IncomingPackage {
     }
 
     /// On the disk, and named by what is there.
-    pub fn finish(self) -> Result<ReceivedPackage, StoreError> {
+    pub fn finish(mut self) -> Result<ReceivedPackage, StoreError> {
         self.file.sync()?;
+        self.file.last_chance();
         let id = PackageId::of_file(self.file.size(), |offset, length| self.file.read_at(offset, length))?;
         Ok(ReceivedPackage { file: self.file, id, _turn: self.turn })
     }
@@ -177,24 +192,36 @@ impl Store {
         self.inbox.clone()
     }
 
-    /// Whether a received package may wait with those that wait already.
-    pub fn room_for_package(&self, meter: MeterId, package: &ReceivedPackage) -> Result<(), StoreError> {
+    /// Whether a package of so many bytes may wait with those that wait already, perhaps instead of one of them.
+    pub fn room_for_package(
+        &self,
+        meter: MeterId,
+        id: &PackageId,
+        bytes: u64,
+        instead_of: Option<&PackageId>,
+    ) -> Result<(), StoreError> {
         let mut staged = self.staged_packages(meter)?;
-        staged.retain(|staged| staged.id != package.id);
+        staged.retain(|staged| staged.id != *id && Some(&staged.id) != instead_of);
         if staged.len() >= MAX_STAGED_PACKAGES {
             return Err(StoreError::PackageQuota("too many are waiting"));
         }
         let taken: u64 = staged.iter().map(|package| package.bytes).sum();
-        if taken.saturating_add(package.file.size()) > MAX_STAGED_BYTES {
+        if taken.saturating_add(bytes) > MAX_STAGED_BYTES {
             return Err(StoreError::PackageQuota("those that are waiting take too much room"));
         }
         Ok(())
     }
 
-    /// Stages a package that has come in. Staging the same bytes again is fine, and mends a damaged file.
-    pub fn stage_package(&mut self, meter: MeterId, mut package: ReceivedPackage) -> Result<StagedPackage, StoreError> {
-        self.room_for_package(meter, &package)?;
+    /// Stages a package that has come in, perhaps instead of one that waits, which is dropped. Staging the same bytes
+    /// again is fine, and mends a damaged file.
+    pub fn stage_package(
+        &mut self,
+        meter: MeterId,
+        mut package: ReceivedPackage,
+        instead_of: Option<&PackageId>,
+    ) -> Result<StagedPackage, StoreError> {
         let bytes = package.file.size();
+        self.room_for_package(meter, &package.id, bytes, instead_of)?;
         package.file.publish(&path_of(&self.dir, &package.id))?;
         let id = package.id.clone();
         let recorded = self.transact(|transaction| {
@@ -203,13 +230,15 @@ impl Store {
                     "INSERT INTO staged (meter, package, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
                     params![meter.0, id.as_str(), bytes],
                 )
+                .during("staging a package")?;
+            let goes = instead_of.filter(|other| **other != id).map(PackageId::as_str);
+            transaction
+                .execute("DELETE FROM staged WHERE meter = ?1 AND package = ?2", params![meter.0, goes])
                 .during("staging a package")
         });
-        if let Err(e) = recorded {
-            // Nobody needs the file; opening sweeps again.
-            let _ = self.sweep_packages();
-            return Err(e);
-        }
+        // The file that nobody needs goes, whichever it is; opening sweeps again.
+        let _ = self.sweep_packages();
+        recorded?;
         Ok(StagedPackage { id, bytes })
     }
 
@@ -287,8 +316,8 @@ impl StoredFile {
 }
 
 /// The one inbox of a state directory.
-pub(crate) fn inbox(dir: &StateDir) -> PackageInbox {
-    PackageInbox { dir: dir.join(PACKAGES), taken: Arc::default() }
+pub(crate) fn inbox(dir: &StateDir, room: Room) -> PackageInbox {
+    PackageInbox { dir: dir.join(PACKAGES), room, taken: Arc::default() }
 }
 
 /// Refuses to point at a package that isn't there.
@@ -315,7 +344,7 @@ mod tests {
         let received = coming.finish()?;
         assert_eq!(received.size(), bytes.len() as u64);
         assert_eq!(received.read_at(0, bytes.len()).unwrap(), bytes);
-        store.stage_package(meter, received)
+        store.stage_package(meter, received, None)
     }
 
     /// The bytes of a stored package, which are those that its name says.
@@ -378,6 +407,16 @@ mod tests {
             stage(&mut store, METER, &[n as u8]).unwrap();
         }
         assert!(matches!(stage(&mut store, METER, b"x"), Err(StoreError::PackageQuota(_))));
+        assert_eq!(on_disk(&bed), MAX_STAGED_PACKAGES);
+        let instead = |store: &mut Store, bytes: &[u8], of: &[u8]| {
+            let mut coming = store.package_inbox().receive().unwrap();
+            coming.write_at(0, bytes).unwrap();
+            store.stage_package(METER, coming.finish().unwrap(), Some(&PackageId::of(of)))
+        };
+        instead(&mut store, b"x", &[0]).unwrap();
+        instead(&mut store, b"x", b"x").unwrap();
+        assert!(store.open_package(&PackageId::of(&[0])).is_err() && store.open_package(&PackageId::of(b"x")).is_ok());
+        assert!(matches!(instead(&mut store, b"y", b"not there"), Err(StoreError::PackageQuota(_))));
         assert_eq!(on_disk(&bed), MAX_STAGED_PACKAGES);
         assert!(matches!(stage(&mut store, MeterId(5), b"x"), Err(StoreError::NoSuchMeter(_))));
     }

@@ -29,11 +29,11 @@ impl Store {
         if pending.is_empty() {
             return Ok(pending);
         }
-        self.transact(|writing| rewrite_credentials(writing))?;
+        self.transact_on_reserve(|writing| rewrite_credentials(writing))?;
         if !schema::cut_journal(&self.connection)? {
             return Err(StoreError::ScrubBusy);
         }
-        self.transact(|transaction| {
+        self.transact_on_reserve(|transaction| {
             transaction
                 .execute("UPDATE meter SET scrub_pending = 0 WHERE scrub_pending = 1", [])
                 .during("unmarking old secrets")

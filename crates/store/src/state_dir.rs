@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::error::{DuringFile, StoreError};
+use crate::error::StoreError;
 use crate::files;
 use crate::secret::SecretBytes;
 
@@ -235,11 +235,8 @@ fn take_lock(dir: &Path) -> Result<File, StoreError> {
         }
         Err(TryLockError::Error(e)) => return Err(StoreError::io("locking", &path, e)),
     }
-    // Only for the sentence a second process prints; needn't survive a cut.
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .during("writing", &path)?;
+    // Only for the sentence a second process prints: needn't survive a cut, and a full disk keeps no meter from starting.
+    let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(file)
 }
 

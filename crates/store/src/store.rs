@@ -13,6 +13,7 @@ use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
 use crate::load::TrustedKey;
 use crate::packages::{self, PackageId, PackageInbox};
+use crate::reserve::Room;
 use crate::schema;
 use crate::state_dir::{DeviceKey, StateDir};
 
@@ -86,6 +87,7 @@ pub struct Store {
     pub(crate) chain: Option<Box<dyn Chain>>,
     pub(crate) inbox: PackageInbox,
     pub(crate) document_bytes: u64,
+    pub(crate) room: Room,
 }
 
 impl Store {
@@ -95,9 +97,11 @@ impl Store {
         device_key: DeviceKey,
         chain: Option<Box<dyn Chain>>,
         document_bytes: u64,
+        reserve_bytes: u64,
     ) -> Result<Self, StoreError> {
-        let inbox = packages::inbox(&dir);
-        let store = Self { connection, dir, device_key, chain, inbox, document_bytes };
+        let room = Room::of(&dir, reserve_bytes);
+        let inbox = packages::inbox(&dir, room.clone());
+        let store = Self { connection, dir, device_key, chain, inbox, document_bytes, room };
         store.sweep_packages()?;
         Ok(store)
     }
@@ -134,6 +138,21 @@ impl Store {
         work: impl FnOnce(&Writing<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         transact(&mut self.connection, self.chain.as_deref(), work)
+    }
+
+    /// The same for what must be stored even when the disk is full: the reserve is given up for it, and it is tried again
+    /// at once.
+    pub(crate) fn transact_on_reserve<T>(
+        &mut self,
+        work: impl Fn(&Writing<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.transact(&work) {
+            Err(full @ StoreError::Full(_)) => {
+                // That it couldn't be given up is no news: the disk is full either way.
+                if self.room.give_up().unwrap_or(false) { self.transact(work) } else { Err(full) }
+            }
+            done => done,
+        }
     }
 }
 

@@ -70,10 +70,10 @@ impl Store {
         report: &str,
         events: EventBatch<'_>,
         choose: fn(&str) -> (&str, &str),
-        with_it: impl FnOnce(&Transaction<'_>) -> Result<(), StoreError>,
+        with_it: impl Fn(&Transaction<'_>) -> Result<(), StoreError>,
     ) -> Result<Committed, StoreError> {
         let doing = "ending a version change";
-        self.transact(|transaction| {
+        self.transact_on_reserve(|transaction| {
             let (new, trial) = active_slot(transaction, meter)?;
             if !trial {
                 return Err(StoreError::NoTrial);

@@ -1,7 +1,8 @@
 //! A file while it comes in: written at any offset, then synced and given its name, or gone.
 //!
-//! It owns one file with a name that nothing reads, and removes it when it is dropped before it was published; what a
-//! power cut leaves is swept at the next start. It must never be taken for the file it is going to be.
+//! It owns one file with a name that nothing reads, and removes it when it is dropped before it was published, unless
+//! somebody is to go on with it; what a power cut leaves is swept at the next start. It must never be taken for the
+//! file it is going to be.
 
 use std::fs::File;
 use std::io;
@@ -17,7 +18,8 @@ pub(crate) struct Unfinished {
     path: PathBuf,
     file: File,
     size: u64,
-    published: bool,
+    /// Whether its bytes stay when it is dropped.
+    stays: bool,
 }
 
 impl Unfinished {
@@ -27,7 +29,20 @@ impl Unfinished {
         let path = files::unfinished_name(&dir.join(format!("incoming-{number}")));
         files::remove_if_there(&path)?;
         let file = files::create_unfinished(&path)?;
-        Ok(Self { path, file, size: 0, published: false })
+        Ok(Self { path, file, size: 0, stays: false })
+    }
+
+    /// One of this name that somebody may go on with: what is there of it already, or an empty one. Dropped, it stays.
+    pub(crate) fn go_on(path: &Path) -> Result<Self, StoreError> {
+        files::make_private_dir(&files::parent_of(path))?;
+        let file = files::open_or_create(path)?;
+        let size = file.metadata().during("reading", path)?.len();
+        Ok(Self { path: path.to_owned(), file, size, stays: true })
+    }
+
+    /// Nobody will go on with it: dropped before it is published, it goes.
+    pub(crate) fn last_chance(&mut self) {
+        self.stays = false;
     }
 
     /// Bytes so far, those never written between others included.
@@ -67,14 +82,14 @@ impl Unfinished {
     /// Gives it its name, whole and durable; it has been synced.
     pub(crate) fn publish(&mut self, path: &Path) -> Result<(), StoreError> {
         files::publish(&self.path, path)?;
-        self.published = true;
+        self.stays = true;
         Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.stays {
             // What can't be removed now is swept at the next start.
             let _ = files::remove_if_there(&self.path);
         }

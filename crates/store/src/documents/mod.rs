@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::DuringFile;
 use crate::files;
+use crate::reserve::Room;
 use crate::state_dir::{DOCUMENTS, INCOMING};
 use crate::store::{MeterId, Store};
 use crate::unfinished::{StoredFile, Unfinished, modified, set_modified};
@@ -71,6 +72,7 @@ pub struct Documents {
     dir: PathBuf,
     incoming: PathBuf,
     quota: u64,
+    room: Room,
     ledger: Mutex<Ledger>,
 }
 
@@ -87,7 +89,8 @@ impl Store {
     pub fn documents(&self, meter: MeterId) -> Arc<Documents> {
         let dir = self.dir.join(DOCUMENTS).join(meter.to_string());
         let incoming = self.dir.join(INCOMING);
-        Arc::new(Documents { dir, incoming, quota: self.document_bytes, ledger: Mutex::default() })
+        let (quota, room) = (self.document_bytes, self.room.clone());
+        Arc::new(Documents { dir, incoming, quota, room, ledger: Mutex::default() })
     }
 }
 
@@ -126,6 +129,7 @@ impl Documents {
 
     /// Begins to write a document, whose directory is there. Nothing is seen of it until it is kept.
     pub fn write(self: &Arc<Self>, path: &DocumentPath, beginning: Beginning) -> Result<DocumentWriter, DocumentError> {
+        self.room.for_more(0)?;
         let before = self.place(path)?;
         let used = self.used(&self.dir, 0)?;
         if before.is_none() && used.entries >= MAX_DOCUMENTS {
@@ -184,6 +188,7 @@ impl Documents {
 
     /// Makes a directory in one that is there.
     pub fn make_dir(&self, path: &DocumentPath) -> Result<(), DocumentError> {
+        self.room.for_more(0)?;
         let _alone = self.ledger();
         self.parent(path)?;
         if path.is_root() || self.look(path)?.is_some() {

@@ -72,6 +72,7 @@ impl DocumentWriter {
             return Err(DocumentError::Full(quota));
         }
         let growth = size.saturating_sub(self.entered);
+        self.documents.room.for_more(growth)?;
         let mut ledger = self.documents.ledger();
         if ledger.bytes.saturating_add(growth) > quota {
             return Err(DocumentError::Full(quota));
