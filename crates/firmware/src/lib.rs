@@ -17,13 +17,16 @@ pub mod release;
 pub mod report;
 pub mod settings;
 pub mod shipped;
+pub mod template;
 pub mod version;
 
 pub use consequence::{Consequence, Kind, Severity};
 pub use dangers::{Danger, Sight, dangers};
-pub use migrate::{Choices, CredentialAction, Direction, Migration, migrate};
-pub use plan::{Plan, Planned, plan};
+pub use migrate::records::{RecorderFound, RecorderNow};
+pub use migrate::{Choices, CredentialAction, Direction, EpochHolds, Migration, RecorderHolds, migrate};
+pub use plan::{Plan, PlanError, Planned, plan, plan_between};
 pub use release::{PasswordStorage, Release, WebPages};
 pub use settings::{KeyChange, Settings, SettingsError, WithSecurity};
 pub use shipped::{Carried, CarriedError, Shipped, shipped};
+pub use template::{ShippedTemplates, TemplateChoice, TemplateFile, TemplateFileError};
 pub use version::Version;

@@ -151,8 +151,12 @@ impl Merging<'_> {
                 self.parts = before.clone();
                 self.parts.retain(|part, _| part.module != needed.module);
                 self.take(winner, needed.module);
-                let overruled: Vec<Part> = differences(&before, &self.parts).map(|(part, ..)| part.clone()).collect();
-                for part in overruled {
+                let mut overruled: Vec<Part> =
+                    differences(&before, &self.parts).map(|(part, ..)| part.clone()).collect();
+                // A module that comes back is one thing, with all that is in it.
+                overruled.sort_by_key(|part| part.what != What::Itself);
+                let whole = overruled.first().is_some_and(|part| part.what == What::Itself);
+                for part in overruled.into_iter().take(if whole { 1 } else { usize::MAX }) {
                     self.conflicts.insert(part.clone(), self.sides.conflict(&part));
                 }
             } else {

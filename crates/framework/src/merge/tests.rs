@@ -141,8 +141,8 @@ fn b4_nothing_is_left_linked_to_nowhere() {
     // The release takes out what the owner has linked to.
     let (mine, theirs) = (["Modbus Slave 1/Source 9 > Integrator 2/kWh rec"], ["-Integrator 2"]);
     let link = "Modbus Slave 1/Source 9 link: Integrator 2/kWh rec".to_owned();
-    let conflicts = ["module Integrator 2: there | there | -", "Integrator 2/Energy: kWh rec | kWh rec | -"];
-    assert_eq!(merged(&mine, &theirs, Side::Mine), (vec![link], conflicts.map(str::to_owned).into()));
+    let conflicts = vec!["module Integrator 2: there | there | -".to_owned()];
+    assert_eq!(merged(&mine, &theirs, Side::Mine), (vec![link], conflicts));
     let (changed, conflicts) = merged(&mine, &theirs, Side::Release);
     assert_eq!(changed, ["module Integrator 2: -", "Integrator 2/Energy: -"]);
     assert_eq!(conflicts, ["Modbus Slave 1/Source 9 link: - | Integrator 2/kWh rec | -"]);
@@ -158,7 +158,7 @@ fn b4_nothing_is_left_linked_to_nowhere() {
     assert_eq!(conflicts, ["Modbus Slave 1/Source 9 link: - | - | Integrator 2/kWh rec"]);
     let (changed, conflicts) = merged(&mine, &theirs, Side::Release);
     assert_eq!(changed, ["Modbus Slave 1/Source 9 link: Integrator 2/kWh rec"]);
-    assert_eq!(conflicts.len(), 2, "{conflicts:?}");
+    assert_eq!(conflicts, ["module Integrator 2: there | - | there"]);
 }
 
 #[test]
