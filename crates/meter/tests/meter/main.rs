@@ -15,3 +15,4 @@ mod registers;
 mod reset;
 mod rules;
 mod sessions;
+mod templates;

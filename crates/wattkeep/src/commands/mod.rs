@@ -6,6 +6,7 @@ pub mod rehearse;
 pub mod release;
 pub mod reset_security;
 pub mod setup;
+mod template;
 pub mod verify;
 
 use crate::args::Command;
