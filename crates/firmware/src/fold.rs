@@ -10,6 +10,8 @@ use crate::consequence::{Consequence, Kind, Severity};
 const NOT_PART: (&str, &str) = ("not part of the release", "absent");
 /// Stands for the states of several accounts that aren't the same.
 const WHAT_THEY_HAD: &str = "what they had";
+/// What stands before the name of a module in the line about the module itself.
+const MODULE: &str = "module ";
 /// Stands for the name of any of several users.
 const ANY_USER: &str = "USERn";
 
@@ -66,6 +68,7 @@ pub fn rows(lines: &[&Consequence]) -> Vec<Row> {
     match lines.first().map(|line| line.kind) {
         Some(Kind::Right) => rights(rows),
         Some(Kind::Setting) => rows.map(without_needless_sentence).collect(),
+        Some(Kind::Template) => modules_whole(rows.collect()),
         _ => sentences_once(rows.collect()),
     }
 }
@@ -76,6 +79,26 @@ fn without_needless_sentence(mut row: Row) -> Row {
         row.sentence = None;
     }
     row
+}
+
+/// What is in a module that comes or goes is said by the module's own row.
+fn modules_whole(mut rows: Vec<Row>) -> Vec<Row> {
+    let module = |row: &Row| row.subject.strip_prefix(MODULE).filter(|_| row.changes()).map(str::to_owned);
+    let whole: Vec<(String, usize, Severity)> =
+        rows.iter().enumerate().filter_map(|(at, row)| Some((module(row)?, at, row.severity))).collect();
+    for (module, at, severity) in whole {
+        let within = |row: &Row| {
+            let rest = row.subject.strip_prefix(module.as_str());
+            rest.is_some_and(|rest| rest.starts_with('/') || rest == " label") && row.changes()
+        };
+        let heaviest = rows.iter().filter(|row| within(row)).map(|row| row.severity).max();
+        rows[at].severity = severity.max(heaviest.unwrap_or(severity));
+        for row in rows.iter_mut().filter(|row| within(row)) {
+            row.subject.clear();
+        }
+    }
+    rows.retain(|row| !row.subject.is_empty());
+    rows
 }
 
 /// One row for all logins of a path that end up alike. Its sentence is the row itself.
@@ -209,6 +232,36 @@ mod tests {
     fn only_the_whole_name_is_replaced() {
         assert_eq!(replace_name("USER1's is 0: log in as USER1.", "USER1"), "USERn's is 0: log in as USERn.");
         assert_eq!(replace_name("USER12 is not USER1", "USER1"), "USER12 is not USERn");
+    }
+
+    #[test]
+    fn a_module_that_comes_or_goes_is_one_row() {
+        let row = |subject: &str, before: &str, after: &str, severity| Row {
+            kind: Kind::Template,
+            severity,
+            told: true,
+            clause: String::new(),
+            subject: subject.to_owned(),
+            before: before.to_owned(),
+            after: after.to_owned(),
+            sentence: None,
+        };
+        let rows = modules_whole(vec![
+            row("Integrator 1/Energy", "kWh rec", "-", Severity::Warning),
+            row("Integrator 12/Energy", "kWh rec", "kWh del", Severity::Warning),
+            row("Maximum 1/Source link", "Power Meter 1/I a", "Power Meter 1/I b", Severity::Warning),
+            row("module Integrator 1", "there", "removed", Severity::Info),
+            row("Integrator 1 label", "Feed-in", "-", Severity::Info),
+        ]);
+        let shown: Vec<_> = rows.iter().map(|row| (row.subject.as_str(), row.severity)).collect();
+        assert_eq!(
+            shown,
+            [
+                ("Integrator 12/Energy", Severity::Warning),
+                ("Maximum 1/Source link", Severity::Warning),
+                ("module Integrator 1", Severity::Warning),
+            ]
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@
 
 pub(crate) mod data_floor;
 pub(crate) mod lines;
+pub(crate) mod modbus;
+pub(crate) mod records;
+pub(crate) mod template;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -17,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::consequence::Consequence;
 use crate::release::{Choice, PasswordStorage, Release};
 use crate::settings::Settings;
+use crate::template::{ShippedTemplates, TemplateChoice};
 
 /// What happens to an account's credential. The vault does it between accepting and committing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +57,7 @@ impl Direction {
 }
 
 /// What the operator has chosen about a change.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Choices {
     /// Accounts that get a new password with the change, instead of `0` (B21).
@@ -62,10 +66,39 @@ pub struct Choices {
     /// To do it even if nobody could edit security afterwards (B19). The plan is the same either way.
     #[serde(default)]
     pub force: bool,
+    /// Whose template the meter has afterwards (B4).
+    #[serde(default, skip_serializing_if = "TemplateChoice::keeps")]
+    pub template: TemplateChoice,
     /// The meter's own, not the operator's: ports that it was made with, by register. A service that
     /// arrives listens there instead of where the release ships it.
     #[serde(skip)]
     pub ports: BTreeMap<String, u16>,
+    /// The meter's own, not the operator's: the templates that the two releases come with.
+    #[serde(skip)]
+    pub shipped: ShippedTemplates,
+    /// The meter's own, not the operator's: what its data recorders hold, by number.
+    #[serde(skip)]
+    pub recorders: BTreeMap<u8, RecorderHolds>,
+}
+
+/// What a data recorder of a meter holds before a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecorderHolds {
+    /// Records of the epoch that records now.
+    pub records: u64,
+    /// Closed epochs that go if that one is closed now, because no more are kept.
+    pub would_go: Vec<EpochHolds>,
+}
+
+/// What a closed epoch of a data recorder holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpochHolds {
+    /// Its number.
+    pub epoch: u32,
+    /// The number of its oldest record.
+    pub first: u64,
+    /// The number of its newest record.
+    pub last: u64,
 }
 
 /// A change of release, worked out.
@@ -81,11 +114,14 @@ pub struct Migration {
 
 /// Works out the change of a meter with these settings from one release to another.
 ///
+/// Whether modules can stand as they come out, a merged or a given template among them, is for
+/// [`Settings::check`], without which nothing is shown or done: [`plan_between`](crate::plan_between) calls it.
+///
 /// Derived from the two descriptions: which services, registers and modes there are, and what becomes
 /// of passwords. Taken from the newer release of the pair: the choices of its makers.
 pub fn migrate(before: &Settings, from: &Release, to: &Release, choices: &Choices) -> Migration {
     let made = made_choices(from, to);
-    let mut settings = before.clone();
+    let (mut settings, conflicts) = choices.template.applied(before, &choices.shipped);
     carry_options(before, &mut settings, to, &choices.ports);
     let mode = to.nearest_mode(before.mode());
     settings.set_option(options::MODE, Some(Value::Text(mode.name().to_owned())));
@@ -112,8 +148,16 @@ pub fn migrate(before: &Settings, from: &Release, to: &Release, choices: &Choice
         let kind = kind_after(before.credential(*account), *action, to);
         settings.credentials.insert(*account, kind);
     }
-    let consequences =
-        lines::all(&lines::Change { before, after: &settings, from, to, made, credentials: &credentials });
+    let consequences = lines::all(&lines::Change {
+        before,
+        after: &settings,
+        from,
+        to,
+        made,
+        credentials: &credentials,
+        choices,
+        conflicts: &conflicts,
+    });
     Migration { settings, credentials, consequences }
 }
 

@@ -1,6 +1,7 @@
 //! The plan: a migration run dry, with a digest that names it. Accepting a plan is naming its
 //! digest; the act makes the plan again and does nothing if the digest is another.
 
+use framework::TemplateError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -8,7 +9,9 @@ use crate::consequence::{Consequence, Kind};
 use crate::digest::Sha256Digest;
 use crate::migrate::{Choices, Migration, migrate};
 use crate::release::Release;
-use crate::settings::Settings;
+use crate::settings::{Settings, SettingsError};
+use crate::shipped::Carried;
+use crate::template::ShippedTemplates;
 use crate::version::Version;
 
 /// What a change of release will do.
@@ -36,13 +39,44 @@ pub struct Planned {
     pub migration: Migration,
 }
 
+/// Why there is no plan of a change.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// The chosen template can't stand.
+    #[error("the chosen template can't be taken: {0}; the meter's own can (--template keep)")]
+    Template(TemplateError),
+    /// Settings that the new release can't have.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+}
+
+/// Makes the plan of a change between two releases as their packages carry them. A plan that there is can be carried
+/// out. `device` has the lines about the device itself, which outlives every release: what a package changes in its
+/// keys.
+///
+/// # Errors
+/// If a meter of the new release can't have what comes of it.
+pub fn plan_between(
+    settings: &Settings,
+    from: &Carried,
+    to: &Carried,
+    choices: Choices,
+    device: Vec<Consequence>,
+) -> Result<Planned, PlanError> {
+    let choices = Choices { shipped: ShippedTemplates::of(&from.template, &to.template), ..choices };
+    let mut planned = plan_with(settings, &from.release, &to.release, &to.package, &choices, device);
+    match planned.migration.settings.check(&to.release) {
+        Err(SettingsError::Template(error)) if !choices.template.keeps() => Err(PlanError::Template(error)),
+        checked => Ok(checked.map(|()| planned)?),
+    }
+}
+
 /// Makes the plan of a change. `package` is the digest of the `.upg` that carries the new release.
 pub fn plan(settings: &Settings, from: &Release, to: &Release, package: &Sha256Digest, choices: &Choices) -> Planned {
     plan_with(settings, from, to, package, choices, Vec::new())
 }
 
-/// The same with lines about the device itself, which outlives every release: what a package changes in its keys.
-pub fn plan_with(
+fn plan_with(
     settings: &Settings,
     from: &Release,
     to: &Release,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use framework::ModuleName;
 use framework::modules::security_options::Service;
 use security::{AccountId, CredentialKind};
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,8 @@ use crate::access;
 use crate::consequence::{Consequence, Kind};
 use crate::dangers::STORAGE;
 use crate::key_ring::KeyRing;
-use crate::migrate::{data_floor, lines};
+use crate::migrate::records::RecorderFound;
+use crate::migrate::{data_floor, lines, records, template};
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::version::Version;
@@ -31,10 +33,10 @@ pub struct Facts<'a> {
     pub listening: &'a BTreeMap<Service, bool>,
     /// Whether every energy counter is at least where it was.
     pub energy_kept: bool,
-    /// Whether no maximum of the demand has fallen and no reset was counted.
-    pub demand_kept: bool,
-    /// Whether each recorder, by its name, has its epochs and records, and goes on from where it was.
-    pub recorders_kept: &'a BTreeMap<String, bool>,
+    /// Of each module that remembered something of the demand, whether that goes on.
+    pub demand: &'a BTreeMap<ModuleName, bool>,
+    /// What has become of each recorder, by its name.
+    pub recorders: &'a BTreeMap<String, RecorderFound>,
     /// Whether the event log goes on from where it was.
     pub events_kept: bool,
 }
@@ -92,26 +94,44 @@ pub struct Report {
 
 /// Plan and fact, line by line.
 pub fn compare(consequences: &[Consequence], facts: &Facts<'_>) -> Vec<Line> {
-    let table = access::table(facts.after, facts.release);
+    let meter = Found {
+        facts,
+        table: access::table(facts.after, facts.release),
+        template: template::Found::new(facts.before, facts.after, consequences),
+        records: records::Found {
+            recorders: facts.recorders,
+            memory: facts.demand,
+            after: &facts.after.template,
+            lines: consequences,
+        },
+    };
     consequences
         .iter()
         .map(|line| {
             let planned = line.after.clone();
-            let found = found(line, facts, &table);
+            let found = found(line, &meter);
             let same = planned == found;
             Line { kind: line.kind, subject: line.subject.clone(), planned, found, same }
         })
         .collect()
 }
 
-fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String {
-    let kept = |yes: bool| if yes { lines::KEPT.to_owned() } else { "changed".to_owned() };
+/// A meter as it is found, in the words of plans.
+struct Found<'a> {
+    facts: &'a Facts<'a>,
+    table: access::Table,
+    template: template::Found,
+    records: records::Found<'a>,
+}
+
+fn found(line: &Consequence, meter: &Found<'_>) -> String {
+    let facts = meter.facts;
     match line.kind {
         Kind::Mode => facts.after.mode().name().to_owned(),
         Kind::Service => service(&line.subject, facts),
         Kind::Account => account(line, facts),
         Kind::Right => {
-            let row = table.iter().find(|((path, who), _)| line.subject == access::subject(*path, *who));
+            let row = meter.table.iter().find(|((path, who), _)| line.subject == access::subject(*path, *who));
             access::words(row.map(|(_, row)| row))
         }
         Kind::Setting => match line.subject.as_str() {
@@ -128,17 +148,17 @@ fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String
         },
         Kind::Log => kept(match line.subject.as_str() {
             lines::ENERGY => facts.energy_kept,
-            lines::DEMAND => facts.demand_kept,
+            lines::DEMAND => meter.records.demand_kept(),
             lines::EVENT_LOG => facts.events_kept,
-            recorder => facts.recorders_kept.get(recorder) == Some(&true),
+            subject => return meter.records.of(subject).to_owned(),
         }),
-        Kind::Template => kept(modules(facts.before).eq(modules(facts.after))),
+        Kind::Template => meter.template.of(&line.subject, facts.after),
         Kind::Notice => line.after.clone(),
     }
 }
 
-fn modules(settings: &Settings) -> impl Iterator<Item = (&framework::ModuleName, &framework::ModuleSetup)> {
-    settings.template.modules.iter().filter(|(module, _)| !module.is_security())
+fn kept(yes: bool) -> String {
+    if yes { lines::KEPT } else { "changed" }.to_owned()
 }
 
 fn users_kept(facts: &Facts<'_>) -> bool {
@@ -187,6 +207,7 @@ mod tests {
     use security::Who;
 
     use super::*;
+    use crate::migrate::records::RecorderNow;
     use crate::migrate::tests::{current, factory, legacy};
     use crate::migrate::{Choices, migrate};
 
@@ -198,6 +219,7 @@ mod tests {
         let before = factory(&legacy());
         let migration = migrate(&before, &legacy(), &current(), &Choices::default());
         let release = current();
+        let goes_on = RecorderFound { now: RecorderNow::GoesOn, gone: [].into() };
         let facts = Facts {
             before: &before,
             after,
@@ -205,8 +227,8 @@ mod tests {
             keys: &KeyRing::default(),
             listening,
             energy_kept: true,
-            demand_kept: true,
-            recorders_kept: &BTreeMap::from([("Data Recorder 1".to_owned(), true)]),
+            demand: &BTreeMap::new(),
+            recorders: &BTreeMap::from([("Data Recorder 1".to_owned(), goes_on)]),
             events_kept: true,
         };
         let lines = compare(&migration.consequences, &facts);

@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::modules::demand_reset::Resets;
-use crate::modules::interval_energy::Growth;
-use crate::modules::maximum::Peak;
-use crate::modules::periodic_timer::Interval;
-use crate::modules::sliding_demand::Window;
+use crate::modules::demand_reset::{self, Resets};
+use crate::modules::interval_energy::{self, Growth};
+use crate::modules::maximum::{self, Peak};
+use crate::modules::periodic_timer::{self, Interval};
+use crate::modules::sliding_demand::{self, Window};
 use crate::template::{LONGEST_CHAIN, ModuleName, Template};
+
+/// The kinds whose modules remember something: each has a [`Kept`] of its own.
+const REMEMBERING: [&str; 5] =
+    [sliding_demand::NAME, maximum::NAME, demand_reset::NAME, periodic_timer::NAME, interval_energy::NAME];
 
 /// What one module remembers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,19 +57,23 @@ impl Memory {
         self.modules.is_empty()
     }
 
-    /// Whether this is what an earlier memory has become without a demand reset: no maximum has gone or fallen, and no
-    /// reset was counted or forgotten.
-    pub fn goes_on_from(&self, earlier: &Self) -> bool {
-        earlier.modules.iter().all(|(module, before)| {
-            match (&before.kept, self.modules.get(module).map(|now| &now.kept)) {
-                (Kept::Window(_), Some(Kept::Window(_)))
-                | (Kept::Interval(_), Some(Kept::Interval(_)))
-                | (Kept::Growth(_), Some(Kept::Growth(_))) => true,
+    /// Of each module that an earlier memory has something of, whether this is what that has become without a demand
+    /// reset: its values come from where they came from, its maximum hasn't gone or fallen, no reset was counted or
+    /// forgotten, and its intervals are as long as they were.
+    pub fn goes_on_from(&self, earlier: &Self) -> BTreeMap<ModuleName, bool> {
+        let goes_on = |(module, before): (&ModuleName, &Remembered)| {
+            let now = self.modules.get(module).filter(|now| now.from == before.from);
+            let goes_on = match (&before.kept, now.map(|now| &now.kept)) {
+                (Kept::Window(before), Some(Kept::Window(now))) => before.as_long_as(now),
+                (Kept::Interval(before), Some(Kept::Interval(now))) => before.as_long_as(now),
+                (Kept::Growth(_), Some(Kept::Growth(_))) => true,
                 (Kept::Peak(before), Some(Kept::Peak(now))) => now.value >= before.value,
                 (Kept::Resets(before), Some(Kept::Resets(now))) => before == now,
                 _ => false,
-            }
-        })
+            };
+            (*module, goes_on)
+        };
+        earlier.modules.iter().map(goes_on).collect()
     }
 
     pub(crate) fn insert(&mut self, module: ModuleName, from: &str, kept: Kept) {
@@ -76,6 +84,26 @@ impl Memory {
     pub(crate) fn of(&self, module: ModuleName, from: &str) -> Option<&Kept> {
         self.modules.get(&module).filter(|remembered| remembered.from == from).map(|remembered| &remembered.kept)
     }
+}
+
+/// The modules that remember something under one template and begin anew under another: they are gone, their values
+/// come from elsewhere, or their intervals are of another length.
+pub fn begin_anew(before: &Template, after: &Template) -> Vec<ModuleName> {
+    let length = |template: &Template, module: ModuleName| {
+        let setup = template.modules.get(&module)?;
+        match module.kind().name() {
+            sliding_demand::NAME => setup.number(sliding_demand::LENGTH),
+            periodic_timer::NAME => setup.number(periodic_timer::PERIOD),
+            _ => None,
+        }
+    };
+    let remembers = |module: &ModuleName| REMEMBERING.contains(&module.kind().name());
+    let anew = |module: &ModuleName| {
+        !after.modules.contains_key(module)
+            || origin(before, *module) != origin(after, *module)
+            || length(before, *module) != length(after, *module)
+    };
+    before.modules.keys().copied().filter(remembers).filter(anew).collect()
 }
 
 /// Where a module's values come from: the outputs along the links of first inputs, up to one that has none, and the
@@ -92,4 +120,78 @@ pub(crate) fn origin(template: &Template, module: ModuleName) -> String {
     let trigger = module.kind().trigger().and_then(|input| template.modules.get(&module)?.inputs.get(input));
     let at = trigger.map_or_else(String::new, |timer| format!(" @ {timer}"));
     outputs.join(" < ") + &at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a template of one demand with its maximum, and an interval energy.
+    fn template(sub_interval: u32, source: &str, period: u32) -> Template {
+        let text = format!(
+            r#"
+format = 1
+model = "8650"
+release = "4.40.1"
+[modules."Power Meter 1"]
+[modules."Integrator 1"]
+[modules."Sliding Window Demand 1"]
+setup = {{ "Sub Intvl" = {sub_interval} }}
+inputs = {{ Source = "Power Meter 1/{source}" }}
+[modules."Maximum 1"]
+inputs = {{ Source = "Sliding Window Demand 1/SWinDemand" }}
+[modules."Demand Reset 1"]
+[modules."Periodic Timer 1"]
+setup = {{ Period = {period} }}
+[modules."Interval Energy 1"]
+inputs = {{ Source = "Integrator 1/kWh del", Trigger = "Periodic Timer 1/Trigger" }}
+"#
+        );
+        crate::Dcf::parse(text.as_bytes()).unwrap().template()
+    }
+
+    #[test]
+    fn what_begins_anew_is_known_before_it_does() {
+        let before = template(900, "kW tot", 900);
+        let names =
+            |after: &Template| -> Vec<String> { begin_anew(&before, after).iter().map(ToString::to_string).collect() };
+        assert_eq!(names(&before), [""; 0]);
+        // A maximum is of what it is linked to, however long its sub-intervals are.
+        assert_eq!(names(&template(300, "kW tot", 900)), ["Sliding Window Demand 1"]);
+        assert_eq!(names(&template(900, "kVA tot", 900)), ["Sliding Window Demand 1", "Maximum 1"]);
+        assert_eq!(names(&template(900, "kW tot", 300)), ["Periodic Timer 1"]);
+        let mut without = before.clone();
+        without.modules.remove(&"Demand Reset 1".parse().unwrap());
+        assert_eq!(names(&without), ["Demand Reset 1"]);
+    }
+
+    #[test]
+    fn what_is_said_to_begin_anew_does_and_nothing_else() {
+        let energy = metrology::EnergyRegisters::default();
+        let quantities = metrology::Quantities::default();
+        let tick = |utc_ms| crate::Tick {
+            utc_ms,
+            up_ms: utc_ms,
+            quantities: Some(&quantities),
+            energy: &energy,
+            energy_before: &energy,
+        };
+        for after in [
+            template(900, "kW tot", 900),
+            template(300, "kW tot", 900),
+            template(900, "kVA tot", 900),
+            template(900, "kW tot", 300),
+        ] {
+            let before = template(900, "kW tot", 900);
+            let mut framework = crate::Framework::build(&before).unwrap();
+            (0..=1801).for_each(|second| drop(framework.evaluate(&tick(second * 1000))));
+            let earlier = framework.memory();
+            let mut framework = crate::Framework::build(&after).unwrap();
+            framework.resume(&earlier);
+            let found = framework.memory().goes_on_from(&earlier);
+            assert_eq!(found.len(), 5, "all five remember something: {found:?}");
+            let anew: Vec<_> = found.into_iter().filter(|(_, goes_on)| !goes_on).map(|(module, _)| module).collect();
+            assert_eq!(anew, begin_anew(&before, &after));
+        }
+    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use firmware::package::{KeyChanges, PackageError, TrustedBy};
 use firmware::report::{Facts, Line, Outcome, Report, compare};
 use firmware::{
-    Carried, Choices, CredentialAction, Direction, KeyRing, Migration, Plan, Planned, Settings, Version, plan_with,
+    Carried, Choices, CredentialAction, Direction, KeyRing, Migration, Plan, Planned, Settings, Version, plan_between,
 };
 use framework::Memory;
 use framework::modules::security_options::Service;
@@ -26,7 +26,7 @@ use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::recorders::{Recorder, Recorders};
 use crate::state::{Credentials, State, stored_credentials};
-use crate::{GateError, Now, boot, floor, stored, trust, verifying};
+use crate::{GateError, Now, boot, edit, floor, stored, trust, verifying};
 
 /// What is planned.
 #[derive(Debug, Clone)]
@@ -118,7 +118,7 @@ impl Gate {
         on_its_road(caller, Step::Beyond)?;
         let opened = self.open_staged(now, caller, request)?;
         let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        allowed(&mut state, now, caller, request)?;
         Ok(planned(&state, request, &opened)?.0.plan)
     }
 
@@ -127,7 +127,7 @@ impl Gate {
     fn open_staged(&self, now: Now, caller: &Caller, request: &Request) -> Result<OpenedPackage, GateError> {
         let (id, believed, file) = {
             let mut state = self.state();
-            decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+            allowed(&mut state, now, caller, request)?;
             let id = PackageId::parse(&request.package).map_err(|_| no_package(request))?;
             still_staged(&state, request, &id)?;
             (id.clone(), state.believed(), state.store.open_package(&id)?)
@@ -143,7 +143,7 @@ impl Gate {
         on_its_road(caller, Step::Beyond)?;
         let opened = self.open_staged(now, caller, &request)?;
         let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        allowed(&mut state, now, caller, &request)?;
         if state.under_way.is_some() {
             return Err(GateError::Changing);
         }
@@ -201,8 +201,11 @@ impl Gate {
         let release = ticket.to.release.release.to_string();
         let log = state.log_setup();
         let effect = format!("release {release} on trial");
-        let mut events =
-            log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
+        let mut drafts = vec![Draft::kept(priority::WARNING, "change of release", effect)];
+        if !ticket.request.choices.template.keeps() {
+            drafts.extend(edit::template_changes(&ticket.before.settings, &ticket.migration.settings));
+        }
+        let mut events = log.take(now, &ticket.caller, drafts);
         events.extend(sessions_end(&state, now, &ticket.caller));
         let slot = NewSlot {
             release: &release,
@@ -278,6 +281,12 @@ pub(crate) fn on_its_road(caller: &Caller, step: Step) -> Result<(), GateError> 
     }
 }
 
+/// B31. Another template is set-up like any other besides.
+fn allowed(state: &mut State, now: Now, caller: &Caller, request: &Request) -> Result<(), GateError> {
+    decide(state, now, caller, Ask::Do(Right::SecurityConfig))?;
+    if request.choices.template.keeps() { Ok(()) } else { decide(state, now, caller, Ask::Do(Right::FullConfig)) }
+}
+
 fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateError> {
     let is = |under_way: &UnderWay| under_way.ticket == ticket.number && under_way.on_trial == on_trial;
     if state.under_way.as_ref().is_some_and(is) { Ok(()) } else { Err(GateError::ChangeOver) }
@@ -316,11 +325,10 @@ fn planned(state: &State, request: &Request, opened: &OpenedPackage) -> Result<(
     }
     floor::allows(state, &to.release.release)?;
     let (keys, device) = state.keys.changed_by(&opened.keys, opened.trusted_by)?;
-    let choices = Choices { ports: state.ports.clone(), ..request.choices.clone() };
-    let mut planned = plan_with(&state.settings, from, &to.release, &to.package, &choices, device);
+    let recorders = state.recorders.holds();
+    let choices = Choices { ports: state.ports.clone(), recorders, ..request.choices.clone() };
+    let mut planned = plan_between(&state.settings, &state.carried, to, choices, device)?;
     planned.plan.mark_told(&request.setup, [from, &to.release]);
-    // A plan that is shown is one that can be carried out.
-    planned.migration.settings.check(&to.release)?;
     let makes_hashes = |(account, action): (&AccountId, &CredentialAction)| {
         let kind = planned.migration.settings.credential(*account);
         *action != CredentialAction::Keep && kind == CredentialKind::Hashed
@@ -366,6 +374,11 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
     let kept = |register: &EnergyRegister| {
         u64::try_from(counter(*register)).is_ok_and(|stored| stored >= ticket.before.energy.micro(*register))
     };
+    let mut demand = demand::stored(&stored)?.goes_on_from(&ticket.before.memory);
+    // What begins anew is stored with the next second; what runs has done so already.
+    for (module, goes_on) in state.framework.memory().goes_on_from(&ticket.before.memory) {
+        demand.entry(module).and_modify(|stored| *stored &= goes_on);
+    }
     let facts = Facts {
         before: &ticket.before.settings,
         after: &after,
@@ -373,8 +386,8 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
         keys: &ticket.keys,
         listening: &facing.listening,
         energy_kept: EnergyRegister::ALL.iter().all(kept),
-        demand_kept: demand::stored(&stored)?.goes_on_from(&ticket.before.memory),
-        recorders_kept: &Recorders::load(&state.store, id, &after.template)?.go_on_from(&ticket.before.recorders),
+        demand: &demand,
+        recorders: &Recorders::load(&state.store, id, &after.template)?.go_on_from(&ticket.before.recorders),
         events_kept: stored.events.next_number >= ticket.before.next_event,
     };
     let lines = compare(&ticket.plan.consequences, &facts);

@@ -325,8 +325,7 @@ fn commit(
 ) -> Result<store::Committed, GateError> {
     let log = state.log_setup();
     let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
-    let wiring = wiring::changes(&before.template, &after.template).into_iter();
-    drafts.extend(wiring.map(|(cause, effect)| Draft::ordinary(priority::SETUP, cause, effect)));
+    drafts.extend(rewirings(before, after));
     drafts.append(&mut redefined.drafts);
     drafts.extend(credentials.iter().map(|(account, credential)| {
         let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
@@ -352,6 +351,19 @@ fn commit(
         events: log.batch(&events),
     };
     Ok(state.store.commit_settings(state.id, &change)?)
+}
+
+fn rewirings(before: &Settings, after: &Settings) -> impl Iterator<Item = Draft> {
+    let changes = wiring::changes(&before.template, &after.template).into_iter();
+    changes.map(|(cause, effect)| Draft::ordinary(priority::SETUP, cause, effect))
+}
+
+/// What the log tells of another template that comes with a change of release. Of security's registers the change
+/// itself tells.
+pub(crate) fn template_changes(before: &Settings, after: &Settings) -> Vec<Draft> {
+    let is_open = |name: &str| name.parse::<RegisterName>().is_ok_and(|name| !name.module.is_security());
+    let registers = differences(before, after).into_iter().filter(|(name, _, _)| is_open(name));
+    registers.map(|register| setup_change(&register)).chain(rewirings(before, after)).collect()
 }
 
 /// Whether two settings differ in anything but the values of registers: modules, links, labels.

@@ -37,6 +37,9 @@ pub enum GateError {
     /// Settings that the release can't have.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// A plan of what the new release can't have.
+    #[error(transparent)]
+    Plan(#[from] firmware::PlanError),
     /// A password that the release doesn't take.
     #[error("{0}: {1}")]
     Password(AccountId, PasswordError),

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use firmware::{EpochHolds, RecorderFound, RecorderHolds, RecorderNow};
 use framework::modules::data_recorder::{self, Definition, name};
 use framework::network::Directory;
 use framework::{Recorded, Status, Template};
@@ -180,6 +181,32 @@ impl Recorders {
         Ok(redefined)
     }
 
+    /// What becomes of a recorder's epochs when the open one is closed: that one with its records' numbers, if it has
+    /// any, and those that go because no more are kept. Only what has records stays when it is closed.
+    fn closing(&self, recorder: u8) -> (Option<(u32, u64, u64)>, Vec<EpochHolds>) {
+        let epochs = self.get(recorder).map_or(&[][..], |known| &known.epochs);
+        let filled = |epoch: &Epoch| Some((epoch.closed_utc_ms, epoch.number, epoch.first?, epoch.last?));
+        let filled: Vec<_> = epochs.iter().filter_map(filled).collect();
+        let open = filled.last().filter(|(closed, ..)| closed.is_none());
+        let going = filled.len().saturating_sub(MAX_CLOSED_RECORDINGS);
+        let going = filled.iter().take(going).map(|(_, epoch, first, last)| EpochHolds {
+            epoch: *epoch,
+            first: *first,
+            last: *last,
+        });
+        (open.map(|(_, epoch, first, last)| (*epoch, *first, *last)), going.collect())
+    }
+
+    /// What a plan has to know of them.
+    pub fn holds(&self) -> BTreeMap<u8, RecorderHolds> {
+        let holds = |recorder: &Recorder| {
+            let (closing, would_go) = self.closing(recorder.module);
+            let records = closing.map_or(0, |(_, first, last)| last + 1 - first);
+            (recorder.module, RecorderHolds { records, would_go })
+        };
+        self.list.iter().map(holds).collect()
+    }
+
     fn redefine(
         &self,
         redefined: &mut Redefined,
@@ -188,24 +215,19 @@ impl Recorders {
         utc_ms: i64,
     ) -> Result<(), GateError> {
         let cause = name(recorder);
-        let known = self.list.iter().find(|known| known.module == recorder);
-        let epochs = known.map_or(&[][..], |known| &known.epochs);
-        // Only what has records stays when it is closed.
-        let mut closed: Vec<_> = epochs.iter().filter_map(|epoch| Some((epoch, epoch.first?, epoch.last?))).collect();
-        if let Some((epoch, first, last)) = closed.last().filter(|(epoch, ..)| epoch.closed_utc_ms.is_none()) {
-            let effect = format!("epoch {} is closed: its records {first} to {last} stay readable", epoch.number);
+        let (closing, going) = self.closing(recorder);
+        if let Some((epoch, first, last)) = closing {
+            let effect = format!("epoch {epoch} is closed: its records {first} to {last} stay readable");
             redefined.drafts.push(Draft::ordinary(priority::SETUP, cause.clone(), effect));
         }
         let mut drop = Vec::new();
-        while closed.len() > MAX_CLOSED_RECORDINGS {
-            let (epoch, first, last) = closed.remove(0);
+        for EpochHolds { epoch, first, last } in going {
             let effect = format!(
-                "epoch {} with its records {first} to {last} is erased: {MAX_CLOSED_RECORDINGS} closed epochs are kept",
-                epoch.number
+                "epoch {epoch} with its records {first} to {last} is erased: {MAX_CLOSED_RECORDINGS} closed epochs are kept"
             );
             redefined.erased.push(format!("{cause}: {effect}."));
             redefined.drafts.push(Draft::kept(priority::WARNING, cause.clone(), effect));
-            drop.push(epoch.number);
+            drop.push(epoch);
         }
         let open = match definition {
             None => {
@@ -265,16 +287,27 @@ impl Recorders {
         }
     }
 
-    /// Whether each recorder of an earlier list still has its epochs, and no fewer records in any but for what its ring
-    /// has dropped.
-    pub fn go_on_from(&self, earlier: &[Recorder]) -> BTreeMap<String, bool> {
-        let kept = |before: &Recorder| {
-            before.epochs.iter().all(|before_epoch| {
-                let now = self.get(before.module).and_then(|now| now.epoch(Some(before_epoch.number)));
-                now.is_some_and(|now| now.last >= before_epoch.last && now.opened_utc_ms == before_epoch.opened_utc_ms)
-            })
+    /// What has become of each recorder of an earlier list, and of each that has come since. A ring may have dropped its
+    /// oldest records.
+    pub fn go_on_from(&self, earlier: &[Recorder]) -> BTreeMap<String, RecorderFound> {
+        let number = |recorder: Option<&Recorder>| recorder.and_then(Recorder::open).map(|epoch| epoch.number);
+        let found = |module: u8| {
+            let before = earlier.iter().find(|before| before.module == module);
+            let now = self.get(module);
+            let kept = |epoch: &Epoch| {
+                let now = now.and_then(|now| now.epoch(Some(epoch.number)));
+                now.is_some_and(|now| now.last >= epoch.last && now.opened_utc_ms == epoch.opened_utc_ms)
+            };
+            let epochs = before.into_iter().flat_map(|before| &before.epochs).filter(|epoch| epoch.last.is_some());
+            let gone = epochs.filter(|epoch| !kept(epoch)).map(|epoch| epoch.number).collect();
+            let now = match (number(before), number(now)) {
+                (before, now) if before == now => RecorderNow::GoesOn,
+                (_, None) => RecorderNow::Off,
+                _ => RecorderNow::NewEpoch,
+            };
+            (name(module), RecorderFound { now, gone })
         };
-        earlier.iter().map(|before| (name(before.module), kept(before))).collect()
+        earlier.iter().chain(self.list.iter()).map(|recorder| found(recorder.module)).collect()
     }
 
     fn get(&self, recorder: u8) -> Option<&Recorder> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use firmware::bundle::BundleError;
 use firmware::hashlist::HashListError;
 use firmware::package::{KeyError, PackageError};
-use firmware::{CarriedError, SettingsError};
+use firmware::{CarriedError, PlanError, SettingsError};
 
 use crate::exit::Status;
 use crate::passwords::{NewPasswordsError, PasswordSourceError};
@@ -63,6 +63,9 @@ pub enum Failure {
     /// Settings that no meter of the release can have.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// A plan of what no meter of the release can have.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// A password can't be had.
     #[error(transparent)]
     Password(#[from] PasswordSourceError),

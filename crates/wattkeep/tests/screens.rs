@@ -77,6 +77,68 @@ fn b6_rehearse_as_an_older_setup_marks_what_it_would_not_have_told() {
     assert!(shown.contains("Setup 3.2.30377.02 tells its user every line.") && !shown.contains("UNTOLD"), "{shown}");
 }
 
+/// An owner's meter of 4.0.9, and a release whose template is another.
+fn with_owner(check: impl FnOnce(&Path, &str, &str)) {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let owner = folder.path().join("owner.dcf");
+    let (power_meter, ratios) =
+        ("[modules.\"Power Meter 1\"]\n", "setup = { \"CT Prim\" = 600, \"Nom Volts\" = 480 }\n");
+    let text = include_str!("../../../releases/4.0.9/template.dcf");
+    let text = text.replace(power_meter, &format!("{power_meter}{ratios}"));
+    std::fs::write(&owner, text).expect("there is room for a small file");
+    let release = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/releases/4.36.2");
+    check(folder.path(), utf8(&owner), release);
+}
+
+#[test]
+fn b4_rehearse_with_the_releases_template_shows_records_parts_and_conflicts() {
+    with_owner(|folder, owner, release| {
+        let shown = screen(["rehearse", "--settings", owner, "--to", release, "--template", "release"]);
+        let shown = shown.replace(utf8(folder), "DIR");
+        assert_snapshot!(shown);
+        // The manual shows what the program says.
+        let example = &shown[shown.find("Records\n").unwrap()..shown.find("\nPlease note").unwrap()];
+        let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/templates.md");
+        let page = std::fs::read_to_string(manual).unwrap();
+        let (head, rest) =
+            page.rsplit_once("```\n").and_then(|(page, end)| Some((page.rsplit_once("```\n")?.0, end))).unwrap();
+        let written = format!("{head}```\n{example}```\n{rest}");
+        if std::env::var_os("WRITE_DOCS").is_some() {
+            std::fs::write(manual, &written).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(manual).unwrap(), written, "WRITE_DOCS=1 writes the example");
+    });
+}
+
+#[test]
+fn b6_an_older_setup_and_another_template_are_rehearsed_together() {
+    with_owner(|_, owner, release| {
+        let older =
+            ["rehearse", "--settings", owner, "--to", release, "--template", "release", "--as-setup", "3.2.20218.01"];
+        let shown = screen(older);
+        assert_eq!(shown.matches("UNTOLD").count(), 1, "{shown}");
+        assert!(shown.contains("Setup 3.2.20218.01 leaves 1 line untold."), "{shown}");
+        assert!(shown.contains("This one\n           counts as 3.2.20218.01, which is older."), "{shown}");
+        assert!(shown.contains("This Setup doesn't know the notice \"pages-moved\""), "{shown}");
+        let newer = [
+            "rehearse",
+            "--settings",
+            owner,
+            "--to",
+            release,
+            "--conflicts",
+            "release",
+            "--template",
+            "release",
+            "--as-setup",
+            "10.0",
+        ];
+        let shown = screen(newer);
+        assert!(shown.contains("Setup 10.0 tells its user every line.") && !shown.contains("UNTOLD"), "{shown}");
+        assert!(shown.contains("480 → 277"), "{shown}");
+    });
+}
+
 #[test]
 fn b25_rehearse_all_shows_each_line_by_itself() {
     let shown = screen(["rehearse", "--settings", SIX_USERS_LEGACY, "--all"]);
@@ -268,6 +330,10 @@ fn errors_are_one_sentence_and_a_status() {
         screen_in(folder.path(), ["rehearse", "--settings", SIX_USERS, "--from", "4.0.9"]),
         screen_in(folder.path(), ["rehearse", "--settings", SIX_USERS]),
         screen_in(folder.path(), ["rehearse", "--as-setup", "new"]),
+        screen_in(folder.path(), ["rehearse", "--template", binary]),
+        screen_in(folder.path(), ["rehearse", "--template", "no.dcf"]),
+        screen_in(folder.path(), ["rehearse", "--template", SIX_USERS]),
+        screen_in(folder.path(), ["rehearse", "--conflicts", "release"]),
         screen_in(folder.path(), ["release", "show", binary]),
         screen_in(folder.path(), ["release", "build", "nowhere", "--out", "x"]),
         screen_in(folder.path(), ["release", "keygen", "--out", binary, "--comment", "two\nlines"]),

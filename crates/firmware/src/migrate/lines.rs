@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 
 use framework::modules::security_options::{self as options, Service};
-use framework::modules::{data_recorder, integrator, maximum, power_meter, sliding_demand};
+use framework::modules::{integrator, power_meter};
 use framework::{RegisterName, Value};
 use security::{AccountId, CredentialKind, Mode, Path};
 
-use super::{CredentialAction, data_floor};
+use super::{Choices, CredentialAction, data_floor, records, template};
 use crate::access;
 use crate::consequence::{Consequence, Kind, Severity};
 use crate::dangers::{STORAGE, storage_text};
 use crate::release::{Choice, PasswordStorage, Release, WebPages};
 use crate::settings::Settings;
+use crate::template::Conflicts;
 
 /// A change, as the lines see it.
 pub(super) struct Change<'a> {
@@ -24,6 +25,9 @@ pub(super) struct Change<'a> {
     /// What the newer release's makers chose.
     pub made: &'a [Choice],
     pub credentials: &'a BTreeMap<AccountId, CredentialAction>,
+    pub choices: &'a Choices,
+    /// What had to be decided about the template.
+    pub conflicts: &'a Conflicts,
 }
 
 /// What stays as it is.
@@ -42,6 +46,8 @@ pub(crate) const RATIOS: &str = "PT/CT";
 pub(crate) const LOCK_OUT: &str = "lock-out";
 pub(crate) const USERS: &str = "users and rights";
 const NOT_PART: &str = "not part of the release";
+/// Stands for no value, no link, no label.
+pub(crate) const NOTHING: &str = "-";
 
 /// Every line, in the order in which people read a plan.
 pub(super) fn all(change: &Change<'_>) -> Vec<Consequence> {
@@ -338,32 +344,22 @@ fn kept(change: &Change<'_>) -> Vec<Consequence> {
     let clause = if change.from.release < change.to.release { "B17" } else { "B20" };
     let line =
         |kind, subject: &str, text: &str| Consequence::new(clause, kind, subject, (KEPT, KEPT), Severity::Info, text);
-    let modules = &change.after.template.modules;
-    let has = |kind: &str| modules.keys().any(|module| module.kind().name() == kind);
+    let has =
+        |settings: &Settings| settings.template.modules.keys().any(|module| module.kind().name() == integrator::NAME);
     let mut lines = Vec::new();
-    if has(integrator::NAME) {
+    if has(change.before) || has(change.after) {
         lines.push(line(Kind::Log, ENERGY, "Every energy counter goes on from where it is."));
     }
-    if has(sliding_demand::NAME) || has(maximum::NAME) {
-        let text = "Demand, its maxima with their times and the count of resets go on from where they are.";
-        lines.push(line(Kind::Log, DEMAND, text));
-    }
-    for (module, setup) in data_recorder::recorders(&change.after.template) {
-        let label = setup.label.as_ref().map_or_else(String::new, |label| format!(" ({label})"));
-        let text = format!("{module}{label} and its records are kept; their numbers go on.");
-        lines.push(line(Kind::Log, &module.to_string(), &text));
-    }
+    lines.extend(records::lines(change));
     lines.push(line(Kind::Log, EVENT_LOG, "The event log is kept, and the change is logged in it."));
     lines.push(line(Kind::Setting, CLOCK, "The clock and its set-up are kept."));
-    if let Some(ratios) = ratios(change.after) {
-        lines.push(Consequence::new(
-            clause,
-            Kind::Setting,
-            RATIOS,
-            (ratios.as_str(), ratios.as_str()),
-            Severity::Info,
-            "The transformer ratios are kept.",
-        ));
+    if let Some((before, after)) = ratios(change.before).zip(ratios(change.after)) {
+        let (severity, text) = if before == after {
+            (Severity::Info, "The transformer ratios are kept.")
+        } else {
+            (Severity::Warning, "The transformer ratios change, and with them everything that is measured and billed.")
+        };
+        lines.push(Consequence::new(clause, Kind::Setting, RATIOS, (before, after), severity, text));
     }
     lines.push(Consequence::new(
         clause,
@@ -374,11 +370,7 @@ fn kept(change: &Change<'_>) -> Vec<Consequence> {
         "The lock-out settings are kept.",
     ));
     lines.push(line(Kind::Setting, USERS, &data_floor::users_kept(change)));
-    lines.push(line(
-        Kind::Template,
-        "template",
-        "The meter keeps its own template: modules, links and labels stay as they are.",
-    ));
+    lines.extend(template::lines(change));
     lines
 }
 

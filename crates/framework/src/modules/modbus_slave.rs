@@ -17,6 +17,11 @@ pub const SCALING: &str = "Scaling";
 /// The formats a module offers.
 pub const FORMATS: [&str; 7] = ["U16", "S16", "U32", "S32", "U32-M10K", "S32-M10K", "PACKED-BOOL"];
 
+/// How many registers one value takes in a format; packed booleans, all sixteen together.
+pub fn words(format: &str) -> u16 {
+    if ["U32", "S32", "U32-M10K", "S32-M10K"].contains(&format) { 2 } else { 1 }
+}
+
 /// The Modbus Slave module.
 pub struct ModbusSlave;
 

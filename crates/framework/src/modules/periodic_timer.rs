@@ -88,6 +88,13 @@ pub struct Interval {
     last_up_ms: Option<i64>,
 }
 
+impl Interval {
+    /// Whether the intervals of another timer are as long.
+    pub(crate) fn as_long_as(&self, other: &Self) -> bool {
+        self.period_s == other.period_s
+    }
+}
+
 /// How a second lies to the one before it.
 struct Step {
     /// The meter was started in between.

@@ -102,6 +102,13 @@ pub struct Window {
     complete: Vec<Sum>,
 }
 
+impl Window {
+    /// Whether the sub-intervals of another are as long.
+    pub(crate) fn as_long_as(&self, other: &Self) -> bool {
+        self.length_s == other.length_s
+    }
+}
+
 /// What was measured in a sub-interval.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Sum {

@@ -15,4 +15,5 @@ mod registers;
 mod reset;
 mod rules;
 mod sessions;
+mod templates;
 mod uploads;

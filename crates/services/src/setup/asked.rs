@@ -86,14 +86,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Queried {
     }
 }
 
-/// A JSON document of at most [`LONGEST_JSON`] bytes.
-pub(super) struct Document<T>(pub T);
+/// A JSON document of at most so many bytes.
+pub(super) struct Document<T, const LONGEST: usize = LONGEST_JSON>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
+impl<T: DeserializeOwned, S: Send + Sync, const LONGEST: usize> FromRequest<S> for Document<T, LONGEST> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
-        let bytes = body(request.into_body(), LONGEST_JSON).await?;
+        let bytes = body(request.into_body(), LONGEST).await?;
         let document = serde_json::from_slice(&bytes).map_err(|error| {
             let complaint: String = error.to_string().chars().take(LONGEST_COMPLAINT).collect();
             Refused::request(format!("this request can't be read: {complaint}"))

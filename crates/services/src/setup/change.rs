@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use firmware::Plan;
 use firmware::package::MAX_PACKAGE_BYTES;
+use framework::dcf::LONGEST_FILE;
 use meter::{Caller, PackageUpload, Request};
 use security::AccountId;
 
@@ -20,6 +21,9 @@ use crate::change::carry_through;
 
 /// A package is written down in pieces of about this size.
 const PIECE: usize = 1 << 20;
+/// What is planned may have a template file with it, in JSON: a line of one is a byte longer there, and each of its
+/// quotation marks.
+const LONGEST_PLAN: usize = 2 * LONGEST_FILE + LONGEST_JSON;
 /// What a report takes over of Setup's word about the hash list.
 const LONGEST_HASH_CHECK: usize = 300;
 
@@ -79,7 +83,7 @@ async fn receive(
 pub(super) async fn plan(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
-    Document(request): Document<api::PlanRequest>,
+    Document(request): Document<api::PlanRequest, LONGEST_PLAN>,
 ) -> Result<Json<Plan>, Refused> {
     let request = wanted(request, String::new());
     Ok(Json(connection.gate(move |site| site.gate.plan(site.now(), &caller, &request)).await?))
@@ -91,7 +95,7 @@ pub(super) async fn carry_out(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
     headers: HeaderMap,
-    Document(request): Document<api::ChangeRequest>,
+    Document(request): Document<api::ChangeRequest, LONGEST_PLAN>,
 ) -> Result<Json<api::Changed>, Refused> {
     let passwords = new_passwords(&headers)?;
     let given: BTreeSet<AccountId> = passwords.keys().copied().collect();

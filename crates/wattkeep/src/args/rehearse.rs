@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use firmware::Version;
 
+use super::setup::TemplateArgs;
+
 /// Which change, on which settings.
 #[derive(Debug, Args)]
 pub struct RehearseArgs {
@@ -22,6 +24,9 @@ pub struct RehearseArgs {
     /// Say which lines this version of Setup would have told, and which not
     #[arg(long, value_name = "VERSION")]
     pub as_setup: Option<Version>,
+    /// Whose template the meter has afterwards.
+    #[command(flatten)]
+    pub template: TemplateArgs,
     /// On a scratch meter with real faces, there and back, logging in as every
     /// account before and after
     #[arg(long, conflicts_with = "as_setup")]

@@ -6,6 +6,7 @@ mod floor;
 mod keys;
 mod log;
 mod security_file;
+mod template;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -21,6 +22,7 @@ pub use self::floor::{FloorCommand, RaiseTo};
 pub use self::keys::{KeysArgs, KeysCommand};
 pub use self::log::LogArgs;
 pub use self::security_file::SecurityLoadArgs;
+pub use self::template::{TemplateArgs, Wanted};
 
 /// Behind the options of the command itself.
 const LAST: usize = 900;
@@ -232,9 +234,9 @@ pub struct BundleArgs {
     /// Send a .upg that no list vouches for; the report records it
     #[arg(long)]
     pub no_hash_list: bool,
-    /// The meter's template: its own, the release's, or a file
-    #[arg(long, value_name = "keep|release|FILE", default_value = "keep")]
-    pub template: TemplateChoice,
+    /// Whose template the meter has afterwards.
+    #[command(flatten)]
+    pub template: TemplateArgs,
     /// New passwords that take the place of 0 in a downgrade: a text file with
     /// a line "USER1: PASSWORD" for each account, "8650: …" for the front panel
     #[arg(long, value_name = "FILE")]
@@ -270,29 +272,6 @@ pub struct ChangeArgs {
     /// Every line by itself, with what stays as it is and the clause behind it
     #[arg(long)]
     pub all: bool,
-}
-
-/// Whose template a meter has after a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TemplateChoice {
-    /// Its own.
-    Keep,
-    /// The release's.
-    Release,
-    /// A file's.
-    File(PathBuf),
-}
-
-impl FromStr for TemplateChoice {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text {
-            "keep" => Self::Keep,
-            "release" => Self::Release,
-            file => Self::File(file.into()),
-        })
-    }
 }
 
 /// Yes or no, as registers spell it.
@@ -426,6 +405,8 @@ mod tests {
             "m connections lift 8650 --source 192.0.2.7",
             "m connections lift unknown --source 2001:db8::/64",
             "m plan --to 4.40.1 --template release --json",
+            "m upgrade --to 4.40.1 --template release --conflicts release",
+            "m downgrade --to 4.0.9 --template FILE.dcf",
             "m upgrade --to 4.40.1 --yes --hashes LIST.txt",
             "m upgrade --to folder --no-hash-list",
             "m downgrade --to 4.0.9 --new-passwords FILE",

@@ -1,6 +1,6 @@
 //! The rehearsal with real faces.
 
-use firmware::Carried;
+use firmware::{Carried, TemplateChoice};
 use framework::Dcf;
 
 use super::runtime;
@@ -21,11 +21,12 @@ pub fn run(
     from: &Carried,
     to: &Carried,
     settings: Option<&Dcf>,
+    template: TemplateChoice,
     screen: &mut Screen<'_>,
 ) -> Result<Status, Failure> {
     let spinner = progress::spinner(screen, "Starting a scratch meter");
     let watch = |doing: &Doing| spinner.set_message(words(doing));
-    let rehearsal = runtime()?.block_on(rehearse(&Change { from, to, settings }, watch));
+    let rehearsal = runtime()?.block_on(rehearse(&Change { from, to, settings, template }, watch));
     spinner.finish_and_clear();
     let rehearsal = rehearsal?;
     if args.json {

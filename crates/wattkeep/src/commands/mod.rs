@@ -7,6 +7,7 @@ pub mod rehearse;
 pub mod release;
 pub mod reset_security;
 pub mod setup;
+mod template;
 pub mod verify;
 
 use std::io::IsTerminal;

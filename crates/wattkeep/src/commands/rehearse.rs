@@ -1,10 +1,11 @@
 //! The plan of a change of release, with no meter at all.
 
 use firmware::migrate::{Choices, Direction};
-use firmware::{Settings, plan};
+use firmware::{Settings, plan_between};
 use framework::Dcf;
 use framework::dcf::LONGEST_FILE;
 
+use super::template;
 use crate::args::rehearse::RehearseArgs;
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -49,13 +50,13 @@ pub fn run(args: &RehearseArgs, screen: &mut Screen<'_>) -> Result<Status, Failu
             described.map_err(Failure::from).map_err(Failure::of(path))?
         }
     };
+    let choices = Choices { template: template::choice(&args.template)?, ..Choices::default() };
     if args.live {
-        return super::live::run(args, &from, &to, file.as_ref().map(|(_, dcf)| dcf), screen);
+        return super::live::run(args, &from, &to, file.as_ref().map(|(_, dcf)| dcf), choices.template, screen);
     }
-    let mut plan = plan(&settings, &from.release, &to.release, &to.package, &Choices::default()).plan;
-    if let Some(setup) = &args.as_setup {
-        plan.mark_told(setup, [&from.release, &to.release]);
-    }
+    let mut plan = plan_between(&settings, &from, &to, choices, Vec::new())?.plan;
+    // As any plan, it is told by a Setup: by this one, if no other is named.
+    plan.mark_told(&args.as_setup.clone().unwrap_or_else(setup::setup_version), [&from.release, &to.release]);
     if args.json {
         screen.json(&plan)?;
     } else {
@@ -67,6 +68,9 @@ pub fn run(args: &RehearseArgs, screen: &mut Screen<'_>) -> Result<Status, Failu
         };
         let detail = if args.all { Detail::Everything } else { Detail::Folded };
         output::plan::write(screen.out, &plan, &heading, detail)?;
+        for notice in setup::unknown_notices(&plan) {
+            output::error::remark(screen, &notice);
+        }
     }
     Ok(Status::Done)
 }

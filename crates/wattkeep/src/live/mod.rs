@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use firmware::report::Report;
-use firmware::{Carried, Plan};
+use firmware::{Carried, Choices, Plan, TemplateChoice};
 use framework::Dcf;
 use host::{Options, PortChoice, PortSet, RunningMeter, SourceChoice};
 
@@ -79,6 +79,8 @@ pub struct Change<'a> {
     pub to: &'a Carried,
     /// Settings for it, instead of six users under Advanced.
     pub settings: Option<&'a Dcf>,
+    /// Whose template it has there. On the way back it keeps the one that it has.
+    pub template: TemplateChoice,
 }
 
 /// Rehearses a change there and back.
@@ -134,10 +136,10 @@ async fn with_meter(
     };
     wait_for_energy(meter).await;
     phase(&mut rehearsal, meter, &people, state, watch).await?;
-    for release in [change.to, change.from] {
+    for (release, template) in [(change.to, change.template.clone()), (change.from, TemplateChoice::Keep)] {
         let from = meter.site.view().release().release.to_string();
         watch(&Doing::Changing(from, release.release.release.to_string()));
-        let step = carry_out(meter, &people, release).await?;
+        let step = carry_out(meter, &people, release, template).await?;
         people.after(&step.plan);
         rehearsal.steps.push(step);
         phase(&mut rehearsal, meter, &people, state, watch).await?;
@@ -163,7 +165,12 @@ async fn phase(
     Ok(())
 }
 
-async fn carry_out(meter: &RunningMeter, people: &People, release: &Carried) -> Result<Step, Failure> {
+async fn carry_out(
+    meter: &RunningMeter,
+    people: &People,
+    release: &Carried,
+    template: TemplateChoice,
+) -> Result<Step, Failure> {
     let address =
         meter.setup_address().ok_or_else(|| Failure::InTheWay("the scratch meter has no Setup".to_owned()))?;
     let mut client = connect(address).await?;
@@ -172,7 +179,8 @@ async fn carry_out(meter: &RunningMeter, people: &People, release: &Carried) -> 
         client.login(Some(&name), password).await?;
     }
     let bundle = Bundle::open(release.release.release.as_str(), HashCheck::Beside).map_err(SetupError::from)?;
-    let prepared = client.prepare(&bundle, firmware::Choices::default(), |_, _| {}).await?;
+    let choices = Choices { template, ..Choices::default() };
+    let prepared = client.prepare(&bundle, choices, |_, _| {}).await?;
     let changed = client.carry_out(&prepared, &prepared.plan.digest, &[]).await?;
     Ok(Step { plan: changed.plan, report: changed.report })
 }

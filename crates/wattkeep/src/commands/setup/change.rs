@@ -10,7 +10,8 @@ use serde::Serialize;
 use setup::{Bundle, Client, HashCheck, Prepared, SetupError};
 
 use super::session::Session;
-use crate::args::setup::{BundleArgs, ChangeArgs, PlanArgs, TemplateChoice};
+use crate::args::setup::{BundleArgs, ChangeArgs, PlanArgs};
+use crate::commands::template;
 use crate::exit::Status;
 use crate::failure::Failure;
 use crate::output::plan::{Detail, Heading};
@@ -67,11 +68,7 @@ async fn prepare(
     session: &mut Session,
     screen: &mut Screen<'_>,
 ) -> Result<(Prepared, NewPasswords), Failure> {
-    if args.template != TemplateChoice::Keep {
-        let sentence = "this version of wattkeep keeps the meter's own template in a change of release: \
-                        leave out --template, or load a template afterwards";
-        return Err(Failure::Usage(sentence.to_owned()));
-    }
+    let template = template::choice(&args.template)?;
     let check = match (&args.hashes, args.no_hash_list) {
         (Some(list), _) => HashCheck::List(list),
         (None, true) => HashCheck::Waived,
@@ -86,7 +83,7 @@ async fn prepare(
         None => Vec::new(),
     };
     let accounts = new_passwords.iter().map(|(account, _)| *account).collect();
-    let choices = Choices { new_passwords: accounts, ..Choices::default() };
+    let choices = Choices { new_passwords: accounts, template, ..Choices::default() };
     let bar = output::progress::bytes(screen, "Sending", bundle.bytes().len() as u64);
     let prepared = session
         .ask(async |client: &mut Client| {
