@@ -9,7 +9,7 @@ use security::{AccountId, CredentialKind};
 use serde::{Deserialize, Serialize};
 
 use crate::access;
-use crate::consequence::{Consequence, Kind};
+use crate::consequence::{Consequence, Kind, Severity};
 use crate::dangers::STORAGE;
 use crate::migrate::lines;
 use crate::release::Release;
@@ -53,6 +53,12 @@ pub struct Line {
     pub kind: Kind,
     /// Which one.
     pub subject: String,
+    /// How much the plan's line matters.
+    #[serde(default = "info")]
+    pub severity: Severity,
+    /// How it was before, as the plan had it.
+    #[serde(default)]
+    pub before: String,
     /// What the plan said.
     pub planned: String,
     /// What is found.
@@ -83,8 +89,48 @@ pub struct Report {
     pub setup: Version,
     /// Who, as events show it.
     pub user: String,
-    /// When, UTC, in milliseconds since 1970.
+    /// When it was confirmed or taken back, UTC, in milliseconds since 1970.
     pub utc_ms: i64,
+    /// What else is known of it; nothing is known by meters from before there was more.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// The rest of a report: which meter, between which releases, by what road, when, and what can be checked by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct About {
+    /// The serial number of the meter.
+    #[serde(default)]
+    pub serial: String,
+    /// The release it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Version>,
+    /// The release it was to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Version>,
+    /// By what road: `setup`, `ssh`.
+    #[serde(default)]
+    pub path: String,
+    /// From which address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// When the plan was accepted, UTC, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_utc_ms: Option<i64>,
+    /// When the new release was committed, on trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_utc_ms: Option<i64>,
+    /// The SHA-256 of the meter's template after the change: that of the file which `save` writes then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The SHA-256 of the backup that was made before the change, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+}
+
+/// What lines from before they told it count as.
+fn info() -> Severity {
+    Severity::Info
 }
 
 /// Plan and fact, line by line.
@@ -96,7 +142,8 @@ pub fn compare(consequences: &[Consequence], facts: &Facts<'_>) -> Vec<Line> {
             let planned = line.after.clone();
             let found = found(line, facts, &table);
             let same = planned == found;
-            Line { kind: line.kind, subject: line.subject.clone(), planned, found, same }
+            let Consequence { kind, subject, before, severity, .. } = line.clone();
+            Line { kind, subject, severity, before, planned, found, same }
         })
         .collect()
 }

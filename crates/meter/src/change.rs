@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firmware::package::{PackageError, TrustedBy};
-use firmware::report::{Facts, Line, Outcome, Report, compare};
-use firmware::{Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, plan};
+use firmware::digest::Sha256Digest;
+use firmware::report::{About, Facts, Line, Outcome, Report, compare};
+use firmware::{
+    Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, WithSecurity, plan,
+};
 use framework::Memory;
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
+use serde::{Deserialize, Serialize};
 use store::{NewSlot, PackageId, StoreError};
 
 use crate::demand;
@@ -22,11 +26,13 @@ use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
 use crate::recorders::{Recorder, Recorders};
+use crate::reports::{self, Entry};
 use crate::state::{Credentials, State, stored_credentials};
+use crate::trial::Trial;
 use crate::{GateError, Now, boot, stored};
 
 /// What is planned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// The SHA-256 of a staged package.
     pub package: String,
@@ -41,7 +47,17 @@ pub struct Request {
 /// A change that is under way: settings stand still until it is over.
 pub(crate) struct UnderWay {
     ticket: u64,
-    on_trial: bool,
+    /// Whose session may ask how it goes.
+    pub receipt: Option<String>,
+    pub stage: Stage,
+}
+
+/// How far a change under way is.
+pub(crate) enum Stage {
+    /// The vault makes the new credentials.
+    Preparing,
+    /// The new release is committed beside the old one.
+    OnTrial(Trial),
 }
 
 /// An accepted change, to be carried through.
@@ -54,6 +70,8 @@ pub struct Ticket {
     to: Arc<Carried>,
     package: PackageId,
     before: Before,
+    begun_utc_ms: i64,
+    receipt: Option<String>,
     /// The meter's key, where passwords can be hashed.
     pub key: Option<Arc<DeviceKey>>,
 }
@@ -165,10 +183,13 @@ impl Gate {
         let number = state.generation;
         let effect = format!("accepted {} to {}, plan {digest}", plan.from, plan.to);
         state.log(now, caller, vec![Draft::kept(priority::WARNING, "change of release", effect)])?;
-        state.under_way = Some(UnderWay { ticket: number, on_trial: false });
+        let token = caller.session.and_then(|session| state.sessions.token_digest(session));
+        let receipt = token.as_ref().map(reports::receipt);
+        state.under_way = Some(UnderWay { ticket: number, receipt: receipt.clone(), stage: Stage::Preparing });
         let key = state.device_key.clone();
         self.show(&state);
-        Ok(Ticket { number, caller: *caller, request, plan, migration, to, package, before, key })
+        let begun_utc_ms = now.utc_ms;
+        Ok(Ticket { number, caller: *caller, request, plan, migration, to, package, before, begun_utc_ms, receipt, key })
     }
 
     /// Writes the new release beside the old one and runs it on trial. `made` has the credentials
@@ -206,8 +227,14 @@ impl Gate {
             package: Some(&ticket.package),
         };
         let id = state.id;
-        state.store.begin_trial(id, &slot, "{}", log.batch(&events))?;
-        state.under_way = Some(UnderWay { ticket: ticket.number, on_trial: true });
+        // What a start after a cut tells of it is stored with it.
+        let trial = Trial::begun(now);
+        let told = Told { outcome: Outcome::TakenBack, reason: None, lines: Vec::new(), template: None };
+        let on_trial = state.reports.with_trial(ticket.entry(now, &state, Some(&trial), told));
+        state.store.begin_trial(id, &slot, &on_trial.to_text()?, log.batch(&events))?;
+        state.reports = on_trial;
+        let receipt = ticket.receipt.clone();
+        state.under_way = Some(UnderWay { ticket: ticket.number, receipt, stage: Stage::OnTrial(trial) });
         run_with(
             &mut state,
             Arc::clone(&ticket.to),
@@ -274,7 +301,9 @@ pub(crate) fn on_its_road(caller: &Caller, step: Step) -> Result<(), GateError> 
 }
 
 fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateError> {
-    let is = |under_way: &UnderWay| under_way.ticket == ticket.number && under_way.on_trial == on_trial;
+    let is = |under_way: &UnderWay| {
+        under_way.ticket == ticket.number && matches!(under_way.stage, Stage::OnTrial(_)) == on_trial
+    };
     if state.under_way.as_ref().is_some_and(is) { Ok(()) } else { Err(GateError::ChangeOver) }
 }
 
@@ -368,44 +397,96 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
         events_kept: stored.events.next_number >= ticket.before.next_event,
     };
     let lines = compare(&ticket.plan.consequences, &facts);
-    let report = report(now, ticket, Outcome::Confirmed, None, lines);
+    let template = after.to_dcf(&ticket.to.release, WithSecurity::No).to_text();
+    let template = Some(Sha256Digest::of(template.as_bytes()).to_string());
+    let told = Told { outcome: Outcome::Confirmed, reason: None, lines, template };
+    let entry = ticket.entry(now, state, trial(state), told);
+    let report = entry.report.clone();
+    let reports = state.reports.with(entry);
     let effect = format!("{} to {} confirmed", ticket.plan.from, ticket.plan.to);
     let log = state.log_setup();
     let events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
-    let _scrubbed_by_the_caller = state.store.confirm_trial(id, &stored_report(&report)?, log.batch(&events))?;
+    let _scrubbed_by_the_caller = state.store.confirm_trial(id, &reports.to_text()?, log.batch(&events))?;
+    state.reports = reports;
     Ok(report)
 }
 
 fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Result<Report, GateError> {
     let Before { carried, package, settings, credentials, .. } = &ticket.before;
-    let report = report(now, ticket, Outcome::TakenBack, Some(reason.clone()), Vec::new());
+    let told =
+        Told { outcome: Outcome::TakenBack, reason: Some(reason.clone()), lines: Vec::new(), template: None };
+    let entry = ticket.entry(now, state, trial(state), told);
+    let report = entry.report.clone();
+    let reports = state.reports.with(entry);
     let log = state.log_setup();
     let effect = format!("{} to {} taken back: {reason}", ticket.plan.from, ticket.plan.to);
     let mut events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
     events.extend(sessions_end(state, now, &ticket.caller));
     let id = state.id;
-    let _scrubbed_by_the_caller = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
+    let _scrubbed_by_the_caller = state.store.revert_trial(id, &reports.to_text()?, log.batch(&events))?;
+    state.reports = reports;
     run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;
     // The meter has gone back whatever comes of this, which is tried again every second.
     state.recorders_due = state.redefine_recorders(now, &ticket.caller).is_err();
     Ok(report)
 }
 
-fn report(now: Now, ticket: &Ticket, outcome: Outcome, reason: Option<String>, lines: Vec<Line>) -> Report {
-    Report {
-        outcome,
-        reason,
-        as_planned: outcome == Outcome::Confirmed && lines.iter().all(|line| line.same),
-        lines,
-        plan: ticket.plan.digest.clone(),
-        package: ticket.package.to_string(),
-        hash_check: ticket.request.hash_check.clone(),
-        setup: ticket.request.setup.clone(),
-        user: ticket.caller.who.to_string(),
-        utc_ms: now.utc_ms,
+/// The trial that is under way.
+fn trial(state: &State) -> Option<&Trial> {
+    match &state.under_way.as_ref()?.stage {
+        Stage::OnTrial(trial) => Some(trial),
+        Stage::Preparing => None,
     }
 }
 
-fn stored_report(report: &Report) -> Result<String, GateError> {
-    serde_json::to_string(report).map_err(|error| GateError::Unreadable(error.to_string()))
+impl State {
+    /// The trial of this change, while it runs.
+    pub(crate) fn trial_of(&self, ticket: &Ticket) -> Option<&Trial> {
+        under_way(self, ticket, true).ok().and_then(|()| trial(self))
+    }
+
+    /// Whether a new release runs that isn't confirmed yet.
+    pub(crate) fn on_trial(&self) -> bool {
+        trial(self).is_some()
+    }
+}
+
+/// What a report tells of how a change ended.
+struct Told {
+    outcome: Outcome,
+    reason: Option<String>,
+    lines: Vec<Line>,
+    template: Option<String>,
+}
+
+impl Ticket {
+    /// The report of this change, with whose session may ask for it.
+    fn entry(&self, now: Now, state: &State, trial: Option<&Trial>, told: Told) -> Entry {
+        let Told { outcome, reason, lines, template } = told;
+        let about = About {
+            serial: state.identity.serial.clone(),
+            from: Some(self.plan.from.clone()),
+            to: Some(self.plan.to.clone()),
+            path: self.caller.path_name().to_owned(),
+            peer: self.caller.peer.map(|peer| peer.ip().to_string()),
+            begun_utc_ms: Some(self.begun_utc_ms),
+            committed_utc_ms: trial.map(Trial::begun_utc_ms),
+            template,
+            backup: None,
+        };
+        let report = Report {
+            outcome,
+            reason,
+            as_planned: outcome == Outcome::Confirmed && lines.iter().all(|line| line.same),
+            lines,
+            plan: self.plan.digest.clone(),
+            package: self.package.to_string(),
+            hash_check: self.request.hash_check.clone(),
+            setup: self.request.setup.clone(),
+            user: self.caller.who.to_string(),
+            utc_ms: now.utc_ms,
+            about,
+        };
+        Entry { receipt: self.receipt.clone(), report }
+    }
 }

@@ -22,11 +22,13 @@ mod login;
 mod packages;
 mod recorders;
 mod refusals;
+mod reports;
 mod reset;
 mod security_file;
 mod sessions;
 mod state;
 mod stored;
+mod trial;
 mod view;
 mod wiring;
 
@@ -44,12 +46,14 @@ pub use locks::LockOut;
 pub use login::{Challenge, Denied, Proved};
 pub use packages::{PackageUpload, Staged, StagedRelease, Waiting};
 pub use recorders::{Epoch, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Source};
+pub use reports::{MAX_REPORTS, Progress};
 pub use reset::{SecurityReset, reset_security};
 pub use security_file::SecurityChange;
 pub use store::{
     Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,
     StoredFile,
 };
+pub use trial::TRIAL_SECONDS;
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

@@ -22,6 +22,7 @@ use crate::events::{Draft, LogSetup, priority};
 use crate::locks::{self, LockKeeping};
 use crate::recorders::Recorders;
 use crate::refusals::Refusals;
+use crate::reports::Reports;
 use crate::view::{Identity, View};
 use crate::{Caller, GateError, Now};
 
@@ -57,6 +58,8 @@ pub(crate) struct State {
     pub lockouts: Lockouts,
     pub lock_keeping: LockKeeping,
     pub under_way: Option<UnderWay>,
+    /// The reports of the last changes of release, as stored.
+    pub reports: Reports,
     pub refusals: Refusals,
     pub chain_key: Arc<ChainKey>,
     pub newest: Newest,
@@ -81,6 +84,8 @@ impl State {
             generation: self.generation,
             recorders: Arc::clone(&self.recorders.list),
             changing: self.under_way.is_some(),
+            on_trial: self.on_trial(),
+            news: Arc::new(self.reports.news().into_iter().collect()),
             known_sources: Arc::new(self.lockouts.known_sources()),
         }
     }
@@ -186,6 +191,7 @@ impl State {
         self.memory = memory;
         self.recorders.stored(&recorded);
         self.readings = readings;
+        self.tried(now, measured.is_some());
         Ok(())
     }
 

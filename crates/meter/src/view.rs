@@ -42,6 +42,10 @@ pub struct View {
     pub generation: u64,
     /// Whether a change of release is under way, so that settings can't be changed.
     pub changing: bool,
+    /// Whether it is on trial: the new release runs, and goes back unless it proves itself.
+    pub on_trial: bool,
+    /// What whoever may read security should be told of changes of release.
+    pub news: Arc<Vec<String>>,
     /// The data recorders, as committed.
     pub recorders: Arc<Vec<Recorder>>,
     /// Where somebody has logged in from before: whoever comes from there comes first where places are few.

@@ -32,7 +32,7 @@ pub fn info(view: &View, faces: &Faces, path: Path, who: Who) -> api::Info {
         source: view.identity.source.clone(),
         utc_ms: view.readings.utc_ms,
         dangers: firmware::dangers(&view.settings, release, if security { Sight::Security } else { Sight::Outside }),
-        remarks: remarks(view, faces),
+        remarks: remarks(view, faces, security),
         not_built: NOT_BUILT.map(str::to_owned).to_vec(),
     }
 }
@@ -90,11 +90,14 @@ fn service(view: &View, faces: &Faces, service: Service) -> api::Service {
     }
 }
 
-fn remarks(view: &View, faces: &Faces) -> Vec<String> {
+fn remarks(view: &View, faces: &Faces, security: bool) -> Vec<String> {
     let mut remarks = Vec::new();
     remarks.extend(view.identity.lost_key.clone());
     if view.changing {
         remarks.push("A change of release is under way; settings stand still until it is over.".to_owned());
+    }
+    if security {
+        remarks.extend(view.news.iter().cloned());
     }
     for (service, port) in &faces.moved {
         remarks.push(format!("{} is on port {port} for this run only; the setting is another.", service.title()));

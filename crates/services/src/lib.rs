@@ -16,6 +16,7 @@ pub mod info;
 pub mod keys;
 pub mod modbus;
 pub mod places;
+pub mod proof;
 mod records;
 pub mod security_file;
 pub mod setup;
