@@ -12,6 +12,7 @@ use crate::access;
 use crate::consequence::{Consequence, Kind, Severity};
 use crate::dangers::STORAGE;
 use crate::migrate::lines;
+use crate::plan::Plan;
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::version::Version;
@@ -146,6 +147,29 @@ pub fn compare(consequences: &[Consequence], facts: &Facts<'_>) -> Vec<Line> {
             Line { kind, subject, severity, before, planned, found, same }
         })
         .collect()
+}
+
+/// The lines in which a plan differs from the one that was accepted: that one's as planned, this one's as found.
+pub fn differing(accepted: &Plan, now: &Plan) -> Vec<Line> {
+    const NO_LINE: &str = "no line of the plan";
+    let key = |line: &Consequence| (line.kind, line.subject.clone());
+    let way = |line: &Consequence| {
+        if line.changes() { format!("{} → {}", line.before, line.after) } else { line.after.clone() }
+    };
+    let told = |line: Option<&&Consequence>| line.map_or_else(|| NO_LINE.to_owned(), |line| way(line));
+    let by_key = |plan: &'_ Plan| -> BTreeMap<(Kind, String), Consequence> {
+        plan.consequences.iter().map(|line| (key(line), line.clone())).collect()
+    };
+    let (old, new) = (by_key(accepted), by_key(now));
+    let keys: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let lines = keys.into_iter().filter_map(|key| {
+        let (was, is) = (old.get(key), new.get(key));
+        let (planned, found) = (told(was.as_ref()), told(is.as_ref()));
+        let line = is.or(was)?;
+        let Consequence { kind, subject, severity, before, .. } = line.clone();
+        (planned != found).then_some(Line { kind, subject, severity, before, planned, found, same: false })
+    });
+    lines.collect()
 }
 
 fn found(line: &Consequence, facts: &Facts<'_>, table: &access::Table) -> String {

@@ -23,6 +23,7 @@ use crate::locks::{self, LockKeeping};
 use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::reports::Reports;
+use crate::schedule;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
 use crate::{GateError, Now, stored};
@@ -141,6 +142,7 @@ pub fn boot(
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
     state.redefine_recorders(now, &Caller::meter())?;
+    state.settle_schedule(now)?;
     Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks, first_event })
 }
 
@@ -281,6 +283,7 @@ pub(crate) fn resume(
         Some(ports) => serde_json::from_str(ports).map_err(|error| GateError::Unreadable(error.to_string()))?,
         None => BTreeMap::new(),
     };
+    let schedule = schedule::read(&stored);
     let recorders = Recorders::load(&store, id, &settings.template)?;
     let trust = stored.trust.iter().map(|key| trusted_key(&key.public_key)).collect::<Result<_, _>>()?;
     let state = State {
@@ -308,6 +311,7 @@ pub(crate) fn resume(
         logins_ended: 0,
         under_way: None,
         reports,
+        schedule,
         refusals: Refusals::default(),
         scrub_due: false,
         recorders_due: false,

@@ -6,10 +6,10 @@
 //! up old. Everything was decided in the plan: nothing is left to decide here.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
-use firmware::package::{PackageError, TrustedBy};
 use firmware::digest::Sha256Digest;
+use firmware::package::{PackageError, TrustedBy};
 use firmware::report::{About, Facts, Line, Outcome, Report, compare};
 use firmware::{
     Carried, Choices, CredentialAction, Direction, Migration, Plan, Planned, Settings, Version, WithSecurity, plan,
@@ -24,7 +24,7 @@ use store::{NewSlot, PackageId, StoreError};
 use crate::demand;
 use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide};
+use crate::gate::{Caller, Gate, decide, stands_still};
 use crate::recorders::{Recorder, Recorders};
 use crate::reports::{self, Entry};
 use crate::state::{Credentials, State, stored_credentials};
@@ -156,18 +156,9 @@ impl Gate {
     /// Accepts the plan with this digest. From here on settings stand still until the change is
     /// confirmed, taken back or abandoned.
     pub fn accept(&self, now: Now, caller: &Caller, request: Request, digest: &str) -> Result<Ticket, GateError> {
-        on_its_road(caller, Step::Beyond)?;
-        let opened = self.open_staged(now, caller, &request)?;
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        if state.under_way.is_some() {
-            return Err(GateError::Changing);
-        }
-        let Planned { mut plan, migration } = planned(&state, &request, &opened)?;
+        let (mut state, planned, opened) = self.acceptable(now, caller, &request, digest)?;
+        let Planned { mut plan, migration } = planned;
         let OpenedPackage { id: package, to, .. } = opened;
-        if plan.digest != digest {
-            return Err(GateError::PlanChanged(Box::new(plan)));
-        }
         plan.accepted = true;
         self.make_room(&state.settings, &migration.settings)?;
         let before = Before {
@@ -189,7 +180,39 @@ impl Gate {
         let key = state.device_key.clone();
         self.show(&state);
         let begun_utc_ms = now.utc_ms;
-        Ok(Ticket { number, caller: *caller, request, plan, migration, to, package, before, begun_utc_ms, receipt, key })
+        Ok(Ticket {
+            number,
+            caller: *caller,
+            request,
+            plan,
+            migration,
+            to,
+            package,
+            before,
+            begun_utc_ms,
+            receipt,
+            key,
+        })
+    }
+
+    /// The plan with this digest, if whoever asks may accept it now and it is still the plan.
+    pub(crate) fn acceptable(
+        &self,
+        now: Now,
+        caller: &Caller,
+        request: &Request,
+        digest: &str,
+    ) -> Result<(MutexGuard<'_, State>, Planned, OpenedPackage), GateError> {
+        on_its_road(caller, Step::Beyond)?;
+        let opened = self.open_staged(now, caller, request)?;
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        stands_still(&state)?;
+        let planned = planned(&state, request, &opened)?;
+        if planned.plan.digest != digest {
+            return Err(GateError::PlanChanged(Box::new(planned.plan)));
+        }
+        Ok((state, planned, opened))
     }
 
     /// Writes the new release beside the old one and runs it on trial. `made` has the credentials
@@ -308,7 +331,7 @@ fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateE
 }
 
 /// A staged package as it was read and verified outside the lock.
-struct OpenedPackage {
+pub(crate) struct OpenedPackage {
     id: PackageId,
     trusted_by: TrustedBy,
     to: Arc<Carried>,
@@ -413,8 +436,7 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
 
 fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Result<Report, GateError> {
     let Before { carried, package, settings, credentials, .. } = &ticket.before;
-    let told =
-        Told { outcome: Outcome::TakenBack, reason: Some(reason.clone()), lines: Vec::new(), template: None };
+    let told = Told { outcome: Outcome::TakenBack, reason: Some(reason.clone()), lines: Vec::new(), template: None };
     let entry = ticket.entry(now, state, trial(state), told);
     let report = entry.report.clone();
     let reports = state.reports.with(entry);

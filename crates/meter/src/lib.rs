@@ -24,6 +24,7 @@ mod recorders;
 mod refusals;
 mod reports;
 mod reset;
+mod schedule;
 mod security_file;
 mod sessions;
 mod state;
@@ -48,6 +49,7 @@ pub use packages::{PackageUpload, Staged, StagedRelease, Waiting};
 pub use recorders::{Epoch, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Source};
 pub use reports::{MAX_REPORTS, Progress};
 pub use reset::{SecurityReset, reset_security};
+pub use schedule::{Due, LONGEST_AHEAD_MS, Schedule, ScheduleState, WINDOW_S};
 pub use security_file::SecurityChange;
 pub use store::{
     Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,

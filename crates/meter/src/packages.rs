@@ -127,7 +127,9 @@ impl Gate {
         match state.store.room_for_package(id, &received) {
             // What waits was never applied: it gives way to what is wanted now.
             Err(StoreError::PackageQuota(_)) => {
-                for waiting in state.store.staged_packages(id)? {
+                let needed = state.schedule.clone();
+                let needed = |package: &PackageId| needed.as_ref().is_some_and(|it| it.needs(package.as_str()));
+                for waiting in state.store.staged_packages(id)?.into_iter().filter(|waiting| !needed(&waiting.id)) {
                     state.store.drop_package(id, &waiting.id)?;
                 }
             }
@@ -262,6 +264,9 @@ fn called(state: &State, name: &str) -> Result<Waiting, GateError> {
 }
 
 fn drop_one(state: &mut State, package: &str) -> Result<(), GateError> {
+    if state.schedule.as_ref().is_some_and(|schedule| schedule.needs(package)) {
+        return Err(GateError::ScheduledPackage);
+    }
     Ok(state.store.drop_package(state.id, &PackageId::parse(package)?)?)
 }
 

@@ -23,6 +23,7 @@ use crate::locks::{self, LockKeeping};
 use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::reports::Reports;
+use crate::schedule::Schedule;
 use crate::view::{Identity, View};
 use crate::{Caller, GateError, Now};
 
@@ -60,6 +61,8 @@ pub(crate) struct State {
     pub under_way: Option<UnderWay>,
     /// The reports of the last changes of release, as stored.
     pub reports: Reports,
+    /// The change that waits for its time, or what became of the last one, as stored.
+    pub schedule: Option<Arc<Schedule>>,
     pub refusals: Refusals,
     pub chain_key: Arc<ChainKey>,
     pub newest: Newest,
@@ -85,7 +88,8 @@ impl State {
             recorders: Arc::clone(&self.recorders.list),
             changing: self.under_way.is_some(),
             on_trial: self.on_trial(),
-            news: Arc::new(self.reports.news().into_iter().collect()),
+            taken_back: self.reports.news(),
+            schedule: self.schedule.clone(),
             known_sources: Arc::new(self.lockouts.known_sources()),
         }
     }

@@ -11,6 +11,7 @@ use meter::View;
 use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 
 use crate::faces::{Faces, Listening};
+use crate::schedule;
 
 /// What meters of this class have and this program doesn't.
 pub const NOT_BUILT: [&str; 5] =
@@ -97,7 +98,8 @@ fn remarks(view: &View, faces: &Faces, security: bool) -> Vec<String> {
         remarks.push("A change of release is under way; settings stand still until it is over.".to_owned());
     }
     if security {
-        remarks.extend(view.news.iter().cloned());
+        remarks.extend(view.taken_back.clone());
+        remarks.extend(view.schedule.as_deref().map(schedule::sentence));
     }
     for (service, port) in &faces.moved {
         remarks.push(format!("{} is on port {port} for this run only; the setting is another.", service.title()));

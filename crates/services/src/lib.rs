@@ -18,6 +18,7 @@ pub mod modbus;
 pub mod places;
 pub mod proof;
 mod records;
+pub mod schedule;
 pub mod security_file;
 pub mod setup;
 pub mod site;

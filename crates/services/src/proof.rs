@@ -132,7 +132,8 @@ async fn hear_within(stream: &mut TcpStream, expected: &[u8]) -> Result<(), Unpr
 
 /// What is shown of another answer: enough to know it by.
 fn another(expected: &[u8], heard: &[u8]) -> Unproved {
-    let shown = |bytes: &[u8]| bytes.iter().take(40).copied().flat_map(std::ascii::escape_default).map(char::from).collect();
+    let shown =
+        |bytes: &[u8]| bytes.iter().take(40).copied().flat_map(std::ascii::escape_default).map(char::from).collect();
     let (expected, heard): (String, String) = (shown(expected), shown(heard));
     Unproved::Another(format!("it answers \"{heard}\" where \"{expected}\" was expected"))
 }
@@ -154,7 +155,8 @@ async fn handshake(stream: TcpStream, certificate: &[u8]) -> Result<(), Unproved
     let own = Own { certificate: certificate.to_vec(), provider: Arc::clone(&provider) };
     let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]);
     let unusable = |error: rustls::Error| Unproved::Another(format!("TLS can't be used: {error}"));
-    let mut config = config.map_err(unusable)?.dangerous().with_custom_certificate_verifier(Arc::new(own)).with_no_client_auth();
+    let mut config =
+        config.map_err(unusable)?.dangerous().with_custom_certificate_verifier(Arc::new(own)).with_no_client_auth();
     config.alpn_protocols = vec![api::routes::ALPN.to_vec()];
     config.enable_sni = false;
     let name = ServerName::try_from("meter").map_err(|error| Unproved::Another(error.to_string()))?;
