@@ -17,7 +17,8 @@ use crate::ports::Sockets;
 
 /// How long a face has to fail at once.
 const FIRST_STEPS: Duration = Duration::from_millis(20);
-/// How often the faces are looked after though nothing has changed: one that has ended is opened again.
+/// How often the faces are looked after though nothing has changed: one that has ended, or found its port taken, is
+/// opened again.
 const ROUND: Duration = Duration::from_secs(5);
 /// What is said of a face that ended by itself.
 const ENDED: &str = "it ended by itself; the meter's log on standard error says why";
@@ -151,7 +152,10 @@ impl Supervisor {
             tokio::select! {
                 () = accept::stopped(&mut stop) => break,
                 _ = round.tick() => {
-                    if !self.running.values().any(|running| running.task.is_finished()) {
+                    let ended = self.running.values().any(|running| running.task.is_finished());
+                    let closed = |one: &Listening| matches!(one, Listening::Failed(_));
+                    // A port that another program has taken may be free again.
+                    if !ended && !self.faces.borrow().services.values().any(closed) {
                         continue;
                     }
                 }

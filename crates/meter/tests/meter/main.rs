@@ -14,4 +14,5 @@ mod recorders;
 mod registers;
 mod reset;
 mod rules;
+mod schedule;
 mod sessions;
