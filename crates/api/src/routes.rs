@@ -51,9 +51,14 @@ pub const TEMPLATE: &str = "/v1/template";
 pub const PACKAGES: &str = "/v1/packages";
 /// POST [`crate::PlanRequest`]: `firmware::Plan`.
 pub const PLAN: &str = "/v1/plan";
-/// POST [`crate::ChangeRequest`]: [`crate::Changed`], when the change is confirmed or taken back.
+/// POST [`crate::ChangeRequest`]: [`crate::Changed`], when the change is confirmed or taken back. GET:
+/// [`crate::Progress`] of the change that the session of the given token has begun, after it has ended too.
 pub const CHANGE: &str = "/v1/change";
 /// GET: [`crate::Floor`]; POST [`crate::FloorRequest`] raises it and answers the same.
 pub const FLOOR: &str = "/v1/floor";
+/// GET: [`crate::Reports`].
+pub const REPORTS: &str = "/v1/reports";
+/// GET: [`crate::Scheduled`]; POST [`crate::ScheduleRequest`]; DELETE drops it. Each answers how it stands then.
+pub const SCHEDULE: &str = "/v1/schedule";
 /// GET: [`crate::Trusted`]; POST one line of a public key; DELETE `?key=` revokes. Both answer the list.
 pub const TRUST: &str = "/v1/trust";

@@ -5,6 +5,7 @@ mod events;
 mod floor;
 mod keys;
 mod records;
+mod reports;
 mod security_file;
 mod sessions;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::floor::{Floor, FloorRequest};
 pub use self::keys::{AccountKey, KeyRequest, Keys};
 pub use self::records::{Ends, Epoch, MOST_RECORDS, Record, RecordSource, Recorder, Recorders, Records};
+pub use self::reports::{Progress, Reports, Schedule, ScheduleRequest, ScheduleState, Scheduled};
 pub use self::security_file::{AccessChange, SecurityPlan};
 pub use events::{LogFinding, LogVerified};
 

@@ -10,11 +10,12 @@ use security::{AccountId, CredentialKind};
 use serde::{Deserialize, Serialize};
 
 use crate::access;
-use crate::consequence::{Consequence, Kind};
+use crate::consequence::{Consequence, Kind, Severity};
 use crate::dangers::STORAGE;
 use crate::key_ring::KeyRing;
 use crate::migrate::records::RecorderFound;
 use crate::migrate::{data_floor, lines, records, template};
+use crate::plan::Plan;
 use crate::release::Release;
 use crate::settings::Settings;
 use crate::version::Version;
@@ -58,6 +59,12 @@ pub struct Line {
     pub kind: Kind,
     /// Which one.
     pub subject: String,
+    /// How much the plan's line matters.
+    #[serde(default = "info")]
+    pub severity: Severity,
+    /// How it was before, as the plan had it.
+    #[serde(default)]
+    pub before: String,
     /// What the plan said.
     pub planned: String,
     /// What is found.
@@ -88,8 +95,48 @@ pub struct Report {
     pub setup: Version,
     /// Who, as events show it.
     pub user: String,
-    /// When, UTC, in milliseconds since 1970.
+    /// When it was confirmed or taken back, UTC, in milliseconds since 1970.
     pub utc_ms: i64,
+    /// What else is known of it; nothing is known by meters from before there was more.
+    #[serde(flatten)]
+    pub about: About,
+}
+
+/// The rest of a report: which meter, between which releases, by what road, when, and what can be checked by its hash.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct About {
+    /// The serial number of the meter.
+    #[serde(default)]
+    pub serial: String,
+    /// The release it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Version>,
+    /// The release it was to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Version>,
+    /// By what road: `setup`, `ssh`.
+    #[serde(default)]
+    pub path: String,
+    /// From which address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// When the plan was accepted, UTC, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_utc_ms: Option<i64>,
+    /// When the new release was committed, on trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_utc_ms: Option<i64>,
+    /// The SHA-256 of the meter's template after the change: that of the file which `save` writes then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// The SHA-256 of the backup that was made before the change, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+}
+
+/// What lines from before they told it count as.
+fn info() -> Severity {
+    Severity::Info
 }
 
 /// Plan and fact, line by line.
@@ -111,9 +158,33 @@ pub fn compare(consequences: &[Consequence], facts: &Facts<'_>) -> Vec<Line> {
             let planned = line.after.clone();
             let found = found(line, &meter);
             let same = planned == found;
-            Line { kind: line.kind, subject: line.subject.clone(), planned, found, same }
+            let Consequence { kind, subject, before, severity, .. } = line.clone();
+            Line { kind, subject, severity, before, planned, found, same }
         })
         .collect()
+}
+
+/// The lines in which a plan differs from the one that was accepted: that one's as planned, this one's as found.
+pub fn differing(accepted: &Plan, now: &Plan) -> Vec<Line> {
+    const NO_LINE: &str = "no line of the plan";
+    let key = |line: &Consequence| (line.kind, line.subject.clone());
+    let way = |line: &Consequence| {
+        if line.changes() { format!("{} → {}", line.before, line.after) } else { line.after.clone() }
+    };
+    let told = |line: Option<&&Consequence>| line.map_or_else(|| NO_LINE.to_owned(), |line| way(line));
+    let by_key = |plan: &'_ Plan| -> BTreeMap<(Kind, String), Consequence> {
+        plan.consequences.iter().map(|line| (key(line), line.clone())).collect()
+    };
+    let (old, new) = (by_key(accepted), by_key(now));
+    let keys: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let lines = keys.into_iter().filter_map(|key| {
+        let (was, is) = (old.get(key), new.get(key));
+        let (planned, found) = (told(was.as_ref()), told(is.as_ref()));
+        let line = is.or(was)?;
+        let Consequence { kind, subject, severity, before, .. } = line.clone();
+        (planned != found).then_some(Line { kind, subject, severity, before, planned, found, same: false })
+    });
+    lines.collect()
 }
 
 /// A meter as it is found, in the words of plans.

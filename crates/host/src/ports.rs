@@ -2,7 +2,7 @@
 //! sockets are opened here, so that a setting whose port is taken can be refused before it is stored.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use firmware::Settings;
@@ -113,6 +113,15 @@ pub(crate) struct Sockets {
 impl Sockets {
     pub fn new(bind: IpAddr, moved: BTreeMap<Service, u16>) -> Self {
         Self { bind, moved, opened: Mutex::default(), news: watch::channel(None).0 }
+    }
+
+    /// The address that this machine itself reaches the sockets at.
+    pub fn reached_at(&self) -> IpAddr {
+        match self.bind {
+            IpAddr::V4(any) if any.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(any) if any.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            bound => bound,
+        }
     }
 
     /// How the meter looks, from now on.

@@ -137,6 +137,7 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
     let (stop_measuring, stopped_measuring) = std::sync::mpsc::channel();
     let measuring = measuring::start(measuring, Arc::clone(&site), stopped_measuring).map_err(StartError::Measuring)?;
     let supervising = tokio::spawn(supervisor.run(stopped.clone()));
+    tokio::spawn(services::schedule::run(Arc::clone(&site), stopped.clone()));
     let syslog = tokio::spawn(Syslog::new(booted.first_event).run(Arc::clone(&site), stopped));
     let remarks = booted.remarks.into_iter().chain(source.remarks).collect();
     let bind = options.bind;

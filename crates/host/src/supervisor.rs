@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use firmware::Version;
 use services::faces::{FACES, Face, Faces, Listening};
-use services::{Site, Stop, accept};
+use services::{Site, Stop, accept, proof};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,7 +17,8 @@ use crate::ports::Sockets;
 
 /// How long a face has to fail at once.
 const FIRST_STEPS: Duration = Duration::from_millis(20);
-/// How often the faces are looked after though nothing has changed: one that has ended is opened again.
+/// How often the faces are looked after though nothing has changed: one that has ended, or found its port taken, is
+/// opened again.
 const ROUND: Duration = Duration::from_secs(5);
 /// What is said of a face that ended by itself.
 const ENDED: &str = "it ended by itself; the meter's log on standard error says why";
@@ -33,13 +34,15 @@ struct Running {
 pub(crate) struct Supervisor {
     site: Arc<Site>,
     sockets: Arc<Sockets>,
-    faces: watch::Sender<Faces>,
+    faces: Arc<watch::Sender<Faces>>,
     running: BTreeMap<usize, Running>,
+    /// Tries the faces of a release on trial; ended with it.
+    proof: Option<JoinHandle<()>>,
 }
 
 impl Supervisor {
     pub fn new(site: Arc<Site>, sockets: Arc<Sockets>, faces: watch::Sender<Faces>) -> Self {
-        Self { site, sockets, faces, running: BTreeMap::new() }
+        Self { site, sockets, faces: Arc::new(faces), running: BTreeMap::new(), proof: None }
     }
 
     /// Opens and closes until what runs is what the settings say, then tells.
@@ -86,7 +89,34 @@ impl Supervisor {
                 services.insert(*service, listening.clone());
             }
         }
-        self.faces.send_replace(Faces { generation: view.generation, services, moved: self.sockets.moved.clone() });
+        let (generation, moved) = (view.generation, self.sockets.moved.clone());
+        self.end_proof();
+        let faces = Faces { generation, services, moved, proved: None };
+        if view.on_trial {
+            self.begin_proof(faces.clone());
+        }
+        self.faces.send_replace(faces);
+    }
+
+    /// Tries what listens, without keeping the supervisor from its work.
+    fn begin_proof(&mut self, trying: Faces) {
+        let (site, faces, at) = (Arc::clone(&self.site), Arc::clone(&self.faces), self.sockets.reached_at());
+        self.proof = Some(tokio::spawn(async move {
+            let failures = proof::prove(&site, at, &trying).await;
+            faces.send_if_modified(|faces| {
+                let same = faces.generation == trying.generation;
+                if same {
+                    faces.proved = Some(failures);
+                }
+                same
+            });
+        }));
+    }
+
+    fn end_proof(&mut self) {
+        if let Some(proof) = self.proof.take() {
+            proof.abort();
+        }
     }
 
     fn open(&mut self, at: usize, port: u16, release: &Version) -> Listening {
@@ -122,7 +152,10 @@ impl Supervisor {
             tokio::select! {
                 () = accept::stopped(&mut stop) => break,
                 _ = round.tick() => {
-                    if !self.running.values().any(|running| running.task.is_finished()) {
+                    let ended = self.running.values().any(|running| running.task.is_finished());
+                    let closed = |one: &Listening| matches!(one, Listening::Failed(_));
+                    // A port that another program has taken may be free again.
+                    if !ended && !self.faces.borrow().services.values().any(closed) {
                         continue;
                     }
                 }
@@ -140,6 +173,7 @@ impl Supervisor {
 
     /// Closes every face.
     pub async fn close_all(&mut self) {
+        self.end_proof();
         for at in 0..FACES.len() {
             self.close(at).await;
         }

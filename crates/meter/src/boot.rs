@@ -21,6 +21,8 @@ use crate::gate::{Caller, Gate, Surroundings};
 use crate::locks::{self, LockKeeping};
 use crate::recorders::Recorders;
 use crate::refusals::Refusals;
+use crate::reports::Reports;
+use crate::schedule;
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
 use crate::{GateError, Now, stored, trust, verifying};
@@ -100,6 +102,8 @@ pub enum BootError {
 /// What the network is told about a lost device key.
 const LOST_KEY: &str =
     "The meter's device key is missing, so no password can be checked; measuring goes on. Its file must be put back.";
+/// Why a change is taken back at a start.
+const POWER_FAILED: &str = "power failed, or the meter was stopped, before the new release had proved itself";
 /// The record of what a meter has measured last.
 const SOURCE: &str = "source";
 /// The record of the ports that a meter was made with, by register: it outlives every release.
@@ -137,6 +141,7 @@ pub fn boot(
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
     state.redefine_recorders(now, &Caller::meter())?;
+    state.settle_schedule(now)?;
     Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks, first_event })
 }
 
@@ -211,6 +216,7 @@ pub(crate) fn resume(
     let mut stored = store.load(id)?;
     let ahead = Ahead::of(&stored)?;
     let now = ahead.now(now);
+    let mut reports = Reports::read(stored.change_report.as_deref());
     if stored.trial.is_some() {
         let tried = &stored.active.release;
         let old = stored.trial.as_ref().map_or("the release it had", |trial| trial.previous.release.as_str());
@@ -228,7 +234,9 @@ pub(crate) fn resume(
             keep: store::Keep::Always,
             chain: None,
         };
-        let _scrubbed_below = store.revert_trial(id, "{}", EventBatch { events: &[event], depth: 0 })?;
+        reports = reports.taken_back(now, POWER_FAILED);
+        let told = reports.to_text()?;
+        let _scrubbed_below = store.revert_trial(id, &told, EventBatch { events: &[event], depth: 0 })?;
         stored = store.load(id)?;
         remarks.push(remark);
     }
@@ -269,6 +277,7 @@ pub(crate) fn resume(
         Some(ports) => serde_json::from_str(ports).map_err(|error| GateError::Unreadable(error.to_string()))?,
         None => BTreeMap::new(),
     };
+    let schedule = schedule::read(&stored);
     let recorders = Recorders::load(&store, id, &settings.template)?;
     let floor = stored
         .floor
@@ -300,6 +309,8 @@ pub(crate) fn resume(
         generation: 1,
         logins_ended: 0,
         under_way: None,
+        reports,
+        schedule,
         refusals: Refusals::default(),
         scrub_due: false,
         recorders_due: false,

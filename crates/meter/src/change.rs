@@ -6,30 +6,35 @@
 //! up old. Everything was decided in the plan: nothing is left to decide here.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
+use firmware::digest::Sha256Digest;
 use firmware::package::{KeyChanges, PackageError, TrustedBy};
-use firmware::report::{Facts, Line, Outcome, Report, compare};
+use firmware::report::{About, Facts, Line, Outcome, Report, compare};
 use firmware::{
-    Carried, Choices, CredentialAction, Direction, KeyRing, Migration, Plan, Planned, Settings, Version, plan_between,
+    Carried, Choices, CredentialAction, Direction, KeyRing, Migration, Plan, Planned, Settings, Version, WithSecurity,
+    plan_between,
 };
 use framework::Memory;
 use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
+use serde::{Deserialize, Serialize};
 use store::{NewSlot, PackageId};
 
 use crate::access::{Force, keeps_an_editor};
 use crate::demand;
 use crate::ended::{self, Ended, Why};
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide};
+use crate::gate::{Caller, Gate, decide, stands_still};
 use crate::recorders::{Recorder, Recorders};
+use crate::reports::{self, Entry};
 use crate::state::{Credentials, State, stored_credentials};
+use crate::trial::Trial;
 use crate::{GateError, Now, boot, edit, floor, stored, trust, verifying};
 
 /// What is planned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// The SHA-256 of a staged package.
     pub package: String,
@@ -44,7 +49,17 @@ pub struct Request {
 /// A change that is under way: settings stand still until it is over.
 pub(crate) struct UnderWay {
     ticket: u64,
-    on_trial: bool,
+    /// Whose session may ask how it goes.
+    pub receipt: Option<String>,
+    pub stage: Stage,
+}
+
+/// How far a change under way is.
+pub(crate) enum Stage {
+    /// The vault makes the new credentials.
+    Preparing,
+    /// The new release is committed beside the old one.
+    OnTrial(Trial),
 }
 
 /// An accepted change, to be carried through.
@@ -59,6 +74,8 @@ pub struct Ticket {
     /// The keys that the meter trusts once the change is confirmed.
     keys: KeyRing,
     before: Before,
+    begun_utc_ms: i64,
+    receipt: Option<String>,
     /// The meter's key, where passwords can be hashed.
     pub key: Option<Arc<DeviceKey>>,
 }
@@ -140,20 +157,9 @@ impl Gate {
     /// Accepts the plan with this digest. From here on settings stand still until the change is
     /// confirmed, taken back or abandoned.
     pub fn accept(&self, now: Now, caller: &Caller, request: Request, digest: &str) -> Result<Ticket, GateError> {
-        on_its_road(caller, Step::Beyond)?;
-        let opened = self.open_staged(now, caller, &request)?;
-        let mut state = self.state();
-        allowed(&mut state, now, caller, &request)?;
-        if state.under_way.is_some() {
-            return Err(GateError::Changing);
-        }
-        let (Planned { mut plan, migration }, keys) = planned(&state, &request, &opened)?;
+        let (mut state, planned, opened) = self.acceptable(now, caller, &request, digest)?;
+        let (Planned { mut plan, migration }, keys) = planned;
         let OpenedPackage { id: package, to, .. } = opened;
-        if plan.digest != digest {
-            return Err(GateError::PlanChanged(Box::new(plan)));
-        }
-        let force = if request.choices.force { Force::Yes } else { Force::No };
-        keeps_an_editor(&state.settings, &migration.settings, force)?;
         plan.accepted = true;
         self.make_room(&state.settings, &migration.settings)?;
         state.store.room_for_change(stored::serialised(&migration.settings)?.len())?;
@@ -170,10 +176,48 @@ impl Gate {
         let number = state.generation;
         let effect = format!("accepted {} to {}, plan {digest}", plan.from, plan.to);
         state.log(now, caller, vec![Draft::kept(priority::WARNING, "change of release", effect)])?;
-        state.under_way = Some(UnderWay { ticket: number, on_trial: false });
+        let token = caller.session.and_then(|session| state.sessions.token_digest(session));
+        let receipt = token.as_ref().map(reports::receipt);
+        state.under_way = Some(UnderWay { ticket: number, receipt: receipt.clone(), stage: Stage::Preparing });
         let key = state.device_key.clone();
         self.show(&state);
-        Ok(Ticket { number, caller: *caller, request, plan, migration, to, package, keys, before, key })
+        let begun_utc_ms = now.utc_ms;
+        Ok(Ticket {
+            number,
+            caller: *caller,
+            request,
+            plan,
+            migration,
+            to,
+            package,
+            keys,
+            before,
+            begun_utc_ms,
+            receipt,
+            key,
+        })
+    }
+
+    /// The plan with this digest, if whoever asks may accept it now and it is still the plan.
+    pub(crate) fn acceptable(
+        &self,
+        now: Now,
+        caller: &Caller,
+        request: &Request,
+        digest: &str,
+    ) -> Result<(MutexGuard<'_, State>, (Planned, KeyRing), OpenedPackage), GateError> {
+        on_its_road(caller, Step::Beyond)?;
+        let opened = self.open_staged(now, caller, request)?;
+        let mut state = self.state();
+        allowed(&mut state, now, caller, request)?;
+        stands_still(&state)?;
+        let (planned, keys) = planned(&state, request, &opened)?;
+        if planned.plan.digest != digest {
+            return Err(GateError::PlanChanged(Box::new(planned.plan)));
+        }
+        let force = if request.choices.force { Force::Yes } else { Force::No };
+        keeps_an_editor(&state.settings, &planned.migration.settings, force)?;
+        Ok((state, (planned, keys), opened))
     }
 
     /// Writes the new release beside the old one and runs it on trial. `made` has the credentials
@@ -214,8 +258,14 @@ impl Gate {
             package: Some(&ticket.package),
         };
         let id = state.id;
-        state.store.begin_trial(id, &slot, "{}", log.batch(&events))?;
-        state.under_way = Some(UnderWay { ticket: ticket.number, on_trial: true });
+        // What a start after a cut tells of it is stored with it.
+        let trial = Trial::begun(now);
+        let told = Told { outcome: Outcome::TakenBack, reason: None, lines: Vec::new(), template: None };
+        let on_trial = state.reports.with_trial(ticket.entry(now, &state, Some(&trial), told));
+        state.store.begin_trial(id, &slot, &on_trial.to_text()?, log.batch(&events))?;
+        state.reports = on_trial;
+        let receipt = ticket.receipt.clone();
+        state.under_way = Some(UnderWay { ticket: ticket.number, receipt, stage: Stage::OnTrial(trial) });
         run_with(
             &mut state,
             Arc::clone(&ticket.to),
@@ -288,12 +338,14 @@ fn allowed(state: &mut State, now: Now, caller: &Caller, request: &Request) -> R
 }
 
 fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateError> {
-    let is = |under_way: &UnderWay| under_way.ticket == ticket.number && under_way.on_trial == on_trial;
+    let is = |under_way: &UnderWay| {
+        under_way.ticket == ticket.number && matches!(under_way.stage, Stage::OnTrial(_)) == on_trial
+    };
     if state.under_way.as_ref().is_some_and(is) { Ok(()) } else { Err(GateError::ChangeOver) }
 }
 
 /// A staged package as it was read and verified outside the lock.
-struct OpenedPackage {
+pub(crate) struct OpenedPackage {
     id: PackageId,
     trusted_by: TrustedBy,
     keys: KeyChanges,
@@ -391,7 +443,12 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
         events_kept: stored.events.next_number >= ticket.before.next_event,
     };
     let lines = compare(&ticket.plan.consequences, &facts);
-    let report = report(now, ticket, Outcome::Confirmed, None, lines);
+    let template = after.to_dcf(&ticket.to.release, WithSecurity::No).to_text();
+    let template = Some(Sha256Digest::of(template.as_bytes()).to_string());
+    let told = Told { outcome: Outcome::Confirmed, reason: None, lines, template };
+    let entry = ticket.entry(now, state, trial(state), told);
+    let report = entry.report.clone();
+    let reports = state.reports.with(entry);
     let effect = format!("{} to {} confirmed", ticket.plan.from, ticket.plan.to);
     let rotation = trust::rotation(&state.keys, &ticket.keys, &format!(", as the package of {} says", ticket.plan.to))?;
     let mut drafts = vec![Draft::kept(priority::WARNING, "change of release", effect)];
@@ -400,41 +457,87 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
     let events = log.take(now, &ticket.caller, drafts);
     let records = [(trust::REVOKED, rotation.revoked.as_str())];
     let _scrubbed_by_the_caller =
-        state.store.confirm_trial(id, &stored_report(&report)?, &rotation.changes, &records, log.batch(&events))?;
+        state.store.confirm_trial(id, &reports.to_text()?, &rotation.changes, &records, log.batch(&events))?;
+    state.reports = reports;
     state.keys = ticket.keys.clone();
     Ok(report)
 }
 
 fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Result<Report, GateError> {
     let Before { carried, package, settings, credentials, .. } = &ticket.before;
-    let report = report(now, ticket, Outcome::TakenBack, Some(reason.clone()), Vec::new());
+    let told = Told { outcome: Outcome::TakenBack, reason: Some(reason.clone()), lines: Vec::new(), template: None };
+    let entry = ticket.entry(now, state, trial(state), told);
+    let report = entry.report.clone();
+    let reports = state.reports.with(entry);
     let log = state.log_setup();
     let effect = format!("{} to {} taken back: {reason}", ticket.plan.from, ticket.plan.to);
     let mut events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
     events.extend(sessions_end(state, now, &ticket.caller));
     let id = state.id;
-    let _scrubbed_by_the_caller = state.store.revert_trial(id, &stored_report(&report)?, log.batch(&events))?;
+    let _scrubbed_by_the_caller = state.store.revert_trial(id, &reports.to_text()?, log.batch(&events))?;
+    state.reports = reports;
     run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;
     // The meter has gone back whatever comes of this, which is tried again every second.
     state.recorders_due = state.redefine_recorders(now, &ticket.caller).is_err();
     Ok(report)
 }
 
-fn report(now: Now, ticket: &Ticket, outcome: Outcome, reason: Option<String>, lines: Vec<Line>) -> Report {
-    Report {
-        outcome,
-        reason,
-        as_planned: outcome == Outcome::Confirmed && lines.iter().all(|line| line.same),
-        lines,
-        plan: ticket.plan.digest.clone(),
-        package: ticket.package.to_string(),
-        hash_check: ticket.request.hash_check.clone(),
-        setup: ticket.request.setup.clone(),
-        user: ticket.caller.who.to_string(),
-        utc_ms: now.utc_ms,
+/// The trial that is under way.
+fn trial(state: &State) -> Option<&Trial> {
+    match &state.under_way.as_ref()?.stage {
+        Stage::OnTrial(trial) => Some(trial),
+        Stage::Preparing => None,
     }
 }
 
-fn stored_report(report: &Report) -> Result<String, GateError> {
-    serde_json::to_string(report).map_err(|error| GateError::Unreadable(error.to_string()))
+impl State {
+    /// The trial of this change, while it runs.
+    pub(crate) fn trial_of(&self, ticket: &Ticket) -> Option<&Trial> {
+        under_way(self, ticket, true).ok().and_then(|()| trial(self))
+    }
+
+    /// Whether a new release runs that isn't confirmed yet.
+    pub(crate) fn on_trial(&self) -> bool {
+        trial(self).is_some()
+    }
+}
+
+/// What a report tells of how a change ended.
+struct Told {
+    outcome: Outcome,
+    reason: Option<String>,
+    lines: Vec<Line>,
+    template: Option<String>,
+}
+
+impl Ticket {
+    /// The report of this change, with whose session may ask for it.
+    fn entry(&self, now: Now, state: &State, trial: Option<&Trial>, told: Told) -> Entry {
+        let Told { outcome, reason, lines, template } = told;
+        let about = About {
+            serial: state.identity.serial.clone(),
+            from: Some(self.plan.from.clone()),
+            to: Some(self.plan.to.clone()),
+            path: self.caller.path_name().to_owned(),
+            peer: self.caller.peer.map(|peer| peer.ip().to_string()),
+            begun_utc_ms: Some(self.begun_utc_ms),
+            committed_utc_ms: trial.map(Trial::begun_utc_ms),
+            template,
+            backup: None,
+        };
+        let report = Report {
+            outcome,
+            reason,
+            as_planned: outcome == Outcome::Confirmed && lines.iter().all(|line| line.same),
+            lines,
+            plan: self.plan.digest.clone(),
+            package: self.package.to_string(),
+            hash_check: self.request.hash_check.clone(),
+            setup: self.request.setup.clone(),
+            user: self.caller.who.to_string(),
+            utc_ms: now.utc_ms,
+            about,
+        };
+        Entry { receipt: self.receipt.clone(), report }
+    }
 }

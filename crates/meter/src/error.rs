@@ -146,6 +146,24 @@ pub enum GateError {
     /// Settings wouldn't be changed any more from what was shown.
     #[error("the meter's settings have changed since they were shown, so nothing was done: look at them again")]
     SettingsChanged,
+    /// Passwords don't wait on a disk.
+    #[error(
+        "new passwords can't wait in the meter for a scheduled change: change the release by hand, \
+         or set them afterwards"
+    )]
+    SchedulePasswords,
+    /// A time that nobody means.
+    #[error("a change is scheduled for a time within the next 90 days, with a window of 1 second to 24 hours")]
+    ScheduleTime,
+    /// One at a time.
+    #[error("a change is scheduled already: `schedule` shows it, `schedule drop` drops it")]
+    ScheduleExists,
+    /// Nothing to drop.
+    #[error("no change is scheduled")]
+    NoSchedule,
+    /// A package is still needed.
+    #[error("a scheduled change needs this package: `schedule drop` drops that first")]
+    ScheduledPackage,
     /// The ticket is not of the change under way.
     #[error("this change of release is over")]
     ChangeOver,

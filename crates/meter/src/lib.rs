@@ -24,11 +24,14 @@ mod login;
 mod packages;
 mod recorders;
 mod refusals;
+mod reports;
 mod reset;
+mod schedule;
 mod security_file;
 mod sessions;
 mod state;
 mod stored;
+mod trial;
 mod trust;
 mod uploads;
 mod verifying;
@@ -51,12 +54,15 @@ pub use locks::LockOut;
 pub use login::{Challenge, Denied, Proved};
 pub use packages::{MAX_PACKAGE_NAME, Packages, Staged, StagedRelease, Waiting};
 pub use recorders::{Epoch, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Source};
+pub use reports::{MAX_REPORTS, Progress};
 pub use reset::{SecurityReset, reset_security};
+pub use schedule::{Due, LONGEST_AHEAD_MS, Schedule, ScheduleState, WINDOW_S};
 pub use security_file::SecurityChange;
 pub use store::{
     Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,
     MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PartialPackage, StoredFile,
 };
+pub use trial::TRIAL_SECONDS;
 pub use uploads::{Announced, Announcement, Moving, PackageUpload, STANDS_STILL_MS};
 pub use view::{Identity, View};
 

@@ -145,6 +145,7 @@ impl Gate {
         };
         let namesake = labels.iter().find(|(other, label)| label.name == name && **other != received.id().as_str());
         let namesake = namesake.map(|(other, _)| PackageId::parse(other)).transpose()?;
+        namesake.iter().try_for_each(|other| may_go(&state, other.as_str()))?;
         room_among_those_that_wait(&state, received.id(), received.size(), namesake.as_ref())?;
         let staged = state.store.stage_package(id, received, namesake.as_ref())?;
         labels.insert(staged.id.to_string(), Label { name, utc_ms: now.utc_ms });
@@ -370,7 +371,14 @@ fn called(state: &State, name: &str) -> Result<Waiting, GateError> {
     found.ok_or_else(|| GateError::NoPackage(name.chars().take(MAX_PACKAGE_NAME).collect()))
 }
 
+/// A change that waits for its time needs its package.
+fn may_go(state: &State, package: &str) -> Result<(), GateError> {
+    let needed = state.schedule.as_ref().is_some_and(|schedule| schedule.needs(package));
+    if needed { Err(GateError::ScheduledPackage) } else { Ok(()) }
+}
+
 fn drop_one(state: &mut State, package: &str) -> Result<(), GateError> {
+    may_go(state, package)?;
     Ok(state.store.drop_package(state.id, &PackageId::parse(package)?)?)
 }
 

@@ -22,6 +22,8 @@ use crate::events::{Draft, LogSetup, priority};
 use crate::locks::{self, LockKeeping};
 use crate::recorders::Recorders;
 use crate::refusals::Refusals;
+use crate::reports::Reports;
+use crate::schedule::Schedule;
 use crate::view::{Identity, View};
 use crate::{Caller, GateError, Now};
 
@@ -58,6 +60,10 @@ pub(crate) struct State {
     pub lockouts: Lockouts,
     pub lock_keeping: LockKeeping,
     pub under_way: Option<UnderWay>,
+    /// The reports of the last changes of release, as stored.
+    pub reports: Reports,
+    /// The change that waits for its time, or what became of the last one, as stored.
+    pub schedule: Option<Arc<Schedule>>,
     pub refusals: Refusals,
     pub chain_key: Arc<ChainKey>,
     pub newest: Newest,
@@ -84,6 +90,9 @@ impl State {
             recorders: Arc::clone(&self.recorders.list),
             changing: self.under_way.is_some(),
             disk: self.disk.disk(&self.store),
+            on_trial: self.on_trial(),
+            taken_back: self.reports.news(),
+            schedule: self.schedule.clone(),
             known_sources: Arc::new(self.lockouts.known_sources()),
         }
     }
@@ -196,6 +205,7 @@ impl State {
         self.memory = memory;
         self.recorders.stored(&recorded);
         self.readings = readings;
+        self.tried(now, measured.is_some());
         Ok(())
     }
 

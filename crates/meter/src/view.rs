@@ -12,6 +12,7 @@ use security::{Ask, Path, Policy, Refusal, Source, Who, decide};
 
 use crate::disk::Disk;
 use crate::recorders::Recorder;
+use crate::schedule::Schedule;
 
 /// What outlives every release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,12 @@ pub struct View {
     pub changing: bool,
     /// How the disk stands.
     pub disk: Disk,
+    /// Whether it is on trial: the new release runs, and goes back unless it proves itself.
+    pub on_trial: bool,
+    /// Why the last change was taken back, if it was: for whoever may read security.
+    pub taken_back: Option<String>,
+    /// The change that waits for its time, or what became of the last one: for whoever may read security.
+    pub schedule: Option<Arc<Schedule>>,
     /// The data recorders, as committed.
     pub recorders: Arc<Vec<Recorder>>,
     /// Where somebody has logged in from before: whoever comes from there comes first where places are few.

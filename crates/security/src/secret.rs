@@ -160,7 +160,7 @@ impl Token {
     }
 
     /// What a meter keeps of it, so that a look into its memory or a dump gives nobody a session.
-    pub(crate) fn digest(&self) -> [u8; 32] {
+    pub fn digest(&self) -> [u8; 32] {
         Sha256::digest(self.bytes.as_slice()).into()
     }
 }

@@ -104,6 +104,11 @@ impl SessionTable {
         self.entries.iter().any(|entry| entry.session.number == number)
     }
 
+    /// The digest of the token of the session with this number.
+    pub fn token_digest(&self, number: u64) -> Option<[u8; 32]> {
+        self.entries.iter().find(|entry| entry.session.number == number).map(|entry| entry.token)
+    }
+
     /// Ends the session of this token.
     pub fn close(&mut self, token: &Token) -> Option<Session> {
         let at = self.find(token)?;

@@ -84,6 +84,8 @@ pub struct Faces {
     pub services: BTreeMap<Service, Listening>,
     /// Ports that were moved for this run only.
     pub moved: BTreeMap<Service, u16>,
+    /// While a release is on trial, once each of them has been tried: why those that failed did.
+    pub proved: Option<Vec<String>>,
 }
 
 impl Faces {

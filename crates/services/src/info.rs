@@ -11,6 +11,7 @@ use meter::View;
 use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 
 use crate::faces::{Faces, Listening};
+use crate::schedule;
 
 /// What meters of this class have and this program doesn't.
 pub const NOT_BUILT: [&str; 5] =
@@ -33,7 +34,7 @@ pub fn info(view: &View, faces: &Faces, path: Path, who: Who) -> api::Info {
         source: view.identity.source.clone(),
         utc_ms: view.readings.utc_ms,
         dangers: firmware::dangers(&view.settings, release, if security { Sight::Security } else { Sight::Outside }),
-        remarks: remarks(view, faces),
+        remarks: remarks(view, faces, security),
         not_built: NOT_BUILT.map(str::to_owned).to_vec(),
     }
 }
@@ -91,11 +92,15 @@ fn service(view: &View, faces: &Faces, service: Service) -> api::Service {
     }
 }
 
-fn remarks(view: &View, faces: &Faces) -> Vec<String> {
+fn remarks(view: &View, faces: &Faces, security: bool) -> Vec<String> {
     let mut remarks = Vec::new();
     remarks.extend(view.identity.lost_key.clone());
     if view.changing {
         remarks.push("A change of release is under way; settings stand still until it is over.".to_owned());
+    }
+    if security {
+        remarks.extend(view.taken_back.clone());
+        remarks.extend(view.schedule.as_deref().map(schedule::sentence));
     }
     for (service, port) in &faces.moved {
         remarks.push(format!("{} is on port {port} for this run only; the setting is another.", service.title()));

@@ -48,8 +48,25 @@ impl Surroundings for Everything {
     fn show(&self, view: &Arc<View>) {
         let on = Service::ALL.into_iter().filter(|service| view.settings.service(*service) == Some(true));
         let services = on.map(|service| (service, Listening::On(view.settings.port(service).unwrap_or(0))));
-        let faces = Faces { generation: view.generation, services: services.collect(), ..Faces::default() };
+        let services = services.collect();
+        let faces = Faces { generation: view.generation, services, proved: Some(Vec::new()), ..Faces::default() };
         self.0.send_replace(faces);
+    }
+}
+
+/// Lets time go on while a release is on trial, which proves its clock.
+async fn go_on(site: Arc<Site>, clock: Arc<TestClock>, mut stop: crate::Stop) {
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+    loop {
+        tokio::select! {
+            () = crate::accept::stopped(&mut stop) => return,
+            _ = looks.tick() => {
+                if site.view().on_trial {
+                    clock.advance_ms(1000);
+                    site.gate.tick(clock.now(), Some(&Quantities::default()), &EnergyIncrement::default()).unwrap();
+                }
+            }
+        }
     }
 }
 
@@ -108,6 +125,7 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn((face.run)(Arc::clone(&self.site), listener, self._stop.subscribe()));
+        tokio::spawn(go_on(Arc::clone(&self.site), Arc::clone(&self.clock), self._stop.subscribe()));
         address
     }
 

@@ -5,6 +5,7 @@ mod keys;
 pub(crate) mod log;
 mod logged;
 pub(crate) mod records;
+mod reports;
 mod security_file;
 mod sessions;
 
@@ -25,6 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+pub use self::reports::Watch;
 pub use self::security_file::SecurityFile;
 
 use crate::address::Address;
@@ -39,7 +41,7 @@ use crate::upload::{Progress, Upload};
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long a package of 64 MiB may take over a slow line.
 const UPLOAD: Duration = Duration::from_secs(30 * 60);
-/// How long a change of release may take: 17 hashes on a small machine, and the faces' 10 s.
+/// How long a change of release may take: 17 hashes on a small machine, and a trial of 50 s at most.
 const CHANGE: Duration = Duration::from_secs(2 * 60);
 
 /// A meter.
@@ -81,6 +83,17 @@ pub struct Prepared {
     pub hash_check: String,
     /// Notices that this Setup doesn't know, each in a sentence (B6).
     pub unknown_notices: Vec<String>,
+}
+
+impl Prepared {
+    /// The request to carry it out.
+    fn accepted(&self, accept: &str) -> api::ChangeRequest {
+        api::ChangeRequest {
+            plan: self.request.clone(),
+            accept: accept.to_owned(),
+            hash_check: self.hash_check.clone(),
+        }
+    }
 }
 
 impl Client {
@@ -306,17 +319,19 @@ impl Client {
         accept: &str,
         new_passwords: &[(AccountId, Password)],
     ) -> Result<api::Changed, SetupError> {
-        let change = api::ChangeRequest {
-            plan: prepared.request.clone(),
-            accept: accept.to_owned(),
-            hash_check: prepared.hash_check.clone(),
-        };
+        let change = prepared.accepted(accept);
         let passwords: Vec<_> = new_passwords.iter().map(|(account, password)| (*account, password)).collect();
         let request = with_passwords(self.request(Method::POST, routes::CHANGE), &passwords);
         // Under Advanced the meter doesn't say its serial number once the sessions are over.
         self.learn_serial().await;
         let changed = match self.ask(request, json(&change)?, CHANGE).await {
-            Err(SetupError::Lost(address) | SetupError::Timeout(address)) => Err(SetupError::ChangeLost(address)),
+            Err(SetupError::Lost(address) | SetupError::Timeout(address)) => match self.watch() {
+                Some(watch) => watch.outcome().await.map(|report| {
+                    let plan = Plan { digest: report.plan.clone(), accepted: true, ..prepared.plan.clone() };
+                    api::Changed { plan, report }
+                }),
+                None => Err(SetupError::ChangeLost(address)),
+            },
             answer => answer.and_then(|answer| document::<api::Changed>(&answer)),
         };
         if changed.is_ok() {

@@ -69,6 +69,12 @@ pub enum SetupError {
          itself: `setup {0} info` shows which"
     )]
     ChangeLost(Address),
+    /// The connection went away before the change came to anything.
+    #[error(
+        "the connection to {0} was lost, and the change came to nothing before: the meter has the release and the \
+         settings it had"
+    )]
+    NothingChanged(Address),
     /// Another certificate than the one that was pinned at first contact.
     #[error(
         "the meter at {address} shows another certificate (sha256:{found}) than the one known for it \
@@ -135,7 +141,7 @@ impl SetupError {
             | Self::Lost(_)
             | Self::ChangeLost(_) => Kind::Unreachable,
             Self::CertificateChanged { .. } | Self::NotThePinned { .. } | Self::NotAccepted { .. } => Kind::Untrusted,
-            Self::Tls(_) | Self::Answer(_) | Self::Known(_) => Kind::Failed,
+            Self::NothingChanged(_) | Self::Tls(_) | Self::Answer(_) | Self::Known(_) => Kind::Failed,
             Self::Bundle(error) => error.kind(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
@@ -54,6 +54,42 @@ pub fn write_new(path: &Path, bytes: &[u8], whom: For) -> Result<(), Failure> {
         file.sync_all()
     });
     written.map_err(|error| Failure::Write(path.to_owned(), error))
+}
+
+/// A new file that something will be written to later. Dropped before that, it is gone again.
+pub struct Reserved {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Reserved {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// If it is there already or can't be written.
+    pub fn new(path: &Path) -> Result<Self, Failure> {
+        let file = File::create_new(path).map_err(|error| Failure::Write(path.to_owned(), error))?;
+        Ok(Self { path: path.to_owned(), file: Some(file) })
+    }
+
+    /// Writes it, and sees it on the disk.
+    ///
+    /// # Errors
+    /// If it can't be written.
+    pub fn write(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let Some(mut file) = self.file.take() else { return Ok(()) };
+        let written = file.write_all(bytes).and_then(|()| file.sync_all());
+        written.map_err(|error| Failure::Write(self.path.clone(), error))
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // An empty file is left at worst.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// The names of the files in a folder, sorted; folders and names that aren't UTF-8 are left out.

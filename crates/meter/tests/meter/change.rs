@@ -183,6 +183,52 @@ fn settings_stand_still_while_a_change_is_under_way() {
 }
 
 #[test]
+fn b26_on_trial_nothing_is_changed_by_any_path() {
+    use security::{Path, Who};
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    let (ticket, made) = accept(&gate, request(&gate, "4.0.9", Choices::default()), &[]);
+    gate.commit_change(NOW, &ticket, made).unwrap();
+    assert!(gate.view().on_trial);
+    let peer = "192.0.2.7:4711".parse().unwrap();
+    let before = gate.view();
+    for path in Path::ALL {
+        let caller = Caller::on(path, Who::Standard, peer);
+        let edits = vec![Edit::Register("CT Prim".to_owned(), "800".to_owned())];
+        let refused = gate.apply(NOW, &caller, meter::ChangeSet { edits, force: false }).err();
+        assert!(matches!(refused, Some(GateError::Changing | GateError::Refused(_))), "{path}: {refused:?}");
+        if matches!(path, Path::Setup | Path::Telnet | Path::Ftp) {
+            assert!(matches!(refused, Some(GateError::Changing)), "{path}: {refused:?}");
+        }
+    }
+    let setup = Caller::on(Path::Setup, Who::Standard, peer);
+    assert!(matches!(gate.reset_demand(NOW, &setup), Err(GateError::Changing)));
+    assert!(matches!(gate.set_clock(NOW, &setup, NOW.utc_ms), Err(GateError::Changing)));
+    assert_eq!(gate.view().settings, before.settings);
+    gate.end_trial(NOW, &ticket, &as_settings_say(&gate)).unwrap();
+    assert!(!gate.view().on_trial);
+}
+
+#[test]
+fn b25_the_report_says_who_from_where_when_and_which_hashes() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.0.9"));
+    let report = change(&gate, "4.40.1");
+    let about = &report.about;
+    assert_eq!((about.serial.as_str(), about.path.as_str(), &about.peer), ("MW-2611A001-01", "meter", &None));
+    let releases = [&about.from, &about.to].map(|release| release.as_ref().unwrap().to_string());
+    assert_eq!(releases, ["4.0.9", "4.40.1"]);
+    assert_eq!((about.begun_utc_ms, about.committed_utc_ms), (Some(NOW.utc_ms), Some(NOW.utc_ms)));
+    let saved = gate.template(NOW, &Caller::meter(), firmware::WithSecurity::No).unwrap().to_text();
+    let digest = firmware::digest::Sha256Digest::of(saved.as_bytes()).to_string();
+    assert_eq!(about.template.as_deref(), Some(digest.as_str()), "that of the file that `save` writes");
+    change(&gate, "4.0.9");
+    drop(gate);
+    let kept = open(dir.path(), None).reports(NOW, &Caller::meter()).unwrap();
+    assert_eq!((kept.len(), &kept[1]), (2, &report));
+}
+
+#[test]
 fn b27_the_meter_itself_refuses_a_package_that_is_not_whole() {
     let dir = tempfile::tempdir().unwrap();
     let gate = legacy(dir.path(), Mode::Standard);

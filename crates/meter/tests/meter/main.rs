@@ -14,6 +14,7 @@ mod recorders;
 mod registers;
 mod reset;
 mod rules;
+mod schedule;
 mod sessions;
 mod templates;
 mod uploads;

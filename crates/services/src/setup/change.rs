@@ -102,11 +102,16 @@ pub(super) async fn carry_out(
     if given != request.plan.choices.new_passwords {
         return Err(Refused::request("the new passwords that were sent are not those of the accounts in the plan"));
     }
-    let hash_check = request.hash_check.chars().filter(|c| !c.is_control()).take(LONGEST_HASH_CHECK).collect();
-    let wanted = wanted(request.plan, hash_check);
+    let (wanted, digest) = accepted(request);
     let site = Arc::clone(&connection.site);
-    let (plan, report) = carry_through(site, caller, wanted, request.accept, passwords.into_iter().collect()).await?;
+    let (plan, report) = carry_through(site, caller, wanted, digest, passwords.into_iter().collect()).await?;
     Ok(Json(api::Changed { plan, report }))
+}
+
+/// What was accepted, and by which digest.
+pub(super) fn accepted(request: api::ChangeRequest) -> (Request, String) {
+    let hash_check = request.hash_check.chars().filter(|c| !c.is_control()).take(LONGEST_HASH_CHECK).collect();
+    (wanted(request.plan, hash_check), request.accept)
 }
 
 fn wanted(request: api::PlanRequest, hash_check: String) -> Request {

@@ -13,6 +13,7 @@ mod read;
 mod records;
 mod refused;
 mod remarks;
+mod reports;
 mod security_file;
 mod session;
 mod sessions;
@@ -192,8 +193,10 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(TEMPLATE, get(read::template).post(edit::template))
         .route(PACKAGES, post(change::stage))
         .route(PLAN, post(change::plan))
-        .route(CHANGE, post(change::carry_out))
+        .route(CHANGE, post(change::carry_out).get(reports::progress))
         .route(FLOOR, get(floor::show).post(floor::raise))
+        .route(REPORTS, get(reports::list))
+        .route(SCHEDULE, get(reports::scheduled).post(reports::schedule).delete(reports::drop_schedule))
         .route(TRUST, get(change::trusted).post(change::trust).delete(change::revoke))
         .fallback(async || Refused::no_such_route())
         .method_not_allowed_fallback(async || Refused::no_such_route())

@@ -102,6 +102,8 @@ impl From<GateError> for Refused {
             GateError::Changing
             | GateError::SecurityChanged
             | GateError::ChangeOver
+            | GateError::ScheduleExists
+            | GateError::ScheduledPackage
             | GateError::SameRelease(_)
             | GateError::NoRoom(_) => StatusCode::CONFLICT,
             GateError::Store(_) | GateError::Unreadable(_) | GateError::KeyLost(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -5,6 +5,7 @@ mod events;
 mod floor;
 mod keys;
 mod log;
+mod reports;
 mod security_file;
 mod template;
 
@@ -21,6 +22,7 @@ pub use self::events::EventsArgs;
 pub use self::floor::{FloorCommand, RaiseTo};
 pub use self::keys::{KeysArgs, KeysCommand};
 pub use self::log::LogArgs;
+pub use self::reports::{LaterArgs, ReportArgs, ScheduleCommand, When, Window};
 pub use self::security_file::SecurityLoadArgs;
 pub use self::template::{TemplateArgs, Wanted};
 
@@ -117,6 +119,14 @@ pub enum SetupCommand {
         /// What to do to it.
         #[command(subcommand)]
         change: Option<FloorCommand>,
+    },
+    /// The reports of the last changes of release, plan beside fact
+    Report(ReportArgs),
+    /// The change that waits for its time, or what became of the last one
+    Schedule {
+        /// What to do about it.
+        #[command(subcommand)]
+        change: Option<ScheduleCommand>,
     },
     /// Save the meter's template in a file, without any secret
     Save {
@@ -272,6 +282,9 @@ pub struct ChangeArgs {
     /// Every line by itself, with what stays as it is and the clause behind it
     #[arg(long)]
     pub all: bool,
+    /// When, and what becomes of the report.
+    #[command(flatten)]
+    pub later: LaterArgs,
 }
 
 /// Yes or no, as registers spell it.
@@ -410,6 +423,14 @@ mod tests {
             "m upgrade --to 4.40.1 --yes --hashes LIST.txt",
             "m upgrade --to folder --no-hash-list",
             "m downgrade --to 4.0.9 --new-passwords FILE",
+            "m upgrade --to 4.40.1 --report FILE.html",
+            "m upgrade --to 4.40.1 --at 2027-01-31T02:00:00Z --window 90m --yes",
+            "m upgrade --to 4.40.1 --at 2027-01-31~02:00",
+            "m report",
+            "m report 3 --html F.html --text F.txt",
+            "m report --last --json",
+            "m schedule",
+            "m schedule drop --json",
             "m save FILE.dcf --security",
             "m load FILE.dcf",
             "m forget",
@@ -449,6 +470,12 @@ mod tests {
             "m upgrade --to 4.40.1 --yes --accept sha256:00",
             "m upgrade --to 4.40.1 --accept x",
             "m upgrade --to F --hashes L --no-hash-list",
+            "m upgrade --to F --window 1h",
+            "m upgrade --to F --at noon",
+            "m upgrade --to F --at 2027-01-31T02:00:00Z --report F.html",
+            "m downgrade --to F --at 2027-01-31T02:00:00Z --new-passwords F",
+            "m report 0",
+            "m report 3 --last",
         ] {
             assert!(setup(line).is_err(), "{line}");
         }

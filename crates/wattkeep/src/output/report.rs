@@ -1,5 +1,7 @@
 //! The report of a change of release: plan and fact side by side, what differs first.
 
+pub mod html;
+
 use std::io::{self, Write};
 
 use firmware::report::{Line, Outcome, Report};
@@ -34,19 +36,77 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         table.write(out)?;
     }
     writeln!(out, "\n{} of {} as planned", same.len(), counted(report.lines.len(), "line"))?;
+    heading(out, "About this change")?;
     let mut record = Table::new([("", Align::Left), ("", Align::Left)]);
-    for (name, fact) in [
-        ("by", format!("{} with Setup {}", report.user, report.setup)),
-        ("at", format!("{} UTC", utc(report.utc_ms, Precision::Seconds))),
-        ("hash list", report.hash_check.clone()),
-    ] {
+    // A digest takes most of a line, so those stand at its edge.
+    let (digests, facts): (Vec<_>, Vec<_>) = facts(report).into_iter().partition(|(_, fact)| fact.starts_with(DIGEST));
+    for (name, fact) in facts {
         record.row([Cell::styled(name, style::QUIET), Cell::styled(fact, style::QUIET)]);
     }
     record.write(out)?;
-    // A digest takes most of a line, so these two begin at its edge.
-    writeln!(out, "{}", format!("plan {}", report.plan).style(style::QUIET))?;
-    writeln!(out, "{}", format!("package sha256:{}", report.package).style(style::QUIET))
+    digests.iter().try_for_each(|(name, digest)| writeln!(out, "{}", format!("{name} {digest}").style(style::QUIET)))
 }
+
+/// Writes the reports that a meter keeps, the newest first.
+///
+/// # Errors
+/// Those of the stream.
+pub fn list(out: &mut dyn Write, reports: &[Report]) -> io::Result<()> {
+    let mut table = Table::new([
+        ("", Align::Right),
+        ("over at (UTC)", Align::Left),
+        ("change", Align::Left),
+        ("by", Align::Left),
+        ("outcome", Align::Left),
+    ]);
+    for (at, report) in reports.iter().enumerate() {
+        let outcome = match (report.outcome, report.as_planned) {
+            (Outcome::Confirmed, true) => Cell::styled("as planned", style::GOOD),
+            (Outcome::Confirmed, false) => Cell::styled("NOT as planned", style::DANGER),
+            (Outcome::TakenBack, _) => Cell::styled("TAKEN BACK", style::DANGER),
+        };
+        let when = utc(report.utc_ms, Precision::Seconds);
+        table.row([(at + 1).to_string().into(), when.into(), way(report).into(), report.user.as_str().into(), outcome]);
+    }
+    table.write(out)
+}
+
+const DIGEST: &str = "sha256:";
+
+/// From which release to which.
+fn way(report: &Report) -> String {
+    let release = |version: &Option<firmware::Version>| version.as_ref().map_or("?".to_owned(), ToString::to_string);
+    format!("{} → {}", release(&report.about.from), release(&report.about.to))
+}
+
+/// Who, from where, when, and what can be checked by its hash; what isn't known is left out.
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let about = &report.about;
+    let time = |utc_ms: i64| format!("{} UTC", utc(utc_ms, Precision::Seconds));
+    let road = if about.path.is_empty() { String::new() } else { format!(" over {}", about.path) };
+    let from = about.peer.as_ref().map_or_else(String::new, |peer| format!(" from {peer}"));
+    let over = if report.outcome == Outcome::Confirmed { "confirmed" } else { "taken back" };
+    let digest = |digest: &String| format!("{DIGEST}{digest}");
+    let facts = [
+        ("meter", (!about.serial.is_empty()).then(|| about.serial.clone())),
+        ("release", about.from.is_some().then(|| way(report))),
+        ("by", Some(format!("{}{road}{from}", report.user))),
+        ("with", Some(format!("Setup {}", report.setup))),
+        ("begun", about.begun_utc_ms.map(time)),
+        ("committed", about.committed_utc_ms.map(time)),
+        (over, Some(time(report.utc_ms))),
+        ("hash list", Some(report.hash_check.clone())),
+        ("plan", Some(report.plan.clone())),
+        ("package", Some(digest(&report.package))),
+        ("template", about.template.as_ref().map(digest)),
+        ("backup", about.backup.as_ref().map(digest)),
+    ];
+    facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))).collect()
+}
+
+const AS_PLANNED: &str = "Done, and the meter is what the plan said.";
+const NOT_AS_PLANNED: &str = "Done, but the meter is NOT what the plan said.";
+const TAKEN_BACK: &str = "TAKEN BACK: the meter is on the release it had.";
 
 /// Writes what a report comes to, in a line.
 ///
@@ -54,9 +114,9 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 /// Those of the stream.
 pub fn verdict(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let (colour, verdict) = match (report.outcome, report.as_planned) {
-        (Outcome::Confirmed, true) => (style::GOOD, "Done, and the meter is what the plan said."),
-        (Outcome::Confirmed, false) => (style::DANGER, "Done, but the meter is NOT what the plan said."),
-        (Outcome::TakenBack, _) => (style::DANGER, "TAKEN BACK: the meter is on the release it had."),
+        (Outcome::Confirmed, true) => (style::GOOD, AS_PLANNED),
+        (Outcome::Confirmed, false) => (style::DANGER, NOT_AS_PLANNED),
+        (Outcome::TakenBack, _) => (style::DANGER, TAKEN_BACK),
     };
     writeln!(out, "{}", verdict.style(colour))?;
     if let Some(reason) = &report.reason {
@@ -67,15 +127,18 @@ pub fn verdict(out: &mut dyn Write, report: &Report) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use firmware::Kind;
+    use firmware::report::About;
+    use firmware::{Kind, Severity};
 
     use super::*;
     use crate::screen::tests::shown;
 
-    fn report() -> Report {
+    pub(super) fn report() -> Report {
         let line = |kind, subject: &str, planned: &str, found: &str| Line {
             kind,
             subject: subject.to_owned(),
+            severity: Severity::Warning,
+            before: "enabled".to_owned(),
             planned: planned.to_owned(),
             found: found.to_owned(),
             same: planned == found,
@@ -100,6 +163,17 @@ mod tests {
             setup: "3.2.30377.02".parse().unwrap(),
             user: "USER1".to_owned(),
             utc_ms: 1_795_362_000_000,
+            about: About {
+                serial: "MW-2611A001-01".to_owned(),
+                from: Some("4.0.9".parse().unwrap()),
+                to: Some("4.40.1".parse().unwrap()),
+                path: "setup".to_owned(),
+                peer: Some("192.0.2.7".to_owned()),
+                begun_utc_ms: Some(1_795_361_990_000),
+                committed_utc_ms: Some(1_795_361_997_000),
+                template: Some("0f343b0931126a20f133d67c2b018a3b2f0e3f1f2a9c1e7a7b7c5d1f0a9b8c7d".to_owned()),
+                backup: None,
+            },
         }
     }
 

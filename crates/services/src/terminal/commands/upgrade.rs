@@ -9,6 +9,7 @@ use meter::{Request, StagedRelease};
 
 use super::{flag, plan};
 use crate::change::carry_through;
+use crate::schedule;
 use crate::terminal::plain::{hanging, table};
 use crate::terminal::{Desk, Failed, Peer, USUAL_COLUMNS, repeated, table as commands};
 
@@ -52,7 +53,11 @@ async fn list(desk: &Desk, columns: Option<usize>) -> Result<String, Failed> {
             rows.push([release.to_string(), "shipped".to_owned(), format!("type upgrade stage {release}")]);
         }
     }
-    Ok(table(&rows, columns.unwrap_or(usize::MAX)))
+    let mut text = table(&rows, columns.unwrap_or(usize::MAX));
+    if let Some(schedule) = desk.gate(|gate, _, caller| gate.scheduled(caller)).await? {
+        text.push_str(&hanging("", &schedule::sentence(&schedule), columns.unwrap_or(USUAL_COLUMNS)));
+    }
+    Ok(text)
 }
 
 async fn stage(desk: &Desk, version: &str) -> Result<String, Failed> {

@@ -5,12 +5,15 @@ use std::io::IsTerminal;
 use firmware::migrate::Direction;
 use firmware::report::Outcome;
 use firmware::{Choices, Kind, Plan, Severity};
+use jiff::Timestamp;
 use security::{AccountId, Password};
 use serde::Serialize;
 use setup::{Bundle, Client, HashCheck, Prepared, SetupError};
 
+use super::reports::Destination;
+use super::schedule;
 use super::session::Session;
-use crate::args::setup::{BundleArgs, ChangeArgs, PlanArgs};
+use crate::args::setup::{BundleArgs, ChangeArgs, PlanArgs, When, Window};
 use crate::commands::template;
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -18,6 +21,9 @@ use crate::output::plan::{Detail, Heading};
 use crate::output::{self, plan as show};
 use crate::passwords::{self, Wanted};
 use crate::screen::Screen;
+
+/// How often it is asked how a change goes.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
 type NewPasswords = Vec<(AccountId, Password)>;
 
@@ -114,6 +120,7 @@ async fn change(
     session: &mut Session,
     screen: &mut Screen<'_>,
 ) -> Result<Status, Failure> {
+    let report_to = Destination::reserve(&args.later.report)?;
     let prepared = prepare(&args.bundle, session, screen).await;
     let (mut prepared, mut new_passwords) = prepared?;
     prepared.request.choices.force = args.force;
@@ -130,7 +137,8 @@ async fn change(
         shown(screen, &prepared, args.all)?;
     }
     let people = !json && !args.yes && args.accept.is_none() && on_a_terminal();
-    if people && new_passwords.is_empty() && !zeros(&prepared.plan).is_empty() {
+    // Passwords don't wait in the meter for a change's time.
+    if people && args.later.at.is_none() && new_passwords.is_empty() && !zeros(&prepared.plan).is_empty() {
         new_passwords = offer_new_passwords(&prepared.plan, screen)?;
         if !new_passwords.is_empty() {
             prepared.request.choices.new_passwords = new_passwords.iter().map(|(account, _)| *account).collect();
@@ -148,9 +156,10 @@ async fn change(
             return Ok(Status::NotAccepted);
         }
     };
-    let spinner = output::progress::spinner(screen, "The meter changes its release");
-    let changed = session.client().carry_out(&prepared, &digest, &new_passwords).await;
-    spinner.finish_and_clear();
+    if let Some(When(at)) = args.later.at {
+        return wait_for(at, args, &prepared, &digest, json, session, screen).await;
+    }
+    let changed = watched(session.client(), &prepared, &digest, &new_passwords, screen).await;
     let changed = match changed {
         Ok(changed) => changed,
         Err(SetupError::PlanChanged(plan)) => {
@@ -164,6 +173,7 @@ async fn change(
         }
         Err(error) => return Err(error.into()),
     };
+    let written = report_to.map_or(Ok(()), |file| file.write(&changed.report));
     if json {
         screen.json(&Done { plan: &changed.plan, report: &changed.report })?;
     } else {
@@ -177,11 +187,57 @@ async fn change(
              and `setup METER users set`",
         );
     }
-    Ok(match (changed.report.outcome, changed.report.as_planned) {
-        (Outcome::Confirmed, true) => Status::Done,
-        (Outcome::Confirmed, false) => Status::NotAsPlanned,
-        (Outcome::TakenBack, _) => Status::Failed,
-    })
+    written?;
+    Ok(schedule::outcome(&changed.report))
+}
+
+/// Carries it out and says meanwhile how it goes.
+async fn watched(
+    client: &mut Client,
+    prepared: &Prepared,
+    digest: &str,
+    new_passwords: &NewPasswords,
+    screen: &Screen<'_>,
+) -> Result<api::Changed, SetupError> {
+    let spinner = output::progress::spinner(screen, "The meter makes its passwords");
+    let watch = client.watch().filter(|_| !spinner.is_hidden());
+    let looks = async {
+        while let Some(watch) = &watch {
+            tokio::time::sleep(LOOK).await;
+            if let Ok(api::Progress::OnTrial) = watch.progress().await {
+                spinner.set_message("On trial: the new release proves its faces and its clock");
+                break;
+            }
+        }
+        std::future::pending().await
+    };
+    let changed = tokio::select! {
+        changed = client.carry_out(prepared, digest, new_passwords) => changed,
+        never = looks => never,
+    };
+    spinner.finish_and_clear();
+    changed
+}
+
+/// Leaves an accepted plan with the meter until its time.
+async fn wait_for(
+    at: Timestamp,
+    args: &ChangeArgs,
+    prepared: &Prepared,
+    digest: &str,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<Status, Failure> {
+    let Window(window_s) = args.later.window;
+    let scheduled = session.client().schedule(prepared, digest, at.as_millisecond(), window_s).await?;
+    if json {
+        screen.json(&scheduled)?;
+    } else {
+        writeln!(screen.out)?;
+        output::setup::schedule(screen.out, &scheduled)?;
+    }
+    Ok(Status::Done)
 }
 
 /// The digest that is accepted: the given one, the plan's own by `--yes` or by a person, or none.

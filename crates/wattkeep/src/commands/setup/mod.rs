@@ -6,6 +6,8 @@ mod events;
 mod floor;
 mod keys;
 mod log;
+mod reports;
+mod schedule;
 mod security_file;
 mod session;
 
@@ -88,6 +90,8 @@ async fn command(
         SetupCommand::Upgrade(args) => return change::upgrade(&args, json, session, screen).await,
         SetupCommand::Downgrade(args) => return change::downgrade(&args, json, session, screen).await,
         SetupCommand::Floor { change } => floor::run(change, json, session, screen).await?,
+        SetupCommand::Report(args) => reports::run(&args, json, session, screen).await?,
+        SetupCommand::Schedule { change } => return schedule::run(change, json, session, screen).await,
         SetupCommand::Save { file, security } => {
             let with = if security { WithSecurity::Yes } else { WithSecurity::No };
             let text = session.ask(async |client: &mut Client| client.template(with).await).await?;

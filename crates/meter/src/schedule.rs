@@ -1,0 +1,281 @@
+//! A change of release that was accepted and waits for its time. It is one record of the meter's, so it survives every
+//! restart; at its time the plan is made again with the rights that whoever accepted it has then, and only the
+//! accepted plan is carried out. Time is the meter's own clock: set forward past the window, the change is missed;
+//! set back, it waits again; begun once, it is never begun again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use firmware::Plan;
+use firmware::report::{Outcome, Report};
+use security::{Ask, Path, Right, Source, Who};
+use serde::{Deserialize, Serialize};
+use store::MeterState;
+
+use crate::change::{Request, Step, on_its_road};
+use crate::events::{Draft, priority};
+use crate::gate::{Caller, Gate, decide, may_read, stands_still};
+use crate::state::State;
+use crate::{GateError, Now};
+
+/// The record.
+const RECORD: &str = "schedule";
+/// What events call it.
+const CAUSE: &str = "scheduled change";
+/// How far ahead a change may be scheduled: what is accepted longer before is forgotten by whoever accepted it.
+pub const LONGEST_AHEAD_MS: i64 = 90 * 24 * 3_600_000;
+/// How many seconds after its time a change may still begin.
+pub const WINDOW_S: std::ops::RangeInclusive<u32> = 1..=24 * 3_600;
+
+/// A change that waits for its time, or what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Who accepted it.
+    pub who: Who,
+    /// By what road.
+    pub path: Option<Path>,
+    /// From where.
+    pub peer: Option<SocketAddr>,
+    /// What was planned.
+    pub request: Request,
+    /// The plan that was accepted.
+    pub plan: Plan,
+    /// When it was accepted, UTC, in milliseconds since 1970.
+    pub accepted_utc_ms: i64,
+    /// When it is to begin.
+    pub at_utc_ms: i64,
+    /// How many seconds later it may still begin.
+    pub window_s: u32,
+    /// How it stands.
+    pub state: ScheduleState,
+}
+
+/// How a scheduled change stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ScheduleState {
+    /// Its time has not come.
+    Waiting,
+    /// It was begun, at this time.
+    Begun(i64),
+    /// It was carried out: confirmed or taken back.
+    Done(Box<Report>),
+    /// The plan would have been this one, so nothing was done.
+    PlanDiffers(Box<Plan>),
+    /// The meter was off, or its clock was set, past the time at which it might begin.
+    Missed,
+    /// It could not be carried out; why.
+    NotDone(String),
+}
+
+/// A change whose time has come.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// Who accepted it, with whatever rights they have now.
+    pub caller: Caller,
+    /// What was planned.
+    pub request: Request,
+    /// The digest that was accepted.
+    pub digest: String,
+}
+
+impl Schedule {
+    /// When it may begin at the latest.
+    pub fn until_utc_ms(&self) -> i64 {
+        self.at_utc_ms.saturating_add(i64::from(self.window_s) * 1000)
+    }
+
+    /// Whether it will still need its package.
+    pub(crate) fn needs(&self, package: &str) -> bool {
+        self.is_open() && self.request.package == package
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.state, ScheduleState::Waiting | ScheduleState::Begun(_))
+    }
+
+    fn caller(&self) -> Caller {
+        Caller { path: self.path, who: self.who, peer: self.peer, session: None }
+    }
+
+    /// What the log is told of its end.
+    fn told(&self) -> String {
+        let plan = &self.plan;
+        let what = format!("{} to {}", plan.from, plan.to);
+        match &self.state {
+            ScheduleState::Waiting | ScheduleState::Begun(_) => format!("{what} begun, plan {}", plan.digest),
+            ScheduleState::Done(report) if report.outcome == Outcome::Confirmed => format!("{what} confirmed"),
+            ScheduleState::Done(report) => {
+                format!("{what} taken back: {}", report.reason.as_deref().unwrap_or("no reason was given"))
+            }
+            ScheduleState::PlanDiffers(now) => {
+                format!("{what} not done: the plan would be another one, {}", now.digest)
+            }
+            ScheduleState::Missed => format!("{what} not done: the meter was off at its time, or its clock was set"),
+            ScheduleState::NotDone(why) => format!("{what} not done: {why}"),
+        }
+    }
+}
+
+/// The stored schedule. One that can't be read counts as none, and is told of by nobody but the log that has its
+/// acceptance: a meter that doesn't start for it would be worse.
+pub(crate) fn read(stored: &MeterState) -> Option<Arc<Schedule>> {
+    stored.records.get(RECORD).and_then(|text| serde_json::from_str(text).ok()).map(Arc::new)
+}
+
+impl State {
+    /// Stores the schedule as it is from now on, in a commit with the event that tells of it.
+    fn put_schedule(
+        &mut self,
+        now: Now,
+        caller: &Caller,
+        schedule: Option<Schedule>,
+        effect: String,
+    ) -> Result<(), GateError> {
+        let text = serde_json::to_string(&schedule).map_err(|error| GateError::Unreadable(error.to_string()))?;
+        let log = self.log_setup();
+        let events = log.take(now, caller, vec![Draft::kept(priority::WARNING, CAUSE, effect)]);
+        self.store.tick(&[store::Tick {
+            meter: self.id,
+            energies: &[],
+            records: &[(RECORD, &text)],
+            recorders: store::RecorderBatch::NONE,
+            events: log.batch(&events),
+        }])?;
+        self.schedule = schedule.map(Arc::new);
+        Ok(())
+    }
+
+    fn move_schedule(&mut self, now: Now, schedule: &Schedule, state: ScheduleState) -> Result<(), GateError> {
+        let moved = Schedule { state, ..schedule.clone() };
+        let effect = moved.told();
+        self.put_schedule(now, &schedule.caller(), Some(moved), effect)
+    }
+
+    /// After a start: a change that was begun has come to a report, or to nothing.
+    pub(crate) fn settle_schedule(&mut self, now: Now) -> Result<(), GateError> {
+        let Some(schedule) = self.schedule.clone() else { return Ok(()) };
+        let ScheduleState::Begun(utc_ms) = schedule.state else { return Ok(()) };
+        let its = |report: &&Report| {
+            report.plan == schedule.plan.digest && report.about.begun_utc_ms.is_some_and(|begun| begun >= utc_ms)
+        };
+        let state = match self.reports.all().find(its) {
+            Some(report) => ScheduleState::Done(Box::new(report.clone())),
+            None => ScheduleState::NotDone("power failed, or the meter was stopped, before its commit".to_owned()),
+        };
+        self.move_schedule(now, &schedule, state)
+    }
+}
+
+impl Gate {
+    /// Accepts the plan with this digest, to be carried out at a time.
+    pub fn schedule(
+        &self,
+        now: Now,
+        caller: &Caller,
+        request: Request,
+        digest: &str,
+        at_utc_ms: i64,
+        window_s: u32,
+    ) -> Result<(), GateError> {
+        if !request.choices.new_passwords.is_empty() {
+            return Err(GateError::SchedulePasswords);
+        }
+        let ahead = at_utc_ms.saturating_sub(now.utc_ms);
+        if !(1..=LONGEST_AHEAD_MS).contains(&ahead) || !WINDOW_S.contains(&window_s) {
+            return Err(GateError::ScheduleTime);
+        }
+        let (mut state, (planned, _), _) = self.acceptable(now, caller, &request, digest)?;
+        if state.schedule.as_ref().is_some_and(|schedule| schedule.is_open()) {
+            return Err(GateError::ScheduleExists);
+        }
+        let plan = Plan { accepted: true, ..planned.plan };
+        let effect = format!("accepted {} to {} for UNIX time {}, plan {digest}", plan.from, plan.to, at_utc_ms / 1000);
+        let Caller { who, path, peer, .. } = *caller;
+        let waiting = ScheduleState::Waiting;
+        let schedule = Schedule {
+            who,
+            path,
+            peer,
+            request,
+            plan,
+            accepted_utc_ms: now.utc_ms,
+            at_utc_ms,
+            window_s,
+            state: waiting,
+        };
+        state.put_schedule(now, caller, Some(schedule), effect)?;
+        self.show(&state);
+        Ok(())
+    }
+
+    /// The change that waits for its time, or what became of the last one, for whoever may read security.
+    pub fn scheduled(&self, caller: &Caller) -> Result<Option<Arc<Schedule>>, GateError> {
+        let state = self.state();
+        may_read(&state, caller, Ask::ReadSecurity)?;
+        Ok(state.schedule.clone())
+    }
+
+    /// Drops it. Whoever has seen what became of it drops that too.
+    pub fn drop_schedule(&self, now: Now, caller: &Caller) -> Result<(), GateError> {
+        on_its_road(caller, Step::Beyond)?;
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        stands_still(&state)?;
+        let Some(schedule) = state.schedule.clone() else { return Err(GateError::NoSchedule) };
+        let what = if schedule.is_open() { "dropped" } else { "its outcome dropped" };
+        let effect = format!("{} to {} {what}", schedule.plan.from, schedule.plan.to);
+        state.put_schedule(now, caller, None, effect)?;
+        self.show(&state);
+        Ok(())
+    }
+
+    /// The scheduled change, once its time has come and no other change is under way. From here on it counts as begun.
+    pub fn due(&self, now: Now) -> Result<Option<Due>, GateError> {
+        let mut state = self.state();
+        let Some(schedule) = state.schedule.clone() else { return Ok(None) };
+        if schedule.state != ScheduleState::Waiting || now.utc_ms < schedule.at_utc_ms || state.under_way.is_some() {
+            return Ok(None);
+        }
+        let ended = if now.utc_ms > schedule.until_utc_ms() {
+            Some(ScheduleState::Missed)
+        } else if locked_out(&state, now, &schedule) {
+            Some(ScheduleState::NotDone(format!("{} is locked out", schedule.who)))
+        } else {
+            None
+        };
+        let goes_on = ended.is_none();
+        state.move_schedule(now, &schedule, ended.unwrap_or(ScheduleState::Begun(now.utc_ms)))?;
+        self.show(&state);
+        let due = || Due {
+            caller: schedule.caller(),
+            request: schedule.request.clone(),
+            digest: schedule.plan.digest.clone(),
+        };
+        Ok(goes_on.then(due))
+    }
+
+    /// What became of a change that was due.
+    pub fn end_schedule(&self, now: Now, ended: ScheduleState) -> Result<(), GateError> {
+        let mut state = self.state();
+        let Some(schedule) = state.schedule.clone() else { return Ok(()) };
+        if matches!(schedule.state, ScheduleState::Begun(_)) {
+            state.move_schedule(now, &schedule, ended)?;
+            self.show(&state);
+        }
+        Ok(())
+    }
+}
+
+/// Whether whoever accepted a change couldn't log in to accept it now. A lock-out holds for a source: nobody else's bad
+/// tries stop a change.
+fn locked_out(state: &State, now: Now, schedule: &Schedule) -> bool {
+    let account = match schedule.who {
+        Who::Nobody => return false,
+        Who::Standard => security::AccountId::FrontPanel,
+        Who::User(user) => security::AccountId::User(user),
+    };
+    let source = schedule.peer.map(|peer| Source::from(peer.ip()));
+    state.lockouts.locked(now.up_ms).any(|(attempt, _)| {
+        attempt.account == Some(account) && Some(attempt.path) == schedule.path && Some(attempt.source) == source
+    })
+}

@@ -1,0 +1,90 @@
+//! The clock's part of a trial: seconds that were measured and committed since the new release was, with time going on
+//! from one to the next. The faces' part is the host's, which has the sockets.
+
+use framework::interval::GAP_MS;
+
+use crate::Now;
+use crate::change::{Stage, Ticket, UnderWay};
+use crate::gate::Gate;
+use crate::state::State;
+
+/// Measured seconds, one right after the other, that prove the clock: with two, time has gone on once.
+pub const TRIAL_SECONDS: u32 = 2;
+/// By how much the meter's clock may run ahead of or behind the one that only runs forward, between two seconds: what a
+/// clock that is being adjusted does, and far below one that is set.
+const JUMP_MS: i64 = 250;
+
+/// A release on trial.
+pub(crate) struct Trial {
+    begun: Now,
+    last: Option<Now>,
+    seconds: u32,
+}
+
+impl Trial {
+    pub fn begun(now: Now) -> Self {
+        Self { begun: now, last: None, seconds: 0 }
+    }
+
+    pub fn begun_utc_ms(&self) -> i64 {
+        self.begun.utc_ms
+    }
+
+    /// A second was committed. After a gap or a jump it counts as the first one.
+    fn second(&mut self, now: Now, measured: bool) {
+        let goes_on = |last: Now| {
+            let (up, utc) = (now.up_ms - last.up_ms, now.utc_ms - last.utc_ms);
+            (1..=GAP_MS).contains(&up) && (utc - up).abs() <= JUMP_MS
+        };
+        let before = if self.last.is_some_and(goes_on) { self.seconds } else { 0 };
+        self.seconds = if measured { before.saturating_add(1) } else { 0 };
+        self.last = Some(now);
+    }
+}
+
+impl State {
+    /// A second was committed.
+    pub(crate) fn tried(&mut self, now: Now, measured: bool) {
+        if let Some(UnderWay { stage: Stage::OnTrial(trial), .. }) = &mut self.under_way {
+            trial.second(now, measured);
+        }
+    }
+}
+
+impl Gate {
+    /// How many seconds have been measured and committed, one right after the other, since this change is on trial.
+    pub fn seconds_on_trial(&self, ticket: &Ticket) -> u32 {
+        self.state().trial_of(ticket).map_or(0, |trial| trial.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b26_only_measured_seconds_without_a_gap_or_a_jump_prove_the_clock() {
+        let second = |up_ms: i64, ahead: i64| Now { utc_ms: 1_000_000 + up_ms + ahead, up_ms };
+        for (what, seconds, proved) in [
+            ("one", vec![(second(1000, 0), true)], false),
+            ("two", vec![(second(1000, 0), true), (second(2000, 0), true)], true),
+            ("nothing measured", vec![(second(1000, 0), false), (second(2000, 0), false)], false),
+            ("measured once", vec![(second(1000, 0), true), (second(2000, 0), false)], false),
+            ("a clock that stands still", vec![(second(1000, 0), true), (second(2000, -1000), true)], false),
+            ("a clock that jumps", vec![(second(1000, 0), true), (second(2000, 60_000), true)], false),
+            ("adjusted", vec![(second(1000, 0), true), (second(2000, 200), true)], true),
+            ("a gap", vec![(second(1000, 0), true), (second(1000 + GAP_MS + 1, 0), true)], false),
+            (
+                "a jump, then going on",
+                vec![(second(1000, 0), true), (second(2000, 9000), true), (second(3000, 9000), true)],
+                true,
+            ),
+        ] {
+            let mut trial = Trial::begun(second(0, 0));
+            for (now, measured) in seconds {
+                trial.second(now, measured);
+            }
+            assert_eq!(trial.seconds >= TRIAL_SECONDS, proved, "{what}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Reports of changes of release, and changes that wait for their time.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// Which report, and where it goes.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Which: 1 is the newest [default: list them, and show the newest]
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub number: Option<u8>,
+    /// The newest alone
+    #[arg(long, conflicts_with = "number")]
+    pub last: bool,
+    /// Write it to this file as a page for browsers and paper
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Write it to this file as text
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+}
+
+/// What can be done about a change that waits for its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ScheduleCommand {
+    /// Drop it, or what became of it
+    Drop,
+}
+
+/// When a change is carried out, and where its report goes.
+#[derive(Debug, Args)]
+pub struct LaterArgs {
+    /// Accept the plan now, and have the meter carry it out then, by its own
+    /// clock: 2027-01-31T02:00:00+01:00, or "2027-01-31 02:00" in local time
+    #[arg(long, value_name = "TIME", conflicts_with = "new_passwords")]
+    pub at: Option<When>,
+    /// How long after that time it may still begin: 90m, 2h
+    #[arg(long, value_name = "TIME", requires = "at", default_value = "1h")]
+    pub window: Window,
+    /// Write the report to this new file: .html, .txt or .json
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    pub report: Option<PathBuf>,
+}
+
+/// A moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct When(pub Timestamp);
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(moment) = text.parse::<Timestamp>() {
+            return Ok(Self(moment));
+        }
+        let local = DateTime::strptime("%Y-%m-%d %H:%M", text).map_err(|_| {
+            "a time is 2027-01-31T02:00:00+01:00, with its zone, or \"2027-01-31 02:00\" in local time".to_owned()
+        })?;
+        in_zone(local, &TimeZone::system()).map(Self)
+    }
+}
+
+/// A local time that clocks show once, or why it is none.
+fn in_zone(local: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
+    let once = zone.to_ambiguous_timestamp(local).unambiguous();
+    once.map_err(|_| format!("clocks are changed around {local} in local time: give the time with its zone"))
+}
+
+/// So many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window(pub u32);
+
+impl FromStr for Window {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seconds = text.parse::<SignedDuration>().ok().and_then(|window| u32::try_from(window.as_secs()).ok());
+        let seconds = seconds.filter(|seconds| (1..=24 * 3_600).contains(seconds));
+        seconds.map(Self).ok_or_else(|| "a window is 1s to 24h: 90m, 2h".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_have_a_zone_or_are_local() {
+        let utc: When = "2027-01-31T02:00:00+01:00".parse().unwrap();
+        assert_eq!(utc.0.as_second(), 1_801_357_200);
+        assert_eq!("2027-01-31T01:00:00Z".parse::<When>().unwrap(), utc);
+        assert!("2027-01-31 02:00".parse::<When>().is_ok());
+        for text in ["", "tomorrow", "2027-01-31", "2027-13-01 02:00", "2027-01-31T02:00:00"] {
+            assert!(text.parse::<When>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_that_is_twice_or_never_is_refused() {
+        let summer = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let at = |text: &str| in_zone(DateTime::strptime("%Y-%m-%d %H:%M", text).unwrap(), &summer);
+        assert_eq!(at("2027-01-31 02:00").unwrap().as_second(), 1_801_357_200);
+        assert!(at("2027-03-28 02:30").is_err() && at("2027-10-31 02:30").is_err());
+    }
+
+    #[test]
+    fn a_window_is_at_most_a_day() {
+        assert_eq!("90m".parse(), Ok(Window(5400)));
+        assert_eq!("2h".parse(), Ok(Window(7200)));
+        for text in ["", "0s", "-1h", "25h", "soon"] {
+            assert!(text.parse::<Window>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Reports of changes of release: listed, shown, and written to files.
+
+use std::path::{Path, PathBuf};
+
+use firmware::report::Report;
+use setup::Client;
+
+use super::session::Session;
+use crate::args::setup::ReportArgs;
+use crate::failure::Failure;
+use crate::files::{self, For, Reserved};
+use crate::output::report as show;
+use crate::screen::Screen;
+
+pub(super) async fn run(
+    args: &ReportArgs,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    let reports = session.ask(async |client: &mut Client| client.reports().await).await?;
+    let all = args.number.is_none() && !args.last;
+    let wanted = reports.get(usize::from(args.number.unwrap_or(1)) - 1);
+    let to_files = args.html.is_some() || args.text.is_some();
+    let Some(report) = wanted else {
+        if all && !to_files {
+            if json {
+                screen.json(&api::Reports { reports })?;
+            } else {
+                writeln!(screen.out, "This meter's release has not been changed yet.")?;
+            }
+            return Ok(());
+        }
+        return Err(Failure::InTheWay(format!("the meter has {} such reports, not that many", reports.len())));
+    };
+    for (file, form) in [(&args.html, Form::Html), (&args.text, Form::Text)] {
+        if let Some(file) = file {
+            files::write_new(file, &form.write(report)?, For::Everyone)?;
+        }
+    }
+    if json && all {
+        screen.json(&api::Reports { reports: reports.clone() })?;
+    } else if json {
+        screen.json(report)?;
+    } else {
+        if all {
+            show::list(screen.out, &reports)?;
+            writeln!(screen.out)?;
+        }
+        show::write(screen.out, report)?;
+    }
+    Ok(())
+}
+
+/// How a report is written to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Html,
+    Text,
+    Json,
+}
+
+impl Form {
+    fn of(file: &Path) -> Result<Self, Failure> {
+        let extension = file.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+        match extension.as_deref() {
+            Some("html" | "htm") => Ok(Self::Html),
+            Some("txt") => Ok(Self::Text),
+            Some("json") => Ok(Self::Json),
+            _ => Err(Failure::Usage(format!("{}: a report's name ends in .html, .txt or .json", file.display()))),
+        }
+    }
+
+    fn write(self, report: &Report) -> Result<Vec<u8>, Failure> {
+        Ok(match self {
+            Self::Html => show::html::page(report).into_bytes(),
+            Self::Text => {
+                let mut text = anstream::StripStream::new(Vec::new());
+                show::write(&mut text, report)?;
+                text.into_inner()
+            }
+            Self::Json => serde_json::to_vec_pretty(report).map_err(std::io::Error::from)?,
+        })
+    }
+}
+
+/// A file that a report will be written to. It is there before the change, so that nothing stands in the way after it.
+pub(super) struct Destination {
+    form: Form,
+    file: Reserved,
+}
+
+impl Destination {
+    pub fn reserve(file: &Option<PathBuf>) -> Result<Option<Self>, Failure> {
+        let Some(file) = file else { return Ok(None) };
+        Ok(Some(Self { form: Form::of(file)?, file: Reserved::new(file)? }))
+    }
+
+    pub fn write(self, report: &Report) -> Result<(), Failure> {
+        self.file.write(&self.form.write(report)?)
+    }
+}

@@ -1,0 +1,70 @@
+//! A change of release that waits for its time, or what became of it.
+
+use std::io::{self, Write};
+
+use api::{Schedule, ScheduleState, Scheduled};
+use firmware::report::Line;
+
+use super::super::report;
+use super::super::style;
+use super::super::table::{Align, Cell, Table};
+use super::super::text::{Precision, heading, paragraph, utc};
+
+/// How it stands.
+///
+/// # Errors
+/// Those of the stream.
+pub fn schedule(out: &mut dyn Write, Scheduled { schedule }: &Scheduled) -> io::Result<()> {
+    let Some(schedule) = schedule else { return writeln!(out, "No change of release is scheduled.") };
+    let Schedule { from, to, plan, user, path, peer, accepted_utc_ms, at_utc_ms, until_utc_ms, state } = schedule;
+    let (colour, stands) = match state {
+        ScheduleState::Waiting => (style::PLAIN, "waits for its time".to_owned()),
+        ScheduleState::Begun => (style::PLAIN, "is being carried out".to_owned()),
+        ScheduleState::Done { .. } => (style::PLAIN, "was carried out".to_owned()),
+        ScheduleState::PlanDiffers { .. } => {
+            (style::DANGER, "was NOT done: its plan would be another one than the accepted one".to_owned())
+        }
+        ScheduleState::Missed => {
+            (style::DANGER, "was NOT done: the meter was off, or its clock was set, past the time to begin".to_owned())
+        }
+        ScheduleState::NotDone { reason } => (style::DANGER, format!("was NOT done: {reason}")),
+    };
+    paragraph(out, 0, colour, &format!("The change {from} → {to} {stands}."))?;
+    let time = |utc_ms: i64| format!("{} UTC, by the meter's clock", utc(utc_ms, Precision::Seconds));
+    let peer = peer.as_ref().map_or_else(String::new, |peer| format!(" from {peer}"));
+    let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
+    for (name, fact) in [
+        ("at", time(*at_utc_ms)),
+        ("or until", time(*until_utc_ms)),
+        ("accepted", format!("{} UTC", utc(*accepted_utc_ms, Precision::Seconds))),
+        ("by", format!("{user} over {path}{peer}")),
+    ] {
+        table.row([Cell::styled(name, style::QUIET), fact.into()]);
+    }
+    table.write(out)?;
+    writeln!(out, "plan {plan}")?;
+    match state {
+        ScheduleState::Done { report } => {
+            writeln!(out)?;
+            report::write(out, report)
+        }
+        ScheduleState::PlanDiffers { plan, differing } => {
+            writeln!(out, "now  {}", plan.digest)?;
+            differences(out, differing)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn differences(out: &mut dyn Write, lines: &[Line]) -> io::Result<()> {
+    if lines.is_empty() {
+        return writeln!(out, "\nNo line differs: settings have changed that no line tells of.");
+    }
+    heading(out, "What differs")?;
+    let mut table = Table::new([("", Align::Left), ("", Align::Left), ("", Align::Left)]);
+    for Line { subject, planned, found, .. } in lines {
+        table.row([subject.into(), Cell::styled("accepted", style::QUIET), planned.into()]);
+        table.row(["".into(), Cell::styled("NOW", style::DANGER), Cell::styled(found, style::DANGER)]);
+    }
+    table.write(out)
+}
