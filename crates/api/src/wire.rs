@@ -3,6 +3,7 @@
 
 mod events;
 mod keys;
+mod packages;
 mod records;
 mod security_file;
 mod sessions;
@@ -16,6 +17,7 @@ use security::{AccountId, Fingerprint, Grade, Mode, Right, UserId};
 use serde::{Deserialize, Serialize};
 
 pub use self::keys::{AccountKey, KeyRequest, Keys};
+pub use self::packages::{Announced, Announcement, Dropped, Moving, Package, Packages, Partial, Received, Use};
 pub use self::records::{Ends, Epoch, MOST_RECORDS, Record, RecordSource, Recorder, Recorders, Records};
 pub use self::security_file::{AccessChange, SecurityPlan};
 pub use events::{LogFinding, LogVerified};

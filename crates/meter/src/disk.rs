@@ -53,7 +53,8 @@ impl DiskKeeping {
         let mut drafts = Vec::new();
         let on_reserve = store.reserve() == Reserve::GivenUp;
         if on_reserve && !self.on_reserve {
-            let effect = "full: the reserve was given up so that energy goes on being stored, and nothing new is taken in";
+            let effect =
+                "full: the reserve was given up so that energy goes on being stored, and nothing new is taken in";
             drafts.push(Draft::kept(priority::ERROR, "disk", effect));
         }
         if let Some(since) = self.full_since_utc_ms {

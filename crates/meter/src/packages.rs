@@ -125,15 +125,13 @@ impl Gate {
         };
         let (received, bytes) = incoming.finish()?;
         if announced.is_some_and(|announced| announced != received.id()) {
-            let refused = Draft::kept(priority::WARNING, "package", format!("refused: {}", GateError::OtherPackage));
-            self.state().log(now, caller, vec![refused])?;
+            log_refused(&mut self.state(), now, caller, &GateError::OtherPackage)?;
             return Err(GateError::OtherPackage);
         }
         let verified = match believed.verify(&bytes) {
             Ok(verified) => verified,
             Err(error) => {
-                let refused = Draft::kept(priority::WARNING, "package", format!("refused: {error}"));
-                self.state().log(now, caller, vec![refused])?;
+                log_refused(&mut self.state(), now, caller, &error)?;
                 return Err(error);
             }
         };
@@ -184,7 +182,8 @@ impl Gate {
         let (believed, files) = {
             let mut state = self.state();
             decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-            let open = |waiting: Waiting| Ok((state.store.open_package(&PackageId::parse(&waiting.package)?)?, waiting));
+            let open =
+                |waiting: Waiting| Ok((state.store.open_package(&PackageId::parse(&waiting.package)?)?, waiting));
             let files: Vec<_> = waiting(&state)?.into_iter().map(open).collect::<Result<_, GateError>>()?;
             (state.believed(), files)
         };
@@ -232,9 +231,11 @@ impl Gate {
         Ok(Packages { waiting, running, partial: self.inbox().partial()?, moving })
     }
 
-    /// The upload that is under way, for whoever may read security.
+    /// The upload that is under way, for whoever may read security. Costs no lock of the meter's.
     pub fn moving(&self, now: Now, caller: &Caller) -> Result<Option<Moving>, GateError> {
-        may_read(&self.state(), caller, Ask::ReadSecurity)?;
+        if let Some(path) = caller.path {
+            self.view().may(path, caller.who, Ask::ReadSecurity)?;
+        }
         Ok(self.uploads.moving(now))
     }
 
@@ -322,6 +323,11 @@ impl Gate {
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(state) }
     }
+}
+
+/// That bytes were sent and are no package of this meter's is always kept.
+pub(crate) fn log_refused(state: &mut State, now: Now, caller: &Caller, error: &GateError) -> Result<(), StoreError> {
+    state.log(now, caller, vec![Draft::kept(priority::WARNING, "package", format!("refused: {error}"))])
 }
 
 /// Digits of a digest that tell a package from the others of one meter.
@@ -412,12 +418,7 @@ fn relabel(
     Ok(state.store.tick(&[tick])?)
 }
 
-fn free_name(
-    labels: &BTreeMap<String, Label>,
-    id: &PackageId,
-    release: &Version,
-    wanted: Option<&str>,
-) -> String {
+fn free_name(labels: &BTreeMap<String, Label>, id: &PackageId, release: &Version, wanted: Option<&str>) -> String {
     let taken = |name: &str| labels.iter().any(|(other, label)| label.name == name && other != id.as_str());
     let plain = format!("{release}.upg");
     let wanted = wanted.unwrap_or(&plain);

@@ -209,7 +209,8 @@ mod tests {
         let digits = "a".repeat(64);
         let dir = bed.path.join(PACKAGES);
         fs::create_dir_all(&dir).unwrap();
-        let names = ["x.part", "-.part", &format!("{digits}.part"), &format!("{digits}-010.part"), &format!("{digits}-1")];
+        let names =
+            ["x.part", "-.part", &format!("{digits}.part"), &format!("{digits}-010.part"), &format!("{digits}-1")];
         for name in names {
             fs::write(dir.join(name), "x").unwrap();
         }

@@ -145,7 +145,8 @@ pub fn found_in_files(dir: &Path, text: &str) -> bool {
 
 /// A package of 4.40.1's data under another number, signed with a key of one's own.
 pub fn signed_package(key: &firmware::package::SigningKey, release: &str) -> Vec<u8> {
-    let toml = include_str!("../../../../releases/4.40.1/release.toml").replacen("4.40.1\"", &format!("{release}\""), 1);
+    let toml =
+        include_str!("../../../../releases/4.40.1/release.toml").replacen("4.40.1\"", &format!("{release}\""), 1);
     let parts = firmware::package::PackageParts {
         target: firmware::package::Target::METER,
         release: &release.parse().unwrap(),

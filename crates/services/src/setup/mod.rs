@@ -8,6 +8,7 @@ mod asked;
 mod change;
 mod edit;
 mod keys;
+mod packages;
 mod read;
 mod records;
 mod refused;
@@ -189,7 +190,9 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(SESSIONS, delete(sessions::end))
         .route(LOCKOUTS, delete(sessions::lift))
         .route(TEMPLATE, get(read::template).post(edit::template))
-        .route(PACKAGES, post(change::stage))
+        .route(PACKAGES, get(packages::list).post(packages::announce).delete(packages::drop_one))
+        .route(PACKAGE_BYTES, post(packages::piece))
+        .route(PACKAGE_FINISH, post(packages::finish))
         .route(PLAN, post(change::plan))
         .route(CHANGE, post(change::carry_out))
         .route(TRUST, get(change::trusted).post(change::trust).delete(change::revoke))

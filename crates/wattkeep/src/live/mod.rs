@@ -172,7 +172,7 @@ async fn carry_out(meter: &RunningMeter, people: &People, release: &Carried) -> 
         client.login(Some(&name), password).await?;
     }
     let bundle = Bundle::open(release.release.release.as_str(), HashCheck::Beside).map_err(SetupError::from)?;
-    let prepared = client.prepare(&bundle, firmware::Choices::default(), |_, _| {}).await?;
+    let prepared = client.prepare(&bundle, firmware::Choices::default(), |_| {}).await?;
     let changed = client.carry_out(&prepared, &prepared.plan.digest, &[]).await?;
     Ok(Step { plan: changed.plan, report: changed.report })
 }
