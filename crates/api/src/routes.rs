@@ -47,8 +47,13 @@ pub const LOCKOUTS: &str = "/v1/lockouts";
 /// GET: the template as `.dcf` text, `?security=true` for the security section; POST `.dcf` text,
 /// `?dry=true` to see what it would change, `?force=true` as in [`crate::SetRequest`]: [`crate::SetAnswer`].
 pub const TEMPLATE: &str = "/v1/template";
-/// POST the bytes of a `.upg`: [`crate::Staged`].
+/// GET: [`crate::Packages`]; POST [`crate::Announcement`]: [`crate::Announced`]; DELETE `?package=`, a name or a digest's
+/// beginning: [`crate::Dropped`].
 pub const PACKAGES: &str = "/v1/packages";
+/// POST bytes of an announced package, `?upload=` its number and `?offset=` where they belong: [`crate::Received`].
+pub const PACKAGE_BYTES: &str = "/v1/packages/bytes";
+/// POST, when all bytes are there, `?upload=`: [`crate::Staged`].
+pub const PACKAGE_FINISH: &str = "/v1/packages/finish";
 /// POST [`crate::PlanRequest`]: `firmware::Plan`.
 pub const PLAN: &str = "/v1/plan";
 /// POST [`crate::ChangeRequest`]: [`crate::Changed`], when the change is confirmed or taken back. GET:

@@ -4,6 +4,7 @@
 mod events;
 mod floor;
 mod keys;
+mod packages;
 mod records;
 mod reports;
 mod security_file;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::floor::{Floor, FloorRequest};
 pub use self::keys::{AccountKey, KeyRequest, Keys};
+pub use self::packages::{Announced, Announcement, Dropped, Moving, Package, Packages, Partial, Received, Use};
 pub use self::records::{Ends, Epoch, MOST_RECORDS, Record, RecordSource, Recorder, Recorders, Records};
 pub use self::reports::{Progress, Reports, Schedule, ScheduleRequest, ScheduleState, Scheduled};
 pub use self::security_file::{AccessChange, SecurityPlan};

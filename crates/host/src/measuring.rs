@@ -23,12 +23,22 @@ pub(crate) struct Measuring {
     /// Energy that couldn't be committed yet, in micro-units.
     owed: [u64; EnergyRegister::COUNT],
     last_up_ms: Option<i64>,
+    /// Whether the last second could not be stored: said once, not every second.
+    failing: bool,
 }
 
 impl Measuring {
     pub fn new(source: Box<dyn Source>) -> Self {
         let analyzer = Analyzer::new(source.sample_rate(), source.nominal());
-        Self { source, analyzer, block: Samples::new(), seconds: 0, owed: [0; EnergyRegister::COUNT], last_up_ms: None }
+        Self {
+            source,
+            analyzer,
+            block: Samples::new(),
+            seconds: 0,
+            owed: [0; EnergyRegister::COUNT],
+            last_up_ms: None,
+            failing: false,
+        }
     }
 
     /// Measures what is there before the first second has passed, so that a meter that has just
@@ -56,10 +66,18 @@ impl Measuring {
             *owed = owed.saturating_add(reading.energy.micro(register));
         }
         match site.gate.tick(now, reading.quantities.as_ref(), &EnergyIncrement::from_micro(self.owed)) {
-            Ok(()) => self.owed = [0; EnergyRegister::COUNT],
+            Ok(()) => {
+                self.owed = [0; EnergyRegister::COUNT];
+                if std::mem::take(&mut self.failing) {
+                    tracing::warn!("energy is stored again, with all that was kept in memory");
+                }
+            }
             // The counters that readers see stay where they are; what is owed is counted when the
             // disk takes it.
-            Err(error) => tracing::error!(%error, "this second's energy could not be stored; trying again"),
+            Err(error) if !std::mem::replace(&mut self.failing, true) => {
+                tracing::error!(%error, "this second's energy could not be stored; it is kept in memory and tried again");
+            }
+            Err(_) => {}
         }
     }
 

@@ -12,7 +12,7 @@ use meter::{Birth, BootError, boot};
 use services::faces::{Faces, Listening};
 use services::syslog::Syslog;
 use services::{Clock, Connections, Site, Vault};
-use store::{OpenOptions, Opened, Store, StoreError};
+use store::{OpenOptions, Opened, RESERVE_BYTES, Store, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -98,7 +98,12 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
     let clock = Arc::new(SystemClock::start());
     let source = source::open(&options.source)?;
     let shipped = Arc::new(firmware::shipped()?);
-    let open = OpenOptions { device_key: options.device_key.clone(), create: true, ..OpenOptions::default() };
+    let open = OpenOptions {
+        device_key: options.device_key.clone(),
+        create: true,
+        reserve_bytes: RESERVE_BYTES,
+        ..OpenOptions::default()
+    };
     let opened = Store::open(&options.state, &open)?;
     let serial = options.serial.clone().unwrap_or_else(|| serial_number(clock.now().utc_ms));
     let (keys, new) = match &opened {

@@ -142,6 +142,16 @@ impl Turn {
         Ok(size)
     }
 
+    /// Whether it is this caller's, over whatever connection. Without a session nothing but the address tells.
+    fn is_of(&self, caller: &Caller) -> bool {
+        let (mine, theirs) = (&self.caller, caller);
+        let from = |caller: &Caller| caller.peer.map(|peer| peer.ip());
+        mine.who == theirs.who
+            && mine.path == theirs.path
+            && mine.session == theirs.session
+            && (mine.session.is_some() || from(mine) == from(theirs))
+    }
+
     fn still_ms(&self, now: Now) -> i64 {
         now.up_ms.saturating_sub(self.used_up_ms.load(Ordering::Relaxed))
     }
@@ -185,12 +195,7 @@ impl Uploads {
     ) -> Result<Arc<Turn>, GateError> {
         let mut place = self.turn();
         if let Some(turn) = place.as_ref() {
-            let own = announced.is_some()
-                && match (turn.caller.session, caller.session) {
-                    (Some(one), Some(other)) => one == other,
-                    (None, None) => turn.caller == *caller,
-                    _ => false,
-                };
+            let own = announced.is_some() && turn.is_of(caller);
             let gone = turn.caller.session.is_some_and(|session| !kept(session));
             let free = own || gone || turn.still_ms(now) > STANDS_STILL_MS;
             // Whoever holds the file at this moment is writing or verifying it, and moves.
@@ -225,8 +230,7 @@ impl Uploads {
     fn of(&self, caller: &Caller, number: u64) -> Result<Arc<Turn>, GateError> {
         let place = self.turn();
         let turn = place.as_ref().filter(|turn| turn.number == number).ok_or(GateError::UploadOver)?;
-        let own = turn.caller.who == caller.who && turn.caller.session == caller.session;
-        if own { Ok(Arc::clone(turn)) } else { Err(GateError::UploadOver) }
+        if turn.is_of(caller) { Ok(Arc::clone(turn)) } else { Err(GateError::UploadOver) }
     }
 
     /// Frees the place, if it is still this turn's. What was announced stays for going on.

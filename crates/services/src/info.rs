@@ -7,7 +7,7 @@ use firmware::Sight;
 use framework::modules::power_meter;
 use framework::modules::security_options::Service;
 use framework::{Readings, RegisterName, Value};
-use meter::View;
+use meter::{Disk, View};
 use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 
 use crate::faces::{Faces, Listening};
@@ -101,6 +101,19 @@ fn remarks(view: &View, faces: &Faces, security: bool) -> Vec<String> {
     if security {
         remarks.extend(view.taken_back.clone());
         remarks.extend(view.schedule.as_deref().map(schedule::sentence));
+    }
+    match view.disk {
+        Disk::Room => {}
+        Disk::OnReserve => remarks.push(
+            "The disk that holds the meter's state was full and the reserve is used: nothing new is taken in until there \
+             is room again."
+                .to_owned(),
+        ),
+        Disk::Full { since_utc_ms } => remarks.push(format!(
+            "The disk that holds the meter's state is full: nothing has been stored since {}, energy is counted in memory \
+             and is lost if the meter stops; free some space.",
+            utc_text(since_utc_ms).unwrap_or_default(),
+        )),
     }
     for (service, port) in &faces.moved {
         remarks.push(format!("{} is on port {port} for this run only; the setting is another.", service.title()));

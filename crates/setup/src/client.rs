@@ -4,6 +4,7 @@ mod floor;
 mod keys;
 pub(crate) mod log;
 mod logged;
+mod packages;
 pub(crate) mod records;
 mod reports;
 mod security_file;
@@ -26,6 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+pub use self::packages::Sending;
 pub use self::reports::Watch;
 pub use self::security_file::SecurityFile;
 
@@ -35,12 +37,10 @@ use crate::error::SetupError;
 use crate::link::{Answer, Link, NoAnswer, shown_by};
 use crate::notices::{setup_version, unknown_notices};
 use crate::tls::{Acceptance, Trust, Verifier};
-use crate::upload::{Progress, Upload};
+use crate::upload::Upload;
 
 /// How long a meter has for an answer. The longest wait is a login's: 2 s of penalty, and the queue.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long a package of 64 MiB may take over a slow line.
-const UPLOAD: Duration = Duration::from_secs(30 * 60);
 /// How long a change of release may take: 17 hashes on a small machine, and a trial of 50 s at most.
 const CHANGE: Duration = Duration::from_secs(2 * 60);
 
@@ -281,30 +281,20 @@ impl Client {
         done
     }
 
-    /// Sends a package. `progress` is told how many bytes are on their way, and of how many.
-    pub async fn stage(
-        &mut self,
-        package: &[u8],
-        progress: impl FnMut(u64, u64) + Send + 'static,
-    ) -> Result<api::Staged, SetupError> {
-        let request = self.request(Method::POST, routes::PACKAGES).header(CONTENT_TYPE, routes::PACKAGE_TYPE);
-        let body = Upload::new(package.to_vec(), Some(Box::new(progress) as Progress));
-        document(&self.send(request, body, UPLOAD).await?)
-    }
-
     /// What a change would do.
     pub async fn plan(&mut self, request: &api::PlanRequest) -> Result<Plan, SetupError> {
         self.post(routes::PLAN, request, &[]).await
     }
 
-    /// Sends the bundle's package, which may be sent or there would be no [`Bundle`], and plans the change.
+    /// Sends the bundle's package, which may be sent or there would be no [`Bundle`], unless the meter has it already, and
+    /// plans the change.
     pub async fn prepare(
         &mut self,
         bundle: &Bundle,
         choices: Choices,
-        progress: impl FnMut(u64, u64) + Send + 'static,
+        told: impl FnMut(Sending) + Send + 'static,
     ) -> Result<Prepared, SetupError> {
-        let staged = self.stage(bundle.bytes(), progress).await?;
+        let staged = self.stage(bundle, told).await?;
         let request = api::PlanRequest { package: staged.package.clone(), choices, setup: setup_version() };
         let plan = self.plan(&request).await?;
         let unknown_notices = unknown_notices(&plan);

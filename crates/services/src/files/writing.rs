@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::place::Place;
 use super::tree::{Kind, Stat, Tree};
 use super::{FileError, shown};
+use crate::Site;
 
 /// How a file is opened to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,7 +44,7 @@ pub struct Writing {
 
 enum Sink {
     Document(DocumentWriter),
-    Package(PackageUpload, String),
+    Package(PackageUpload, String, Arc<Site>),
     /// A write has failed: what there is of it is gone, and closing won't make a file of it.
     Spoiled,
     Closed,
@@ -54,7 +55,7 @@ impl Writing {
     pub fn stat(&self) -> Result<Stat, FileError> {
         let (size, utc_ms) = match &*self.sink() {
             Sink::Document(writer) => (writer.size(), writer.utc_ms()),
-            Sink::Package(upload, _) => (upload.size(), None),
+            Sink::Package(upload, ..) => (upload.size(), None),
             Sink::Spoiled => return Err(FileError::Spoiled),
             Sink::Closed => return Err(FileError::Closed),
         };
@@ -68,7 +69,7 @@ impl Writing {
                 let offset = if self.append { writer.size() } else { offset };
                 Ok(writer.write_at(offset, bytes)?)
             }
-            Sink::Package(upload, _) => Ok(upload.write_at(offset, bytes)?),
+            Sink::Package(upload, _, site) => Ok(upload.write_at(site.now(), offset, bytes)?),
             Sink::Spoiled => Err(FileError::Spoiled),
             Sink::Closed => Err(FileError::Closed),
         })
@@ -78,7 +79,7 @@ impl Writing {
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, FileError> {
         match &*self.sink() {
             Sink::Document(writer) => Ok(writer.read_at(offset, length)?),
-            Sink::Package(upload, _) => Ok(upload.read_at(offset, length)?),
+            Sink::Package(upload, ..) => Ok(upload.read_at(offset, length)?),
             Sink::Spoiled => Err(FileError::Spoiled),
             Sink::Closed => Err(FileError::Closed),
         }
@@ -92,7 +93,7 @@ impl Writing {
                 change.utc_ms.into_iter().for_each(|utc_ms| writer.set_modified(utc_ms));
                 Ok(())
             }
-            Sink::Package(upload, _) if change.size.is_none_or(|size| size == upload.size()) => Ok(()),
+            Sink::Package(upload, ..) if change.size.is_none_or(|size| size == upload.size()) => Ok(()),
             Sink::Package(..) => Err(FileError::PackageInPieces),
             Sink::Spoiled => Err(FileError::Spoiled),
             Sink::Closed => Err(FileError::Closed),
@@ -154,7 +155,9 @@ impl Tree {
                 Sink::Document(self.gate().write_document(now, caller, &document, beginning)?)
             }
             Place::Package(_) if there.is_some() && !how.empty => return Err(FileError::PackageInPieces),
-            Place::Package(name) => Sink::Package(self.gate().receive_package(now, caller)?, name),
+            Place::Package(name) => {
+                Sink::Package(self.gate().receive_package(now, caller)?, name, Arc::clone(self.files.site()))
+            }
             Place::Directory(_) | Place::Made(_) => return Err(FileError::ReadOnly),
         };
         let writing = Writing { append: how.append, began_utc_ms: now.utc_ms, sink: Mutex::new(sink), _open: open };
@@ -175,7 +178,7 @@ impl Tree {
         let (now, caller) = (self.now(), &self.caller);
         match sink {
             Sink::Document(writer) => self.gate().keep_document(now, caller, writer)?,
-            Sink::Package(upload, name) => {
+            Sink::Package(upload, name, _) => {
                 self.gate().stage_upload(now, caller, upload, Some(&name))?;
             }
             Sink::Spoiled => return Err(FileError::Spoiled),

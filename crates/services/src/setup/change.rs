@@ -1,4 +1,4 @@
-//! The change of release over Setup: a package is staged, its plan is shown, and an accepted plan is
+//! The change of release over Setup: the plan of a package that waits is shown, and an accepted plan is
 //! carried through. Also the keys that may sign packages for this meter.
 
 use std::collections::BTreeSet;
@@ -9,75 +9,20 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use firmware::Plan;
-use firmware::package::MAX_PACKAGE_BYTES;
 use framework::dcf::LONGEST_FILE;
-use meter::{Caller, PackageUpload, Request};
+use meter::{Caller, Request};
 use security::AccountId;
 
-use super::asked::{Asker, Document, Queried, body, data, discard, new_passwords};
+use super::asked::{Asker, Document, Queried, body, new_passwords};
 use super::refused::Refused;
 use super::{Connection, LONGEST_JSON};
 use crate::change::carry_through;
 
-/// A package is written down in pieces of about this size.
-const PIECE: usize = 1 << 20;
 /// What is planned may have a template file with it, in JSON: a line of one is a byte longer there, and each of its
 /// quotation marks.
 const LONGEST_PLAN: usize = 2 * LONGEST_FILE + LONGEST_JSON;
 /// What a report takes over of Setup's word about the hash list.
 const LONGEST_HASH_CHECK: usize = 300;
-
-/// Takes in a package, if the meter itself believes it (B27). It goes to the disk as it comes.
-pub(super) async fn stage(
-    State(connection): State<Arc<Connection>>,
-    Asker(caller): Asker,
-    mut package: Body,
-) -> Result<Json<api::Staged>, Refused> {
-    // Asked before 64 MiB are taken in from anybody.
-    let received = match connection.gate(move |site| site.gate.receive_package(site.now(), &caller)).await {
-        Ok(upload) => receive(&connection, upload, &mut package).await,
-        Err(refused) => Err(refused),
-    };
-    let upload = match received {
-        Ok(upload) => upload,
-        Err(refused) => {
-            discard(package).await;
-            return Err(refused);
-        }
-    };
-    let staged = connection.gate(move |site| site.gate.stage_upload(site.now(), &caller, upload, None)).await?;
-    let meter::Staged { package, release, trusted_by } = staged;
-    Ok(Json(api::Staged { package, release, trusted_by }))
-}
-
-/// Writes a package down piece by piece, off the network's threads.
-async fn receive(
-    connection: &Connection,
-    mut upload: PackageUpload,
-    package: &mut Body,
-) -> Result<PackageUpload, Refused> {
-    let mut piece = Vec::new();
-    loop {
-        let data = data(package).await?;
-        if let Some(data) = &data {
-            if upload.size() + (piece.len() + data.len()) as u64 > MAX_PACKAGE_BYTES as u64 {
-                return Err(Refused::too_large(MAX_PACKAGE_BYTES));
-            }
-            piece.extend_from_slice(data);
-        }
-        if piece.len() >= PIECE || (data.is_none() && !piece.is_empty()) {
-            let whole = std::mem::take(&mut piece);
-            let write = move |_: &crate::Site| {
-                upload.write_at(upload.size(), &whole)?;
-                Ok(upload)
-            };
-            upload = connection.gate(write).await?;
-        }
-        if data.is_none() {
-            return Ok(upload);
-        }
-    }
-}
 
 /// Shows what a change would do.
 pub(super) async fn plan(

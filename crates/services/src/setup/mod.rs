@@ -9,6 +9,7 @@ mod change;
 mod edit;
 mod floor;
 mod keys;
+mod packages;
 mod read;
 mod records;
 mod refused;
@@ -191,7 +192,9 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(SESSIONS, delete(sessions::end))
         .route(LOCKOUTS, delete(sessions::lift))
         .route(TEMPLATE, get(read::template).post(edit::template))
-        .route(PACKAGES, post(change::stage))
+        .route(PACKAGES, get(packages::list).post(packages::announce).delete(packages::drop_one))
+        .route(PACKAGE_BYTES, post(packages::piece))
+        .route(PACKAGE_FINISH, post(packages::finish))
         .route(PLAN, post(change::plan))
         .route(CHANGE, post(change::carry_out).get(reports::progress))
         .route(FLOOR, get(floor::show).post(floor::raise))

@@ -32,7 +32,10 @@ pub(super) async fn info(
     let view = connection.site.view();
     view.may(Path::Setup, caller.who, Ask::Read)?;
     let faces = connection.site.faces.borrow().clone();
-    Ok(Json(info::info(&view, &faces, Path::Setup, caller.who)))
+    let mut info = info::info(&view, &faces, Path::Setup, caller.who);
+    let moving = connection.site.gate.moving(connection.site.now(), &caller);
+    info.remarks.extend(moving.ok().flatten().map(|moving| format!("{moving}.")));
+    Ok(Json(info))
 }
 
 /// Registers: those that are asked for, or all that the caller may read.

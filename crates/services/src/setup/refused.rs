@@ -105,7 +105,11 @@ impl From<GateError> for Refused {
             | GateError::ScheduleExists
             | GateError::ScheduledPackage
             | GateError::SameRelease(_)
-            | GateError::NoRoom(_) => StatusCode::CONFLICT,
+            | GateError::NoRoom(_)
+            | GateError::UploadUnderWay { .. }
+            | GateError::UploadOver
+            | GateError::UploadElsewhere(_)
+            | GateError::PackageQuota(_) => StatusCode::CONFLICT,
             GateError::Store(_) | GateError::Unreadable(_) | GateError::KeyLost(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };

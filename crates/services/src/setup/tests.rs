@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::{Connection, router};
 use crate::testbed::Bench;
 
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 18] = [
     api::routes::INFO,
     api::routes::SESSION,
     api::routes::REGISTERS,
@@ -33,6 +33,8 @@ const ROUTES: [&str; 16] = [
     api::routes::LOCKOUTS,
     api::routes::TEMPLATE,
     api::routes::PACKAGES,
+    api::routes::PACKAGE_BYTES,
+    api::routes::PACKAGE_FINISH,
     api::routes::PLAN,
     api::routes::CHANGE,
     api::routes::TRUST,
@@ -104,7 +106,10 @@ fn no_route_breaks_down_on_any_request() {
         1 => prop::collection::vec(32..127_u8, 0..40).prop_map(Some),
     ];
     let method = prop_oneof![Just(Method::GET), Just(Method::POST), Just(Method::DELETE), Just(Method::PUT)];
-    let query = prop_oneof![Just(String::new()), "\\?(register|from|limit|dry|force|key|security)=[a-z0-9%+&=]{0,12}"];
+    let query = prop_oneof![
+        Just(String::new()),
+        "\\?(register|from|limit|dry|force|key|security|upload|offset|package)=[a-z0-9%+&=]{0,12}"
+    ];
     let new_password = prop::option::of(prop::collection::vec(32..127_u8, 0..40));
     let request = (prop::sample::select(&ROUTES[..]), method, query, header, new_password, document());
     runner
@@ -152,7 +157,12 @@ fn what_is_asked_wrongly_has_the_status_that_says_so() {
         post(api::routes::SET, Some(&session), r#"{"changes":[["PT Prim","x"]]}"#),
         StatusCode::UNPROCESSABLE_ENTITY
     );
-    assert_eq!(post(api::routes::PACKAGES, Some(&session), "no package"), StatusCode::UNPROCESSABLE_ENTITY);
+    let announced = r#"{"package":"00","bytes":7,"name":"x"}"#;
+    assert_eq!(post(api::routes::PACKAGES, Some(&session), announced), StatusCode::SERVICE_UNAVAILABLE);
+    let bytes = |query: &str| post(&format!("{}{query}", api::routes::PACKAGE_BYTES), Some(&session), "bytes");
+    assert_eq!(bytes("?upload=7&offset=0"), StatusCode::CONFLICT);
+    assert_eq!(bytes("?upload=7"), StatusCode::BAD_REQUEST);
+    assert_eq!(bytes("?offset=0&upload=-1"), StatusCode::BAD_REQUEST);
     assert_eq!(post("/v2/info", Some(&session), ""), StatusCode::NOT_FOUND);
     assert_eq!(post(api::routes::SESSION, None, ""), StatusCode::UNAUTHORIZED);
 }

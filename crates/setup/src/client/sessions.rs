@@ -21,7 +21,7 @@ impl Client {
         self.delete(&queried(routes::LOCKOUTS, &query)).await
     }
 
-    async fn delete<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, SetupError> {
+    pub(super) async fn delete<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, SetupError> {
         document(&self.ask(self.request(Method::DELETE, path), Bytes::new(), ANSWER).await?)
     }
 }

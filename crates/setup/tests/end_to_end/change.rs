@@ -1,12 +1,12 @@
 use firmware::{Choices, Kind, Severity};
 use security::{AccountId, UserId};
-use setup::{Bundle, HashCheck, Prepared};
+use setup::{Bundle, HashCheck, Prepared, Sending};
 
 use super::*;
 
 async fn prepared(client: &mut Client, to: &str, choices: Choices) -> Prepared {
     let bundle = Bundle::open(to, HashCheck::Beside).unwrap();
-    client.prepare(&bundle, choices, |_, _| {}).await.unwrap()
+    client.prepare(&bundle, choices, |_| {}).await.unwrap()
 }
 
 fn user(number: u8) -> AccountId {
@@ -91,10 +91,11 @@ async fn b27_an_altered_truncated_or_foreign_package_is_refused_by_the_meter_its
     };
     let last = whole.len() - 1;
     for bytes in [altered(0), altered(last / 2), altered(last), whole[..last].to_vec(), b"MZ".to_vec(), Vec::new()] {
-        let (status, message) = failed(client.stage(&bytes, |_, _| {}).await);
+        let (status, message) = failed(client.send_package(bytes.into(), "x.upg", |_| {}).await);
         assert_eq!(status, 3, "{message}");
     }
-    let refused = client.events(None, Some(6)).await.unwrap().events;
+    // That nothing is no package needs no sending.
+    let refused = client.events(None, Some(5)).await.unwrap().events;
     assert!(refused.iter().all(|event| event.effect.starts_with("refused")), "each is an event: {refused:?}");
     let unknown =
         api::PlanRequest { package: "0".repeat(64), choices: Choices::default(), setup: setup::setup_version() };
@@ -106,7 +107,7 @@ async fn b31_staging_and_planning_take_the_right_and_no_security_asks_nobody() {
     let meter = Meter::advanced("4.0.9").await;
     let mut reader = meter.login(Some("USER2"), "abc2").await;
     let bundle = Bundle::open("4.40.1", HashCheck::Beside).unwrap();
-    assert_eq!(failed(reader.prepare(&bundle, Choices::default(), |_, _| {}).await).0, 4);
+    assert_eq!(failed(reader.prepare(&bundle, Choices::default(), |_| {}).await).0, 4);
 
     let open = Meter::new("4.0.9").await;
     open.bench.set(&[("Mode", "none")]);
@@ -123,10 +124,14 @@ async fn sending_tells_how_far_it_is() {
     let mut client = meter.login(None, "0").await;
     let bundle = Bundle::open("4.40.1", HashCheck::Beside).unwrap();
     let (told, heard) = std::sync::mpsc::channel();
-    let staged = client.stage(bundle.bytes(), move |sent, total| told.send((sent, total)).unwrap()).await.unwrap();
+    let staged = client.stage(&bundle, move |sending| told.send(sending).unwrap()).await.unwrap();
     assert_eq!(staged.release.as_str(), "4.40.1");
     let total = bundle.bytes().len() as u64;
-    let steps: Vec<_> = heard.iter().collect();
+    let steps = heard.iter().map(|sending| match sending {
+        Sending::Bytes(sent, of) => (sent, of),
+        other => panic!("{other:?}"),
+    });
+    let steps: Vec<_> = steps.collect();
     assert_eq!(steps.last(), Some(&(total, total)));
     assert!(steps.windows(2).all(|pair| pair[0].0 < pair[1].0), "{steps:?}");
 }

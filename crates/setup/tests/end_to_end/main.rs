@@ -5,6 +5,7 @@
 mod change;
 mod edit;
 mod read;
+mod upload;
 mod wire;
 
 use firmware::digest::Sha256Digest;

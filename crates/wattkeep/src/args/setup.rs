@@ -5,6 +5,7 @@ mod events;
 mod floor;
 mod keys;
 mod log;
+mod packages;
 mod reports;
 mod security_file;
 mod template;
@@ -15,13 +16,13 @@ use std::str::FromStr;
 use clap::{Args, Subcommand, ValueEnum};
 use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
-use setup::Address;
 
 use self::connections::ConnectionsCommand;
 pub use self::events::EventsArgs;
 pub use self::floor::{FloorCommand, RaiseTo};
 pub use self::keys::{KeysArgs, KeysCommand};
 pub use self::log::LogArgs;
+pub use self::packages::{Meters, PackagesCommand, StageArgs};
 pub use self::reports::{LaterArgs, ReportArgs, ScheduleCommand, When, Window};
 pub use self::security_file::SecurityLoadArgs;
 pub use self::template::{TemplateArgs, Wanted};
@@ -33,9 +34,9 @@ const CREDENTIALS: &str = "Login";
 /// A meter, whose login, and what is wanted of it.
 #[derive(Debug, Args)]
 pub struct SetupArgs {
-    /// The meter: host or host:port
+    /// The meter: host or host:port; for `stage` several, with commas between
     #[arg(value_name = "METER")]
-    pub meter: Address,
+    pub meter: Meters,
     /// How to log in.
     #[command(flatten)]
     pub login: LoginArgs,
@@ -108,6 +109,14 @@ pub enum SetupCommand {
         #[command(subcommand)]
         change: Option<ConnectionsCommand>,
     },
+    /// The packages that wait in the meter; drop one
+    Packages {
+        /// What to do about them.
+        #[command(subcommand)]
+        change: Option<PackagesCommand>,
+    },
+    /// Send a release to the meter, or to several at once; nothing is changed
+    Stage(StageArgs),
     /// Show what a change of release would do; nothing is changed
     Plan(PlanArgs),
     /// Take the meter to a newer release
@@ -417,6 +426,12 @@ mod tests {
             "m connections lift USER1",
             "m connections lift 8650 --source 192.0.2.7",
             "m connections lift unknown --source 2001:db8::/64",
+            "m packages",
+            "m packages --json",
+            "m packages drop 8650_V4.40.1.upg",
+            "m packages drop sha256:0123456789abcdef",
+            "m stage --to 4.40.1",
+            "m,n:7701,[::1] stage --to folder --hashes LIST.txt --json",
             "m plan --to 4.40.1 --template release --json",
             "m upgrade --to 4.40.1 --template release --conflicts release",
             "m downgrade --to 4.0.9 --template FILE.dcf",
@@ -465,6 +480,11 @@ mod tests {
             "m security load",
             "m security load FILE.scf --dry-run --yes",
             "m plan",
+            "m,m stage --to 4.40.1",
+            "m, stage --to 4.40.1",
+            "m stage",
+            "m stage --to F --hashes L --no-hash-list",
+            "m packages drop",
             "m events --last 7 --from 9",
             "m events --verify --last 7",
             "m upgrade --to 4.40.1 --yes --accept sha256:00",

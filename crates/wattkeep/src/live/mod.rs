@@ -180,7 +180,7 @@ async fn carry_out(
     }
     let bundle = Bundle::open(release.release.release.as_str(), HashCheck::Beside).map_err(SetupError::from)?;
     let choices = Choices { template, ..Choices::default() };
-    let prepared = client.prepare(&bundle, choices, |_, _| {}).await?;
+    let prepared = client.prepare(&bundle, choices, |_| {}).await?;
     let changed = client.carry_out(&prepared, &prepared.plan.digest, &[]).await?;
     Ok(Step { plan: changed.plan, report: changed.report })
 }

@@ -4,6 +4,7 @@ pub mod connections;
 mod dangers;
 mod events;
 mod log;
+pub mod packages;
 mod schedule;
 mod security_plan;
 mod security_setup;
@@ -26,7 +27,7 @@ use super::table::{Align, Cell, Table};
 use super::text::{Precision, counted, hanging, heading, paragraph, utc};
 
 /// Stands for a value that isn't there at the moment.
-const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// What a meter is.
 ///

@@ -8,8 +8,9 @@ use firmware::{Choices, Kind, Plan, Severity};
 use jiff::Timestamp;
 use security::{AccountId, Password};
 use serde::Serialize;
-use setup::{Bundle, Client, HashCheck, Prepared, SetupError};
+use setup::{Client, Prepared, SetupError};
 
+use super::packages;
 use super::reports::Destination;
 use super::schedule;
 use super::session::Session;
@@ -75,29 +76,21 @@ async fn prepare(
     screen: &mut Screen<'_>,
 ) -> Result<(Prepared, NewPasswords), Failure> {
     let template = template::choice(&args.template)?;
-    let check = match (&args.hashes, args.no_hash_list) {
-        (Some(list), _) => HashCheck::List(list),
-        (None, true) => HashCheck::Waived,
-        (None, false) => HashCheck::Beside,
-    };
-    let bundle = Bundle::open(&args.to, check).map_err(SetupError::from)?;
-    if let Some(warning) = bundle.evidence().warning() {
-        output::error::remark(screen, &warning);
-    }
+    let bundle = packages::bundle(&args.to, args.hashes.as_deref(), args.no_hash_list, screen)?;
     let new_passwords: NewPasswords = match &args.new_passwords {
         Some(file) => passwords::new_passwords(file)?.into_iter().collect(),
         None => Vec::new(),
     };
     let accounts = new_passwords.iter().map(|(account, _)| *account).collect();
     let choices = Choices { new_passwords: accounts, template, ..Choices::default() };
-    let bar = output::progress::bytes(screen, "Sending", bundle.bytes().len() as u64);
-    let prepared = session
-        .ask(async |client: &mut Client| {
-            let bar = bar.clone();
-            client.prepare(&bundle, choices.clone(), move |sent, _| bar.set_position(sent)).await
-        })
-        .await;
-    bar.finish_and_clear();
+    if !session.logged_in() {
+        // Whoever has to log in is asked before a bar is on the screen.
+        session.ask(async |client: &mut Client| client.packages().await).await?;
+    }
+    let bars = output::progress::several(screen);
+    let bar = bars.bytes("Sending", bundle.bytes().len() as u64);
+    let prepared = session.prepare(&bundle, choices, bar.sending().0).await;
+    bar.finish();
     Ok((prepared?, new_passwords))
 }
 

@@ -6,6 +6,7 @@ mod events;
 mod floor;
 mod keys;
 mod log;
+mod packages;
 mod reports;
 mod schedule;
 mod security_file;
@@ -34,11 +35,15 @@ use crate::screen::Screen;
 /// # Errors
 /// Whatever the meter or the way to it says.
 pub fn run(args: SetupArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> {
+    if let SetupCommand::Stage(what) = &args.command {
+        return runtime()?.block_on(packages::stage(&args, what, screen));
+    }
+    let meter = args.meter.one().map_err(usage)?.clone();
     if matches!(args.command, SetupCommand::Forget) {
-        return forget(&args.meter, args.json, screen);
+        return forget(&meter, args.json, screen);
     }
     runtime()?.block_on(async {
-        let mut session = Session::open(&args, screen).await?;
+        let mut session = Session::open(meter, &args.login, None, screen).await?;
         let done = command(args.command, args.json, &mut session, screen).await;
         session.tell_of_log(screen);
         done
@@ -103,8 +108,9 @@ async fn command(
             }
         }
         SetupCommand::Load { file, force } => load(&file, force, json, session, screen).await?,
-        // Needs no meter; `run` has done it.
-        SetupCommand::Forget => {}
+        SetupCommand::Packages { change } => packages::run(change, json, session, screen).await?,
+        // `run` has done it: the one needs no meter, the other takes several.
+        SetupCommand::Forget | SetupCommand::Stage(_) => {}
     }
     Ok(Status::Done)
 }

@@ -2,12 +2,15 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use firmware::Choices;
 use firmware::digest::Sha256Digest;
 use host::SystemClock;
-use setup::{Acceptance, Address, Client, KnownMeters, SecurityLog, SetupError, Trust};
+use security::Password;
+use setup::{Acceptance, Address, Bundle, Client, KnownMeters, Prepared, SecurityLog, Sending, SetupError, Trust};
 
-use crate::args::setup::{LoginArgs, SetupArgs};
+use crate::args::setup::LoginArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::passwords::{self, PASSWORD_VARIABLE, Wanted};
@@ -29,10 +32,20 @@ pub(super) fn known_meters() -> Result<KnownMeters, Failure> {
 }
 
 impl Session {
-    /// Connects, and logs in if a login was given.
-    pub async fn open(args: &SetupArgs, screen: &mut Screen<'_>) -> Result<Self, Failure> {
-        let meter = args.meter.clone();
-        let client = match args.login.pin {
+    /// Whether somebody has said who is to log in, or with what.
+    pub fn login_is_given(login: &LoginArgs) -> bool {
+        login.user.is_some() || login.password_file.is_some() || std::env::var_os(PASSWORD_VARIABLE).is_some()
+    }
+
+    /// Connects, and logs in if a login was given: with a password that was had for several meters, or else with the one
+    /// that the login names.
+    pub async fn open(
+        meter: Address,
+        login: &LoginArgs,
+        password: Option<&Password>,
+        screen: &mut Screen<'_>,
+    ) -> Result<Self, Failure> {
+        let client = match login.pin {
             Some(pin) => Client::connect(meter, Trust::Pin(pin)).await?,
             None => {
                 let mut known = known_meters()?;
@@ -50,18 +63,68 @@ impl Session {
                 connected?
             }
         };
-        let LoginArgs { user, password_file, .. } = &args.login;
+        let LoginArgs { user, password_file, .. } = login;
         let mut client = client;
         if let Some(file) = SecurityLog::default_file() {
             client.keep_log(SecurityLog::new(file), SystemClock::utc_ms);
         }
         let mut session = Self { client, user: user.map(|user| user.login()), password_file: password_file.clone() };
-        let given = user.is_some() || password_file.is_some() || std::env::var_os(PASSWORD_VARIABLE).is_some();
-        if given && let Err(failure) = session.log_in().await {
+        let logged_in = match password {
+            Some(password) => session.log_in_with(password).await,
+            None if Self::login_is_given(login) => session.log_in().await,
+            None => Ok(()),
+        };
+        if let Err(failure) = logged_in {
             session.tell_of_log(screen);
             return Err(failure);
         }
         Ok(session)
+    }
+
+    /// Whether somebody has logged in.
+    pub fn logged_in(&self) -> bool {
+        self.client.logged_in()
+    }
+
+    /// Sends a package. A meter that restarts in the middle forgets its sessions: where the password can be had again,
+    /// that is a new login and going on.
+    pub async fn stage(
+        &mut self,
+        bundle: &Bundle,
+        told: impl FnMut(Sending) + Send + 'static,
+    ) -> Result<api::Staged, Failure> {
+        let told = Arc::new(Mutex::new(told));
+        let again = || {
+            let told = Arc::clone(&told);
+            move |sending| (told.lock().unwrap_or_else(PoisonError::into_inner))(sending)
+        };
+        match self.client.stage(bundle, again()).await {
+            Err(error) if error.wants_login() && self.client.logged_in() && self.password_is_kept() => {
+                self.log_in().await?;
+                Ok(self.client.stage(bundle, again()).await?)
+            }
+            done => Ok(done?),
+        }
+    }
+
+    /// Sends a package and has its change planned.
+    pub async fn prepare(
+        &mut self,
+        bundle: &Bundle,
+        choices: Choices,
+        told: impl FnMut(Sending) + Send + 'static,
+    ) -> Result<Prepared, Failure> {
+        self.stage(bundle, told).await?;
+        // It is there now, so nothing is sent again.
+        Ok(self.client.prepare(bundle, choices, |_| {}).await?)
+    }
+
+    /// Whether the password can be had again without asking anybody.
+    fn password_is_kept(&self) -> bool {
+        match &self.password_file {
+            Some(file) => file.as_os_str() != "-",
+            None => std::env::var_os(PASSWORD_VARIABLE).is_some(),
+        }
     }
 
     /// Says why something that was done isn't in SECURITY.LOG, if that is so.
@@ -96,7 +159,11 @@ impl Session {
         let who = self.user.as_deref().unwrap_or("the front panel");
         let password =
             passwords::password(Wanted::Login, self.password_file.as_deref(), &format!("Password of {who}"))?;
-        self.client.login(self.user.as_deref(), &password).await?;
+        self.log_in_with(&password).await
+    }
+
+    async fn log_in_with(&mut self, password: &Password) -> Result<(), Failure> {
+        self.client.login(self.user.as_deref(), password).await?;
         Ok(())
     }
 }

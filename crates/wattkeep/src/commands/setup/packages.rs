@@ -1,0 +1,141 @@
+//! Sends a package to one meter or to several at once, lists the packages of a meter, drops one.
+
+use std::sync::Arc;
+
+use firmware::digest::Sha256Digest;
+use setup::{Address, Bundle, Client, HashCheck, SetupError};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::session::Session;
+use crate::args::setup::{PackagesCommand, SetupArgs, StageArgs};
+use crate::exit::Status;
+use crate::failure::Failure;
+use crate::output::setup::packages::{self as show, Sent};
+use crate::output::{self, progress};
+use crate::passwords::{self, Wanted};
+use crate::screen::Screen;
+
+/// Meters that are sent to at once: enough to fill a line, few enough to watch.
+const AT_ONCE: usize = 8;
+
+pub(super) async fn run(
+    change: Option<PackagesCommand>,
+    json: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<(), Failure> {
+    match change {
+        None => {
+            let packages = session.ask(async |client: &mut Client| client.packages().await).await?;
+            if json { screen.json(&packages)? } else { show::packages(screen.out, &packages)? }
+        }
+        Some(PackagesCommand::Drop { package }) => {
+            let dropped = session.ask(async |client: &mut Client| client.drop_package(&package).await).await?;
+            if json { screen.json(&dropped)? } else { show::dropped(screen.out, &dropped)? }
+        }
+    }
+    Ok(())
+}
+
+/// Opens what is to be sent; its hash is checked before anything is (B2).
+pub(super) fn bundle(
+    to: &str,
+    hashes: Option<&std::path::Path>,
+    no_hash_list: bool,
+    screen: &mut Screen<'_>,
+) -> Result<Bundle, Failure> {
+    let check = match (hashes, no_hash_list) {
+        (Some(list), _) => HashCheck::List(list),
+        (None, true) => HashCheck::Waived,
+        (None, false) => HashCheck::Beside,
+    };
+    let bundle = Bundle::open(to, check).map_err(SetupError::from)?;
+    if let Some(warning) = bundle.evidence().warning() {
+        output::error::remark(screen, &warning);
+    }
+    Ok(bundle)
+}
+
+/// Sends a package to all meters at once. How it went with each is shown at the end; the exit status is that of the
+/// worst, which is the highest.
+pub(super) async fn stage(args: &SetupArgs, what: &StageArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> {
+    let bundle = Arc::new(bundle(&what.to, what.hashes.as_deref(), what.no_hash_list, screen)?);
+    let meters = args.meter.all();
+    let login = &args.login;
+    // Asked and read once, for all of them.
+    let password = if Session::login_is_given(login) {
+        let who = login.user.map_or_else(|| "the front panel".to_owned(), |user| user.login());
+        Some(passwords::password(Wanted::Login, login.password_file.as_deref(), &format!("Password of {who}"))?)
+    } else {
+        None
+    };
+    let mut done: Vec<Option<Result<(api::Staged, bool), Failure>>> = meters.iter().map(|_| None).collect();
+    let bars = progress::several(screen);
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut sending = JoinSet::new();
+    for (at, meter) in meters.iter().enumerate() {
+        // One after the other, because each may ask something.
+        let mut session = match Session::open(meter.clone(), login, password.as_ref(), screen).await {
+            Ok(session) => session,
+            Err(failure) => {
+                done[at] = Some(Err(failure));
+                continue;
+            }
+        };
+        if !session.logged_in() {
+            // Whoever may not stage is told or asked now, before the others begin.
+            if let Err(failure) = session.ask(async |client: &mut Client| client.packages().await).await {
+                done[at] = Some(Err(failure));
+                continue;
+            }
+        }
+        let bar = bars.bytes(&meter.to_string(), bundle.bytes().len() as u64);
+        let (places, bundle) = (Arc::clone(&places), Arc::clone(&bundle));
+        sending.spawn(async move {
+            let _place = places.acquire().await;
+            let (told, was_there) = bar.sending();
+            let sent = session.stage(&bundle, told).await;
+            bar.finish();
+            (at, sent.map(|staged| (staged, was_there.get())), session)
+        });
+    }
+    while let Some(ended) = sending.join_next().await {
+        let Ok((at, sent, mut session)) = ended else { continue };
+        session.tell_of_log(screen);
+        done[at] = Some(sent);
+    }
+    bars.clear();
+    let digest = Sha256Digest::of(bundle.bytes()).to_string();
+    let sent: Vec<_> = meters.iter().zip(done).map(|(meter, done)| sent(meter, &digest, done)).collect();
+    let worst = sent.iter().map(|one| one.status).max_by_key(|status| *status as u8).unwrap_or(Status::Done);
+    if args.json {
+        screen.json(&show::document(&sent))?
+    } else {
+        show::sent(screen.out, &sent)?
+    }
+    Ok(worst)
+}
+
+fn sent(meter: &Address, digest: &str, done: Option<Result<(api::Staged, bool), Failure>>) -> Sent {
+    let meter = meter.to_string();
+    let package = digest.to_owned();
+    match done {
+        Some(Ok((staged, was_there))) => Sent {
+            meter,
+            package,
+            release: Some(staged.release.to_string()),
+            trusted_by: Some(staged.trusted_by),
+            result: if was_there { "was there already" } else { "staged" }.to_owned(),
+            status: Status::Done,
+        },
+        Some(Err(failure)) => {
+            let status = failure.status();
+            Sent { meter, package, release: None, trusted_by: None, result: failure.to_string(), status }
+        }
+        None => {
+            let result = "sending broke down, because of an error of this program's".to_owned();
+            Sent { meter, package, release: None, trusted_by: None, result, status: Status::Failed }
+        }
+    }
+}
