@@ -124,6 +124,9 @@ pub enum StoreError {
     /// One package comes in at a time.
     #[error("the meter is receiving another package: try again when that one has come in")]
     PackageComing,
+    /// One backup comes in at a time.
+    #[error("the meter is receiving another backup: try again when that one has come in")]
+    BackupComing,
 }
 
 fn pid_text(pid: Option<u32>) -> String {
@@ -156,7 +159,8 @@ impl StoreError {
             | Self::NotAPackageId
             | Self::NoSuchPackage(_)
             | Self::PackageQuota(_)
-            | Self::PackageComing => self.to_string(),
+            | Self::PackageComing
+            | Self::BackupComing => self.to_string(),
             Self::InUse { .. }
             | Self::ForeignDirectory { .. }
             | Self::NotADirectory(_)

@@ -6,6 +6,7 @@
 //!
 //! Direct file work stands in `files` and `unfinished` alone; everything else goes through SQLite (`schema`).
 
+mod backups;
 mod chain;
 mod change;
 mod documents;
@@ -16,6 +17,7 @@ mod load;
 mod opened;
 mod packages;
 mod recordings;
+mod restore;
 mod schema;
 mod scrub;
 mod secret;
@@ -26,6 +28,7 @@ mod testbed;
 mod trial;
 mod unfinished;
 
+pub use backups::{BackupInbox, IncomingBackup, ReceivedBackup};
 pub use chain::{Chain, LogEnd, Sealed};
 pub use change::{Committed, Credential, CredentialChange, DeviceChange, SettingsChange, Tick};
 pub use documents::{
@@ -44,6 +47,7 @@ pub use recordings::{
     IntervalRecord, MAX_CLOSED_RECORDINGS, MAX_DEFINITION, MAX_RECORD_VALUES, MAX_RECORDERS, MAX_RECORDING_DEPTH,
     MAX_RECORDS_PER_READ, NewIntervalRecord, NewRecording, RecorderBatch, Recording, RecordingChange,
 };
+pub use restore::{Restore, Restored};
 pub use secret::{Secret, SecretBytes};
 pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};
 pub use store::{
