@@ -14,6 +14,7 @@ use security::{AccountId, CredentialKind};
 use serde::{Deserialize, Serialize};
 
 use crate::consequence::Consequence;
+use crate::digest::Sha256Digest;
 use crate::release::{Choice, PasswordStorage, Release};
 use crate::settings::Settings;
 
@@ -58,6 +59,9 @@ pub struct Choices {
     /// Accounts that get a new password with the change, instead of `0` (B21).
     #[serde(default)]
     pub new_passwords: BTreeSet<AccountId>,
+    /// The backup that was taken before the change, for the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Sha256Digest>,
     /// The meter's own, not the operator's: ports that it was made with, by register. A service that
     /// arrives listens there instead of where the release ships it.
     #[serde(skip)]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::access;
 use crate::consequence::{Consequence, Kind};
 use crate::dangers::STORAGE;
+use crate::digest::Sha256Digest;
 use crate::migrate::lines;
 use crate::release::Release;
 use crate::settings::Settings;
@@ -79,6 +80,9 @@ pub struct Report {
     pub package: String,
     /// What Setup did about the hash list.
     pub hash_check: String,
+    /// The SHA-256 of the backup that Setup took before the change, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Sha256Digest>,
     /// Which Setup.
     pub setup: Version,
     /// Who, as events show it.

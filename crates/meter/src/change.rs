@@ -400,6 +400,7 @@ fn report(now: Now, ticket: &Ticket, outcome: Outcome, reason: Option<String>, l
         plan: ticket.plan.digest.clone(),
         package: ticket.package.to_string(),
         hash_check: ticket.request.hash_check.clone(),
+        backup: ticket.request.choices.backup,
         setup: ticket.request.setup.clone(),
         user: ticket.caller.who.to_string(),
         utc_ms: now.utc_ms,

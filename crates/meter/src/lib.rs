@@ -5,6 +5,7 @@
 //! [`View`], which is immutable and swapped in whole, after what it shows is on disk.
 
 mod access;
+mod backup;
 mod boot;
 mod chain;
 mod change;
@@ -23,6 +24,8 @@ mod packages;
 mod recorders;
 mod refusals;
 mod reset;
+mod restore;
+mod restored;
 mod security_file;
 mod sessions;
 mod state;
@@ -30,6 +33,7 @@ mod stored;
 mod view;
 mod wiring;
 
+pub use backup::Backup;
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};
 pub use demand::{Demand, DemandMaximum, Demands};
@@ -45,6 +49,7 @@ pub use login::{Challenge, Denied, Proved};
 pub use packages::{PackageUpload, Staged, StagedRelease, Waiting};
 pub use recorders::{Epoch, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Source};
 pub use reset::{SecurityReset, reset_security};
+pub use restore::{BackupUpload, Inspected, Restoring, ToMake};
 pub use security_file::SecurityChange;
 pub use store::{
     Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,

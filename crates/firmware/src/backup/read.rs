@@ -34,6 +34,9 @@ pub enum BackupError {
         /// What is wrong.
         what: String,
     },
+    /// Well-formed, and nothing that a meter could have.
+    #[error("this backup holds what no meter has: {0}")]
+    Content(String),
     /// The end is missing.
     #[error("this backup is cut off: its last line is missing")]
     CutOff,

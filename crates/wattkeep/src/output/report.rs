@@ -97,6 +97,7 @@ mod tests {
             plan: "sha256:12314f4212768e9d99e447dd56cd6bdbe693abfbacabccf31dc8c63690862568".to_owned(),
             package: "c4bbc4157e434a40a677ca4faffd1ad6d7a5a67880a92b071bf0e8d161611c0c".to_owned(),
             hash_check: "its SHA-256 is the published one".to_owned(),
+            backup: None,
             setup: "3.2.30377.02".parse().unwrap(),
             user: "USER1".to_owned(),
             utc_ms: 1_795_362_000_000,
