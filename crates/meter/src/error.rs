@@ -101,6 +101,9 @@ pub enum GateError {
     /// A sealed backup carries every password.
     #[error("a sealed backup carries passwords, so it takes a login: log in, or take a secret-free one")]
     SealedByNobody,
+    /// A backup whose reader is gone.
+    #[error("whoever asked for this backup has hung up")]
+    NobodyReads,
     /// A backup that can't be read.
     #[error(transparent)]
     Backup(#[from] BackupError),

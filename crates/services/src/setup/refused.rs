@@ -101,6 +101,7 @@ impl From<GateError> for Refused {
             }
             GateError::Changing
             | GateError::SecurityChanged
+            | GateError::RestoreChanged
             | GateError::ChangeOver
             | GateError::SameRelease(_)
             | GateError::NoRoom(_) => StatusCode::CONFLICT,
