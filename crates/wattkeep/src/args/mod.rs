@@ -1,5 +1,6 @@
 //! The command line, typed: one file for each command. Nothing is read or done here.
 
+pub mod backup;
 pub mod meter;
 pub mod rehearse;
 pub mod release;
@@ -54,6 +55,8 @@ pub enum Command {
     Release(release::ReleaseArgs),
     /// Show the plan of a change of release, with no meter at all
     Rehearse(rehearse::RehearseArgs),
+    /// Show what is in a backup, with no meter at all
+    Backup(backup::BackupArgs),
     /// Set up a meter, and change its release
     Setup(Box<setup::SetupArgs>),
 }

@@ -1,5 +1,6 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
+mod backup;
 pub mod connections;
 mod events;
 mod keys;
@@ -14,6 +15,7 @@ use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
 use setup::Address;
 
+pub use self::backup::{BackupArgs, BackupFirstArgs, LoadArgs};
 use self::connections::ConnectionsCommand;
 pub use self::events::EventsArgs;
 pub use self::keys::{KeysArgs, KeysCommand};
@@ -117,15 +119,10 @@ pub enum SetupCommand {
         #[arg(long)]
         security: bool,
     },
-    /// Load a template into the meter
-    Load {
-        /// The file to read
-        #[arg(value_name = "FILE.dcf")]
-        file: PathBuf,
-        /// Even if nobody could edit security afterwards
-        #[arg(long)]
-        force: bool,
-    },
+    /// Take a backup: settings, energy, demand, records, event log
+    Backup(BackupArgs),
+    /// Load a template, or restore a backup: show what it changes, ask, do it
+    Load(LoadArgs),
     /// Forget the certificate that was accepted for this meter
     Forget,
 }
@@ -256,6 +253,9 @@ pub struct ChangeArgs {
     /// Accept the plan with this digest, and no other
     #[arg(long, value_name = "DIGEST")]
     pub accept: Option<Sha256Digest>,
+    /// The backup before it.
+    #[command(flatten)]
+    pub backup: BackupFirstArgs,
     /// Every line by itself, with what stays as it is and the clause behind it
     #[arg(long)]
     pub all: bool,

@@ -4,6 +4,7 @@ pub mod connections;
 mod dangers;
 mod events;
 mod log;
+mod restore_plan;
 mod security_plan;
 mod security_setup;
 
@@ -17,6 +18,7 @@ use serde_json::Value;
 pub use self::dangers::dangers;
 pub use self::events::{events, log_verified};
 pub use self::log::{recorders, records};
+pub use self::restore_plan::restore_plan;
 pub use self::security_plan::security_plan;
 pub use self::security_setup::{security_setup, ssh_keys, trusted, users};
 use super::style;

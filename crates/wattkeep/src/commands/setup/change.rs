@@ -150,6 +150,8 @@ async fn change(
             return Ok(Status::NotAccepted);
         }
     };
+    // On the disk before the change is asked for; without it nothing is changed.
+    prepared.request.choices.backup = super::backup::before_a_change(&args.backup, session, screen).await?;
     let spinner = output::progress::spinner(screen, "The meter changes its release");
     let changed = session.client().carry_out(&prepared, &digest, &new_passwords).await;
     spinner.finish_and_clear();
