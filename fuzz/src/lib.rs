@@ -12,14 +12,14 @@ mod files;
 mod strangers;
 
 pub use doors::{faces, tls};
-pub use files::{comtrade, hashlist, package, template};
+pub use files::{backup, comtrade, hashlist, package, template};
 pub use strangers::{documents, editor, login, modbus, telnet};
 
 /// A target, by its name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("modbus", modbus),
     ("login", login),
     ("documents", documents),
@@ -28,6 +28,7 @@ pub const TARGETS: [Target; 11] = [
     ("faces", faces),
     ("editor", editor),
     ("package", package),
+    ("backup", backup),
     ("hashlist", hashlist),
     ("template", template),
     ("comtrade", comtrade),

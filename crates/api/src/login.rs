@@ -16,6 +16,9 @@ pub const SESSION_TOKEN: &str = "wattkeep-session";
 /// Carries one new password: account name, colon, password, in Base64. May be repeated.
 pub const NEW_PASSWORD: &str = "wattkeep-new-password";
 
+/// Carries the passphrase of a sealed backup, in Base64.
+pub const PASSPHRASE: &str = "wattkeep-passphrase";
+
 /// A header value is at most this long: a name, a password at its longest, and room.
 pub const LONGEST_HEADER: usize = 512;
 
@@ -76,6 +79,17 @@ pub fn read_new_password(header: &[u8]) -> Option<(AccountId, Password)> {
     Some((AccountId::from_login(&name)?, password))
 }
 
+/// The header of a passphrase.
+pub fn passphrase(passphrase: &Password) -> Zeroizing<String> {
+    Zeroizing::new(BASE64.encode(passphrase.expose()))
+}
+
+/// Reads a [`PASSPHRASE`] header.
+pub fn read_passphrase(header: &[u8]) -> Option<Password> {
+    let plain = Zeroizing::new(BASE64.decode(text(header)?).ok()?);
+    Password::new(plain.as_slice()).ok()
+}
+
 fn text(header: &[u8]) -> Option<&str> {
     std::str::from_utf8(header).ok().filter(|text| text.len() <= LONGEST_HEADER)
 }
@@ -120,6 +134,9 @@ mod tests {
             read_new_password(new_password(AccountId::FrontPanel, &password("12")).as_bytes()).unwrap();
         assert_eq!(account, AccountId::FrontPanel);
         assert!(read.same_as(&password("12")));
+        let long = password("correct horse: battery");
+        assert!(read_passphrase(passphrase(&long).as_bytes()).unwrap().same_as(&long));
+        assert!(read_passphrase(b"not base64!").is_none());
     }
 
     #[test]

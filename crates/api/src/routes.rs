@@ -4,6 +4,8 @@
 pub const ALPN: &[u8] = b"http/1.1";
 /// The content type of a template file.
 pub const TEMPLATE_TYPE: &str = "application/toml; charset=utf-8";
+/// The content type of a backup: lines of JSON.
+pub const BACKUP_TYPE: &str = "application/jsonl";
 /// The content type of a package.
 pub const PACKAGE_TYPE: &str = "application/octet-stream";
 
@@ -47,6 +49,10 @@ pub const LOCKOUTS: &str = "/v1/lockouts";
 /// GET: the template as `.dcf` text, `?security=true` for the security section; POST `.dcf` text,
 /// `?dry=true` to see what it would change, `?force=true` as in [`crate::SetRequest`]: [`crate::SetAnswer`].
 pub const TEMPLATE: &str = "/v1/template";
+/// GET the bytes of a `.wkb`, `?sealed=true` with the passphrase in its header; POST such bytes to see what restoring
+/// them would change (with the passphrase of a sealed one, new passwords in their own headers), `?accept=` with the
+/// digest of that to have it done, `?force=true`: `firmware::backup::RestorePlan`.
+pub const BACKUP: &str = "/v1/backup";
 /// GET: [`crate::Packages`]; POST [`crate::Announcement`]: [`crate::Announced`]; DELETE `?package=`, a name or a digest's
 /// beginning: [`crate::Dropped`].
 pub const PACKAGES: &str = "/v1/packages";

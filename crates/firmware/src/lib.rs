@@ -4,6 +4,7 @@
 //! the time or draws a random number, and no other crate compares two versions.
 
 pub mod access;
+pub mod backup;
 pub mod bundle;
 pub mod consequence;
 pub mod dangers;

@@ -18,6 +18,7 @@ use security::{AccountId, CredentialKind};
 use serde::{Deserialize, Serialize};
 
 use crate::consequence::Consequence;
+use crate::digest::Sha256Digest;
 use crate::release::{Choice, PasswordStorage, Release};
 use crate::settings::Settings;
 use crate::template::{ShippedTemplates, TemplateChoice};
@@ -69,6 +70,9 @@ pub struct Choices {
     /// Whose template the meter has afterwards (B4).
     #[serde(default, skip_serializing_if = "TemplateChoice::keeps")]
     pub template: TemplateChoice,
+    /// The backup that was taken before the change, for the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Sha256Digest>,
     /// The meter's own, not the operator's: ports that it was made with, by register. A service that
     /// arrives listens there instead of where the release ships it.
     #[serde(skip)]

@@ -76,6 +76,41 @@ impl Memory {
         earlier.modules.iter().map(goes_on).collect()
     }
 
+    /// What is remembered once a backup has been restored into a meter that has this template then: of each maximum the
+    /// greater one, unless the demand has been reset here since the backup, which began them anew; of resets the higher
+    /// count. Running demand stays this meter's own. `counters` says whether the restore raises energy: an interval that
+    /// runs would have that for its energy, so it has none.
+    pub fn restored(&self, backup: &Self, template: &Template, counters: Counters) -> (Self, Vec<Raised>) {
+        let resets = |memory: &Self| {
+            let counts = memory.modules.values().filter_map(|remembered| match &remembered.kept {
+                Kept::Resets(resets) => Some(resets.count),
+                _ => None,
+            });
+            counts.max().unwrap_or(0)
+        };
+        let same_period = resets(backup) >= resets(self);
+        let (mut memory, mut raised) = (Self::default(), Vec::new());
+        for module in template.modules.keys() {
+            let from = origin(template, *module);
+            let (own, theirs) = (self.of(*module, &from), backup.of(*module, &from));
+            let (kept, change) = match (own, theirs) {
+                (Some(Kept::Peak(own)), Some(Kept::Peak(theirs))) if same_period && theirs.value > own.value => {
+                    (Kept::Peak(*theirs), Some((Some(own.value), theirs.value)))
+                }
+                (None, Some(Kept::Peak(theirs))) if same_period => (Kept::Peak(*theirs), Some((None, theirs.value))),
+                (Some(Kept::Resets(own)), Some(Kept::Resets(theirs))) if theirs.count > own.count => {
+                    (Kept::Resets(*theirs), Some((Some(own.count.into()), theirs.count.into())))
+                }
+                (Some(Kept::Growth(own)), _) if counters == Counters::Raised => (Kept::Growth(own.begun_anew()), None),
+                (Some(own), _) => (own.clone(), None),
+                (None, _) => continue,
+            };
+            raised.extend(change.map(|(before, after)| Raised { module: *module, before, after }));
+            memory.insert(*module, &from, kept);
+        }
+        (memory, raised)
+    }
+
     pub(crate) fn insert(&mut self, module: ModuleName, from: &str, kept: Kept) {
         self.modules.insert(module, Remembered { from: from.to_owned(), kept });
     }
@@ -104,6 +139,26 @@ pub fn begin_anew(before: &Template, after: &Template) -> Vec<ModuleName> {
             || length(before, *module) != length(after, *module)
     };
     before.modules.keys().copied().filter(remembers).filter(anew).collect()
+}
+
+/// Whether energy counters are another's from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counters {
+    /// They go on as they are.
+    AsTheyAre,
+    /// At least one is raised.
+    Raised,
+}
+
+/// A maximum or a count of resets that a backup has raised.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Raised {
+    /// Whose.
+    pub module: ModuleName,
+    /// What it was; none before the first.
+    pub before: Option<f64>,
+    /// What it is.
+    pub after: f64,
 }
 
 /// Where a module's values come from: the outputs along the links of first inputs, up to one that has none, and the
@@ -193,5 +248,52 @@ inputs = {{ Source = "Integrator 1/kWh del", Trigger = "Periodic Timer 1/Trigger
             let anew: Vec<_> = found.into_iter().filter(|(_, goes_on)| !goes_on).map(|(module, _)| module).collect();
             assert_eq!(anew, begin_anew(&before, &after));
         }
+    }
+
+    fn small() -> Template {
+        let text = "format = 1\nmodel = \"8650\"\nrelease = \"4.40.1\"\n[modules.\"Power Meter 1\"]\n\
+            [modules.\"Maximum 1\"]\ninputs = { Source = \"Power Meter 1/kW tot\" }\n\
+            [modules.\"Demand Reset 1\"]\n[modules.\"Interval Energy 1\"]\n";
+        crate::Dcf::parse(text.as_bytes()).unwrap().template()
+    }
+
+    fn memory(peak: Option<f64>, resets: u32) -> Memory {
+        let template = small();
+        let mut memory = Memory::default();
+        let mut insert = |name: &str, kept| {
+            let module = name.parse().unwrap();
+            memory.insert(module, &origin(&template, module), kept);
+        };
+        if let Some(value) = peak {
+            insert("Maximum 1", Kept::Peak(Peak { value, utc_ms: 1 }));
+        }
+        insert("Demand Reset 1", Kept::Resets(Resets { count: resets, last_utc_ms: None }));
+        insert("Interval Energy 1", Kept::Growth(serde_json::from_str("{\"began_at\":5,\"last\":2}").unwrap()));
+        memory
+    }
+
+    #[test]
+    fn a_restore_never_lowers_a_maximum_nor_brings_back_one_that_was_reset_since() {
+        for (own, backup, expected) in [
+            ((Some(5.0), 1), (Some(9.0), 1), (Some(9.0), 1)),
+            ((Some(9.0), 1), (Some(5.0), 1), (Some(9.0), 1)),
+            ((None, 0), (Some(5.0), 3), (Some(5.0), 3)),
+            ((Some(1.0), 2), (Some(5.0), 1), (Some(1.0), 2)),
+            ((None, 2), (Some(5.0), 1), (None, 2)),
+        ] {
+            let (own_memory, theirs) = (memory(own.0, own.1), memory(backup.0, backup.1));
+            let (found, raised) = own_memory.restored(&theirs, &small(), Counters::AsTheyAre);
+            assert_eq!(found, memory(expected.0, expected.1), "{own:?} {backup:?}");
+            assert_eq!(raised.is_empty(), found == own_memory, "{own:?} {backup:?}");
+        }
+    }
+
+    #[test]
+    fn an_interval_in_which_counters_are_raised_has_no_energy() {
+        let own = memory(None, 0);
+        let (found, _) = own.restored(&own, &small(), Counters::Raised);
+        let growth = found.modules[&"Interval Energy 1".parse().unwrap()].kept.clone();
+        assert_eq!(growth, Kept::Growth(serde_json::from_str("{\"began_at\":null,\"last\":2}").unwrap()));
+        assert_eq!(own.restored(&own, &small(), Counters::AsTheyAre), (own, Vec::new()));
     }
 }

@@ -241,6 +241,7 @@ pub(crate) fn resume(
         remarks.push(remark);
     }
     store.scrub()?;
+    settle_device_key(&mut store, &stored.active)?;
     let device_key = match store.device_key() {
         store::DeviceKey::Present(bytes) => {
             let bytes: &[u8; DeviceKey::BYTES] = bytes
@@ -341,6 +342,31 @@ fn carried(store: &Store, slot: &SlotState, shipped: &[Shipped]) -> Result<Carri
         other => other.into(),
     })?;
     Ok(Carried::read(&verified)?)
+}
+
+/// A restore that was cut off has left a device key beside the one that counted. The credentials say which of the two
+/// does: if a hash names the one beside, the commit is done and it takes its place; otherwise it goes.
+fn settle_device_key(store: &mut Store, slot: &SlotState) -> Result<(), BootError> {
+    let beside = match store.device_key_beside() {
+        Ok(None) => return Ok(()),
+        Ok(Some(key)) => key,
+        // No key of ours: nothing can name it.
+        Err(StoreError::NotADeviceKey(_)) => return Ok(store.drop_device_key_beside()?),
+        Err(error) => return Err(error.into()),
+    };
+    let bytes: Option<&[u8; DeviceKey::BYTES]> = beside.expose().try_into().ok();
+    let beside = bytes.map(|bytes| DeviceKey::new(bytes).id());
+    let credentials = credentials(slot)?;
+    let names = |credential: &Arc<Credential>| match &**credential {
+        Credential::Hashed(hash) => Some(hash.key_id()) == beside,
+        _ => false,
+    };
+    if credentials.values().any(names) {
+        store.take_device_key_beside()?
+    } else {
+        store.drop_device_key_beside()?
+    }
+    Ok(())
 }
 
 /// The credentials of a slot. An account without one has the factory password.

@@ -523,7 +523,7 @@ impl Ticket {
             begun_utc_ms: Some(self.begun_utc_ms),
             committed_utc_ms: trial.map(Trial::begun_utc_ms),
             template,
-            backup: None,
+            backup: self.request.choices.backup.map(|digest| digest.to_string()),
         };
         let report = Report {
             outcome,

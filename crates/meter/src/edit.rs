@@ -392,6 +392,6 @@ pub(crate) fn key_changes(before: &Settings, after: &Settings) -> Vec<Draft> {
     before.key_differences(after).map(draft).collect()
 }
 
-fn mode_change(before: Mode, after: Mode) -> Option<Draft> {
+pub(crate) fn mode_change(before: Mode, after: Mode) -> Option<Draft> {
     (before != after).then(|| Draft::kept(priority::WARNING, "security mode", format!("{before} becomes {after}")))
 }

@@ -1,5 +1,6 @@
 //! Why the gate does not do what it is asked, each in one sentence that is the same on every face.
 
+use firmware::backup::{BackupError, SecretsError};
 use firmware::package::PackageError;
 use firmware::{CarriedError, KeyRingError, Plan, SettingsError, Version};
 use framework::TemplateError;
@@ -170,6 +171,27 @@ pub enum GateError {
     /// Passwords that the change would need to hash can't be, without the device key.
     #[error("passwords can't be stored without the meter's device key, which is missing: {0}")]
     KeyLost(String),
+    /// A sealed backup carries every password.
+    #[error("a sealed backup carries passwords, so it takes a login: log in, or take a secret-free one")]
+    SealedByNobody,
+    /// A backup whose reader is gone.
+    #[error("whoever asked for this backup has hung up")]
+    NobodyReads,
+    /// A backup that can't be read.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The sealed part of a backup.
+    #[error(transparent)]
+    Sealed(#[from] SecretsError),
+    /// A backup from a release that this meter knows nothing of.
+    #[error(
+        "the backup is of release {0}, which this meter knows nothing of, so it can't tell what becomes of its \
+         settings: restore it on a meter that has that release, or with a program that ships it"
+    )]
+    NoSuchRelease(Version),
+    /// The restore isn't the accepted one any more.
+    #[error("the meter has changed since this restore was shown, so nothing was done: look at it again")]
+    RestoreChanged,
     /// No session of this number.
     #[error("there is no session {0}: `connections` shows those there are")]
     NoSuchSession(u64),
@@ -227,9 +249,11 @@ impl GateError {
     /// What kind of failure it is.
     pub fn failure(&self) -> Failure {
         match self {
-            Self::Refused(_) | Self::OtherRoad(_) => Failure::Denied,
+            Self::Refused(_) | Self::OtherRoad(_) | Self::SealedByNobody => Failure::Denied,
+            Self::Sealed(SecretsError::NotOpened(_)) => Failure::Denied,
             Self::Package(_) | Self::OtherPackage | Self::Keys(KeyRingError::NotSigned) => Failure::Untrusted,
-            Self::PlanChanged(_) | Self::SecurityChanged => Failure::PlanChanged,
+            Self::Backup(error) if error.is_damage() => Failure::Untrusted,
+            Self::PlanChanged(_) | Self::SecurityChanged | Self::RestoreChanged => Failure::PlanChanged,
             Self::SameRelease(_) => Failure::Usage,
             _ => Failure::Failed,
         }

@@ -5,6 +5,7 @@
 //! [`View`], which is immutable and swapped in whole, after what it shows is on disk.
 
 mod access;
+mod backup;
 mod boot;
 mod chain;
 mod change;
@@ -26,6 +27,8 @@ mod recorders;
 mod refusals;
 mod reports;
 mod reset;
+mod restore;
+mod restored;
 mod schedule;
 mod security_file;
 mod sessions;
@@ -38,6 +41,7 @@ mod verifying;
 mod view;
 mod wiring;
 
+pub use backup::Backup;
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};
 pub use demand::{Demand, DemandMaximum, Demands};
@@ -56,6 +60,7 @@ pub use packages::{MAX_PACKAGE_NAME, Packages, Staged, StagedRelease, Waiting};
 pub use recorders::{Epoch, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Source};
 pub use reports::{MAX_REPORTS, Progress};
 pub use reset::{SecurityReset, reset_security};
+pub use restore::{BackupUpload, Inspected, Restoring, ToMake};
 pub use schedule::{Due, LONGEST_AHEAD_MS, Schedule, ScheduleState, WINDOW_S};
 pub use security_file::SecurityChange;
 pub use store::{

@@ -151,9 +151,7 @@ impl Recorders {
         }
         let mut open = BTreeMap::new();
         for recording in store.recordings(meter)? {
-            let definition: Definition = serde_json::from_str(&recording.definition).map_err(|error| {
-                GateError::Unreadable(format!("what {} records: {error}", name(recording.recorder)))
-            })?;
+            let definition = definition(&recording)?;
             let recorder = recorders.entry(recording.recorder).or_insert_with(|| nothing(recording.recorder));
             recorder.epochs.push(epoch(&recording, &definition));
             if recording.closed_utc_ms.is_none() {
@@ -166,16 +164,28 @@ impl Recorders {
 
     /// What becomes of them with another template.
     pub fn redefined(&self, template: &Template, utc_ms: i64) -> Result<Redefined, GateError> {
+        self.redefined_around(template, utc_ms, &BTreeMap::new())
+    }
+
+    /// The same, if so many closed epochs come in from elsewhere: what records now ends before them, and what records
+    /// then begins after them, be it the same.
+    pub fn redefined_around(
+        &self,
+        template: &Template,
+        utc_ms: i64,
+        coming: &BTreeMap<u8, u32>,
+    ) -> Result<Redefined, GateError> {
         let directory = Directory::of(template);
         let mut defined: BTreeMap<u8, Option<Definition>> =
-            self.open.keys().map(|recorder| (*recorder, None)).collect();
+            self.open.keys().chain(coming.keys()).map(|recorder| (*recorder, None)).collect();
         for (module, _) in data_recorder::recorders(template) {
             defined.insert(module.number(), Definition::of(template, &directory, module));
         }
         let mut redefined = Redefined::default();
         for (recorder, definition) in defined {
-            if self.open.get(&recorder).map(|open| &open.definition) != definition.as_ref() {
-                self.redefine(&mut redefined, recorder, definition, utc_ms)?;
+            let between = coming.get(&recorder).copied();
+            if self.open.get(&recorder).map(|open| &open.definition) != definition.as_ref() || between.is_some() {
+                self.redefine(&mut redefined, recorder, definition, utc_ms, between.unwrap_or(0))?;
             }
         }
         Ok(redefined)
@@ -213,6 +223,7 @@ impl Recorders {
         recorder: u8,
         definition: Option<Definition>,
         utc_ms: i64,
+        between: u32,
     ) -> Result<(), GateError> {
         let cause = name(recorder);
         let (closing, going) = self.closing(recorder);
@@ -236,7 +247,7 @@ impl Recorders {
             }
             Some(definition) => {
                 let Definition { sources, period_s, depth, .. } = &definition;
-                let number = self.next_epochs.get(&recorder).copied().unwrap_or(1);
+                let number = self.next_epochs.get(&recorder).copied().unwrap_or(1) + between;
                 let mut effect =
                     format!("epoch {number} begins: {} sources every {period_s} s, depth {depth}", sources.len());
                 if self.open.get(&recorder).is_some_and(|open| open.definition.period_s != *period_s) {
@@ -313,6 +324,12 @@ impl Recorders {
     fn get(&self, recorder: u8) -> Option<&Recorder> {
         self.list.iter().find(|known| known.module == recorder)
     }
+}
+
+/// What a stored recording is of.
+pub(crate) fn definition(recording: &Recording) -> Result<Definition, GateError> {
+    serde_json::from_str(&recording.definition)
+        .map_err(|error| GateError::Unreadable(format!("what {} records: {error}", name(recording.recorder))))
 }
 
 fn epoch(recording: &Recording, definition: &Definition) -> Epoch {

@@ -14,6 +14,7 @@ mod names;
 pub mod password;
 pub mod phc;
 pub mod pressure;
+pub mod sealed;
 pub mod secret;
 pub mod session;
 pub mod source;

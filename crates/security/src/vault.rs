@@ -45,7 +45,27 @@ impl HashMemory {
         salt: &[u8; SALT_BYTES],
         key: &[u8; DeviceKey::BYTES],
     ) -> Zeroizing<[u8; HASH_BYTES]> {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES)).expect("the constants are in range");
+        self.compute(password, salt, key, PASSES)
+    }
+
+    /// A key made of a passphrase, which no device key helps: in the same memory, with the passes it is given.
+    pub(crate) fn derive(
+        &mut self,
+        passphrase: &Password,
+        salt: &[u8; SALT_BYTES],
+        passes: u32,
+    ) -> Zeroizing<[u8; HASH_BYTES]> {
+        self.compute(passphrase, salt, &[], passes)
+    }
+
+    fn compute(
+        &mut self,
+        password: &Password,
+        salt: &[u8; SALT_BYTES],
+        key: &[u8],
+        passes: u32,
+    ) -> Zeroizing<[u8; HASH_BYTES]> {
+        let params = Params::new(MEMORY_KIB, passes, LANES, Some(HASH_BYTES)).expect("the constants are in range");
         self.blocks.resize(params.block_count(), Block::default());
         let mut hash = Zeroizing::new([0; HASH_BYTES]);
         Argon2::new_with_secret(key, Algorithm::Argon2id, Version::V0x13, params)

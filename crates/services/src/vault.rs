@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use firmware::PasswordStorage;
+use security::sealed::{PassphraseKey, SALT_BYTES};
 use security::{Credential, Delay, DeviceKey, HashMemory, Password, Queue, StoredError};
 use tokio::sync::oneshot;
 
@@ -140,6 +141,17 @@ impl Vault {
             turn
         };
         turn.await.ok().map(|place| Turn { place })
+    }
+
+    /// The key of a passphrase, for whoever has been let through the gate.
+    pub async fn passphrase_key(
+        &self,
+        passphrase: Password,
+        salt: [u8; SALT_BYTES],
+    ) -> Result<PassphraseKey, MakeError> {
+        let turn = self.wait(&Delay { millis: 0, queue: Queue::Known }).await.ok_or(MakeError::Busy)?;
+        let made = turn.run(move |memory| PassphraseKey::derive(&passphrase, &salt, memory)).await;
+        made.ok_or(MakeError::Busy)
     }
 
     /// The stored form of a new password under a release. Whoever asks has been let through the gate.

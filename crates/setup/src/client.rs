@@ -1,5 +1,6 @@
 //! One meter, over Setup's protocol: every route as a method with types.
 
+mod backup;
 mod floor;
 mod keys;
 pub(crate) mod log;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+pub use self::backup::BackupFile;
 pub use self::packages::Sending;
 pub use self::reports::Watch;
 pub use self::security_file::SecurityFile;
@@ -395,32 +397,36 @@ impl Client {
 
     async fn send(&mut self, request: Builder, body: Upload, deadline: Duration) -> Result<Answer, SetupError> {
         let request = request.body(body).map_err(|error| SetupError::Answer(error.to_string()))?;
-        if self.link.as_ref().is_none_or(Link::is_closed) {
-            self.link = None;
-        }
-        let link = match &mut self.link {
+        let answer = match self.linked().await?.ask(request, deadline).await {
+            Ok(answer) => answer,
+            Err(none) => return Err(self.unanswered(none)),
+        };
+        if answer.status.is_success() { Ok(answer) } else { Err(refused(&answer)) }
+    }
+
+    /// The connection that there is, or another one: a meter closes idle ones, and the session goes on over the next.
+    async fn linked(&mut self) -> Result<&mut Link, SetupError> {
+        let open = self.link.take().filter(|link| !link.is_closed());
+        let link = match open {
             Some(link) => link,
-            // A meter closes idle connections; the session goes on over the next one.
             None => match Link::open(&self.address, &self.verifier).await {
-                Ok(link) => self.link.insert(link),
+                Ok(link) => link,
                 Err(error) => {
                     let changed = changed(self.address.clone(), self.certificate, true, &self.verifier);
                     return Err(changed.unwrap_or(error));
                 }
             },
         };
-        let answer = match link.ask(request, deadline).await {
-            Ok(answer) => answer,
-            Err(none) => {
-                self.link = None;
-                return Err(match none {
-                    NoAnswer::NotSent | NoAnswer::Lost => SetupError::Lost(self.address.clone()),
-                    NoAnswer::Timeout => SetupError::Timeout(self.address.clone()),
-                    NoAnswer::TooLong => SetupError::Answer("it is too long".to_owned()),
-                });
-            }
-        };
-        if answer.status.is_success() { Ok(answer) } else { Err(refused(&answer)) }
+        Ok(self.link.insert(link))
+    }
+
+    fn unanswered(&mut self, none: NoAnswer) -> SetupError {
+        self.link = None;
+        match none {
+            NoAnswer::NotSent | NoAnswer::Lost => SetupError::Lost(self.address.clone()),
+            NoAnswer::Timeout => SetupError::Timeout(self.address.clone()),
+            NoAnswer::TooLong => SetupError::Answer("it is too long".to_owned()),
+        }
     }
 }
 

@@ -115,6 +115,9 @@ pub enum SetupError {
     /// An answer that makes no sense to this Setup.
     #[error("the meter's answer can't be read ({0}): a newer Setup may be needed")]
     Answer(String),
+    /// A backup's file.
+    #[error("the backup can't be read or written: {0}")]
+    BackupFile(std::io::Error),
     /// The list of known certificates.
     #[error(transparent)]
     Known(#[from] KnownError),
@@ -141,7 +144,9 @@ impl SetupError {
             | Self::Lost(_)
             | Self::ChangeLost(_) => Kind::Unreachable,
             Self::CertificateChanged { .. } | Self::NotThePinned { .. } | Self::NotAccepted { .. } => Kind::Untrusted,
-            Self::NothingChanged(_) | Self::Tls(_) | Self::Answer(_) | Self::Known(_) => Kind::Failed,
+            Self::NothingChanged(_) | Self::Tls(_) | Self::Answer(_) | Self::BackupFile(_) | Self::Known(_) => {
+                Kind::Failed
+            }
             Self::Bundle(error) => error.kind(),
         }
     }

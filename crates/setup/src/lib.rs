@@ -20,7 +20,7 @@ pub use address::{Address, DEFAULT_PORT, NotAnAddress};
 pub use bundle::{Bundle, BundleError, Evidence, HashCheck};
 pub use client::log::Part;
 pub use client::records::Wanted;
-pub use client::{Client, Load, Prepared, SecurityFile, Sending, Watch};
+pub use client::{BackupFile, Client, Load, Prepared, SecurityFile, Sending, Watch};
 pub use error::{Kind, SetupError};
 pub use known::{KnownError, KnownMeters};
 pub use notices::{KNOWN_NOTICES, SETUP_VERSION, setup_version, unknown_notices};

@@ -50,6 +50,20 @@ pub(crate) enum NoAnswer {
     TooLong,
 }
 
+/// Why a download ended early.
+pub(crate) enum Broken {
+    /// On the way.
+    There(NoAnswer),
+    /// What came could not be kept.
+    Here(io::Error),
+}
+
+impl From<NoAnswer> for Broken {
+    fn from(none: NoAnswer) -> Self {
+        Self::There(none)
+    }
+}
+
 /// The certificate that a meter shows, to whoever asks and sends nothing.
 pub(crate) async fn shown_by(address: &Address) -> Result<Sha256Digest, SetupError> {
     let verifier = Verifier::new(None);
@@ -92,6 +106,34 @@ impl Link {
     /// Sends a request and reads the answer.
     pub async fn ask(&mut self, request: Request<Upload>, deadline: Duration) -> Result<Answer, NoAnswer> {
         timeout(deadline, self.ask_at_leisure(request)).await.unwrap_or(Err(NoAnswer::Timeout))
+    }
+
+    /// Sends a request and hands the answer's body over as it comes. A refusal comes back as an answer.
+    pub async fn download(
+        &mut self,
+        request: Request<Upload>,
+        stall: Duration,
+        mut hand_over: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Answer, Broken> {
+        let sent = async {
+            self.requests.ready().await.map_err(|_| NoAnswer::NotSent)?;
+            self.requests.send_request(request).await.map_err(|_| NoAnswer::Lost)
+        };
+        let response = timeout(stall, sent).await.map_err(|_| NoAnswer::Timeout)??;
+        let (parts, mut body) = response.into_parts();
+        let refused = !parts.status.is_success();
+        let mut said = Vec::new();
+        while let Some(frame) = timeout(stall, body.frame()).await.map_err(|_| NoAnswer::Timeout)? {
+            let Ok(piece) = frame.map_err(|_| NoAnswer::Lost)?.into_data() else { continue };
+            if !refused {
+                hand_over(&piece).map_err(Broken::Here)?;
+            } else if said.len() + piece.len() <= LONGEST_ANSWER {
+                said.extend_from_slice(&piece);
+            } else {
+                return Err(NoAnswer::TooLong.into());
+            }
+        }
+        Ok(Answer { status: parts.status, headers: parts.headers, body: said })
     }
 
     async fn ask_at_leisure(&mut self, request: Request<Upload>) -> Result<Answer, NoAnswer> {

@@ -5,6 +5,7 @@
 
 use rusqlite::{Transaction, params};
 
+use crate::chain::Writing;
 use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
 use crate::load::TrustedKey;
@@ -103,32 +104,8 @@ impl Store {
 
     /// Writes an accepted change, whole. Refused while a version change waits to be confirmed.
     pub fn commit_settings(&mut self, meter: MeterId, change: &SettingsChange<'_>) -> Result<Committed, StoreError> {
-        self.transact_on_reserve(|transaction| {
-            let (slot, trial) = active_slot(transaction, meter)?;
-            if trial {
-                return Err(StoreError::TrialPending);
-            }
-            if let Some(settings) = change.settings {
-                bound_document(settings)?;
-                transaction
-                    .prepare_cached("UPDATE slot SET settings = ?3 WHERE meter = ?1 AND slot = ?2")
-                    .and_then(|mut statement| statement.execute(params![meter.0, slot, settings]))
-                    .during("writing settings")?;
-            }
-            for credential in change.credentials {
-                match credential {
-                    CredentialChange::Set(credential) => put_credential(transaction, meter, &slot, credential)?,
-                    CredentialChange::Remove(account) => remove_credential(transaction, meter, &slot, account)?,
-                }
-            }
-            put_records(transaction, meter, change.records)?;
-            recordings::change(transaction, meter, change.recordings)?;
-            events::append(transaction, meter, change.events)?;
-            if change.credentials.is_empty() {
-                return Ok(Committed::Done);
-            }
-            mark_for_scrub(transaction, meter)?;
-            Ok(Committed::ScrubPending)
+        self.transact_on_reserve(|writing| {
+            write_settings(writing, meter, change, || recordings::change(writing, meter, change.recordings))
         })
     }
 
@@ -174,6 +151,40 @@ pub(crate) fn change_device(
         }
     }
     Ok(())
+}
+
+/// Writes a change of settings inside a transaction; what becomes of recordings is the caller's.
+pub(crate) fn write_settings(
+    writing: &Writing<'_>,
+    meter: MeterId,
+    change: &SettingsChange<'_>,
+    recordings: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<Committed, StoreError> {
+    let (slot, trial) = active_slot(writing, meter)?;
+    if trial {
+        return Err(StoreError::TrialPending);
+    }
+    if let Some(settings) = change.settings {
+        bound_document(settings)?;
+        writing
+            .prepare_cached("UPDATE slot SET settings = ?3 WHERE meter = ?1 AND slot = ?2")
+            .and_then(|mut statement| statement.execute(params![meter.0, slot, settings]))
+            .during("writing settings")?;
+    }
+    for credential in change.credentials {
+        match credential {
+            CredentialChange::Set(credential) => put_credential(writing, meter, &slot, credential)?,
+            CredentialChange::Remove(account) => remove_credential(writing, meter, &slot, account)?,
+        }
+    }
+    put_records(writing, meter, change.records)?;
+    recordings()?;
+    events::append(writing, meter, change.events)?;
+    if change.credentials.is_empty() {
+        return Ok(Committed::Done);
+    }
+    mark_for_scrub(writing, meter)?;
+    Ok(Committed::ScrubPending)
 }
 
 pub(crate) fn put_energies(

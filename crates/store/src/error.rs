@@ -124,6 +124,9 @@ pub enum StoreError {
     /// One package comes in at a time.
     #[error("the meter is receiving another package: try again when that one has come in")]
     PackageComing,
+    /// One backup comes in at a time.
+    #[error("the meter is receiving another backup: try again when that one has come in")]
+    BackupComing,
     /// What adds to the disk doesn't fit beside the reserve.
     #[error(
         "there is not enough room on the meter's disk for this beside its reserve: {} more must be free, and nothing \
@@ -178,6 +181,7 @@ impl StoreError {
             | Self::NoSuchPackage(_)
             | Self::PackageQuota(_)
             | Self::PackageComing
+            | Self::BackupComing
             | Self::NoRoom { .. }
             | Self::OnReserve => self.to_string(),
             Self::InUse { .. }

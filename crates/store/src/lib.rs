@@ -6,6 +6,7 @@
 //!
 //! Direct file work stands in `files` and `unfinished` alone; everything else goes through SQLite (`schema`).
 
+mod backups;
 mod chain;
 mod change;
 mod documents;
@@ -18,6 +19,7 @@ mod packages;
 mod partial;
 mod recordings;
 mod reserve;
+mod restore;
 mod schema;
 mod scrub;
 mod secret;
@@ -28,6 +30,7 @@ mod testbed;
 mod trial;
 mod unfinished;
 
+pub use backups::{BackupInbox, IncomingBackup, ReceivedBackup};
 pub use chain::{Chain, LogEnd, Sealed};
 pub use change::{Committed, Credential, CredentialChange, DeviceChange, SettingsChange, Tick};
 pub use documents::{
@@ -48,6 +51,7 @@ pub use recordings::{
     MAX_RECORDS_PER_READ, NewIntervalRecord, NewRecording, RecorderBatch, Recording, RecordingChange,
 };
 pub use reserve::{RESERVE_BYTES, Reserve, WORKING_BYTES};
+pub use restore::{Restore, Restored};
 pub use secret::{Secret, SecretBytes};
 pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};
 pub use store::{

@@ -286,6 +286,16 @@ pub(crate) fn change(
 }
 
 fn change_one(transaction: &Transaction<'_>, meter: MeterId, change: &RecordingChange<'_>) -> Result<(), StoreError> {
+    close(transaction, meter, change)?;
+    begin(transaction, meter, change)
+}
+
+/// The first half of a change: what is open is closed, what is to go goes.
+pub(crate) fn close(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    change: &RecordingChange<'_>,
+) -> Result<(), StoreError> {
     let doing = "closing a recording";
     let recorder = change.recorder;
     if !(1..=MAX_RECORDERS).contains(&recorder) {
@@ -332,13 +342,22 @@ fn change_one(transaction: &Transaction<'_>, meter: MeterId, change: &RecordingC
                 .during(doing)?;
         }
     }
+    Ok(())
+}
+
+/// The second half: the closed ones are few enough, and the next one begins.
+pub(crate) fn begin(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    change: &RecordingChange<'_>,
+) -> Result<(), StoreError> {
     let closed: usize = transaction
         .query_row(
             "SELECT count(*) FROM recording WHERE meter = ?1 AND recorder = ?2 AND closed_utc_ms IS NOT NULL",
-            params![meter.0, recorder],
+            params![meter.0, change.recorder],
             |row| row.get(0),
         )
-        .during(doing)?;
+        .during("counting recordings")?;
     if closed > MAX_CLOSED_RECORDINGS {
         let limit = MAX_CLOSED_RECORDINGS as u64;
         return Err(StoreError::TooLarge { what: "a recorder's closed recordings", limit });
@@ -374,7 +393,7 @@ fn open(
         .map(drop)
 }
 
-fn next_number(connection: &Connection, meter: MeterId, recorder: u8) -> Result<u64, StoreError> {
+pub(crate) fn next_number(connection: &Connection, meter: MeterId, recorder: u8) -> Result<u64, StoreError> {
     connection
         .prepare_cached("SELECT next_number FROM recorder WHERE meter = ?1 AND recorder = ?2")
         .and_then(|mut statement| statement.query_row(params![meter.0, recorder], |row| row.get(0)))

@@ -1,8 +1,8 @@
 //! The state directory: what lies where, who holds it, and the keys beside the database.
 //!
 //! One process holds a directory, by a lock that the system drops when the process dies. Keys are written once, before
-//! the database is born; no release, template or restore replaces them. It must never take over a directory that holds
-//! something else.
+//! the database is born; no release or template replaces them. The device key alone has a successor, when a sealed backup
+//! brings the credentials that name it. It must never take over a directory that holds something else.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -29,6 +29,8 @@ pub(crate) const DOCUMENTS: &str = "documents";
 pub(crate) const INCOMING: &str = "incoming";
 const LOCK: &str = "lock";
 const DEVICE_KEY: &str = "device.key";
+/// What the name of a device key ends in that waits beside the one that counts.
+const BESIDE: &str = ".next";
 /// What a file system puts into a volume of its own.
 const LOST_AND_FOUND: &str = "lost+found";
 /// Digits of the largest process number there is.
@@ -147,9 +149,7 @@ impl StateDir {
         getrandom::fill(&mut key[..]).map_err(|e| {
             StoreError::io("drawing random bytes for", &self.device_key, io::Error::other(e.to_string()))
         })?;
-        let mut line = Zeroizing::new([b'\n'; 2 * DEVICE_KEY_BYTES + 1]);
-        hex::encode_to_slice(&key[..], &mut line[..2 * DEVICE_KEY_BYTES]).expect("two digits for each byte");
-        match files::write_once(&self.device_key, &line[..]) {
+        match files::write_once(&self.device_key, &key_line(&key)[..]) {
             Ok(()) => Ok(SecretBytes::new(key.to_vec())),
             // With --device-key two meters may share the file and start together: the other one's key counts.
             Err(StoreError::Exists(path)) => self.parse_device_key()?.ok_or(StoreError::NotADeviceKey(path)),
@@ -171,15 +171,38 @@ impl StateDir {
     }
 
     fn parse_device_key(&self) -> Result<Option<SecretBytes>, StoreError> {
-        let Some(text) = files::read_bounded(&self.device_key, MAX_DEVICE_FILE, "a device key (bytes)")? else {
-            return Ok(None);
-        };
-        let mut key = vec![0; DEVICE_KEY_BYTES];
-        if hex::decode_to_slice(text.expose().trim_ascii(), &mut key).is_err() {
-            key.zeroize();
-            return Err(StoreError::NotADeviceKey(self.device_key.clone()));
-        }
-        Ok(Some(SecretBytes::new(key)))
+        parse_key(&self.device_key)
+    }
+
+    /// Another device key, beside the one that counts: it lies there from before the commit whose credentials name it
+    /// until it has taken the other's place.
+    pub(crate) fn write_key_beside(&self, key: &[u8; DEVICE_KEY_BYTES]) -> Result<(), StoreError> {
+        let beside = self.key_beside();
+        files::remove_if_there(&beside)?;
+        files::write_once(&beside, &key_line(key)[..])
+    }
+
+    /// What lies beside, if that is a key: the name is given to whole files alone.
+    pub(crate) fn read_key_beside(&self) -> Result<Option<SecretBytes>, StoreError> {
+        parse_key(&self.key_beside())
+    }
+
+    /// The key beside takes the place of the one that counted, which is gone then.
+    pub(crate) fn adopt_key_beside(&self) -> Result<(), StoreError> {
+        files::publish(&self.key_beside(), &self.device_key)
+    }
+
+    /// No credential names the key beside: it goes.
+    pub(crate) fn drop_key_beside(&self) -> Result<(), StoreError> {
+        let beside = self.key_beside();
+        if files::look(&beside)?.is_some() { files::remove(&beside) } else { Ok(()) }
+    }
+
+    /// In the same directory as the device key, so that taking its place is one rename.
+    fn key_beside(&self) -> PathBuf {
+        let mut name = self.device_key.as_os_str().to_owned();
+        name.push(BESIDE);
+        PathBuf::from(name)
     }
 
     /// Removes what a power cut left half written.
@@ -193,6 +216,23 @@ impl StateDir {
         }
         Ok(())
     }
+}
+
+/// A device key as its file has it.
+fn key_line(key: &[u8; DEVICE_KEY_BYTES]) -> Zeroizing<[u8; 2 * DEVICE_KEY_BYTES + 1]> {
+    let mut line = Zeroizing::new([b'\n'; 2 * DEVICE_KEY_BYTES + 1]);
+    hex::encode_to_slice(key, &mut line[..2 * DEVICE_KEY_BYTES]).expect("two digits for each byte");
+    line
+}
+
+fn parse_key(path: &Path) -> Result<Option<SecretBytes>, StoreError> {
+    let Some(text) = files::read_bounded(path, MAX_DEVICE_FILE, "a device key (bytes)")? else { return Ok(None) };
+    let mut key = vec![0; DEVICE_KEY_BYTES];
+    if hex::decode_to_slice(text.expose().trim_ascii(), &mut key).is_err() {
+        key.zeroize();
+        return Err(StoreError::NotADeviceKey(path.to_owned()));
+    }
+    Ok(Some(SecretBytes::new(key)))
 }
 
 /// Says what a directory is without changing anything in it.
@@ -354,6 +394,27 @@ mod tests {
         drop(state);
         let (other, _) = StateDir::open(&dir.path().join("other"), Some(&elsewhere), true).unwrap();
         assert_eq!(other.make_device_key().unwrap().expose(), key.expose());
+    }
+
+    #[test]
+    fn a_key_lies_beside_the_one_that_counts_until_it_takes_its_place_or_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, _) = open(dir.path()).unwrap();
+        let own = state.make_device_key().unwrap();
+        for key in [[1; DEVICE_KEY_BYTES], [2; DEVICE_KEY_BYTES]] {
+            state.write_key_beside(&key).unwrap();
+            assert_eq!(state.read_key_beside().unwrap().unwrap().expose(), key);
+        }
+        assert_eq!(state.make_device_key().unwrap().expose(), own.expose());
+        state.drop_key_beside().unwrap();
+        state.drop_key_beside().unwrap();
+        assert!(state.read_key_beside().unwrap().is_none());
+        state.write_key_beside(&[3; DEVICE_KEY_BYTES]).unwrap();
+        state.adopt_key_beside().unwrap();
+        assert_eq!(state.make_device_key().unwrap().expose(), [3; DEVICE_KEY_BYTES]);
+        assert_eq!(files::names(dir.path()).unwrap(), ["device.key", "lock"]);
+        let mode = fs::metadata(dir.path().join(DEVICE_KEY)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

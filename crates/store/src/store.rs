@@ -7,6 +7,7 @@ use std::fmt;
 
 use rusqlite::{Connection, OptionalExtension, Params, Transaction, TransactionBehavior, params};
 
+use crate::backups::{self, BackupInbox};
 use crate::chain::{Chain, Writing};
 use crate::change::{self, Credential};
 use crate::error::{During, StoreError};
@@ -82,10 +83,11 @@ pub struct Store {
     // The order of dropping: first the database, then the lock.
     pub(crate) connection: Connection,
     pub(crate) dir: StateDir,
-    device_key: DeviceKey,
+    pub(crate) device_key: DeviceKey,
     /// What seals the event log.
     pub(crate) chain: Option<Box<dyn Chain>>,
     pub(crate) inbox: PackageInbox,
+    pub(crate) backups: BackupInbox,
     pub(crate) document_bytes: u64,
     pub(crate) room: Room,
 }
@@ -100,8 +102,8 @@ impl Store {
         reserve_bytes: u64,
     ) -> Result<Self, StoreError> {
         let room = Room::of(&dir, reserve_bytes);
-        let inbox = packages::inbox(&dir, room.clone());
-        let store = Self { connection, dir, device_key, chain, inbox, document_bytes, room };
+        let (inbox, backups) = (packages::inbox(&dir, room.clone()), backups::inbox(&dir));
+        let store = Self { connection, dir, device_key, chain, inbox, backups, document_bytes, room };
         store.sweep_packages()?;
         Ok(store)
     }

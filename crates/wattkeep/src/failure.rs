@@ -75,6 +75,12 @@ pub enum Failure {
     /// A meter, or the way to it.
     #[error(transparent)]
     Setup(#[from] setup::SetupError),
+    /// A backup.
+    #[error(transparent)]
+    Backup(#[from] firmware::backup::BackupError),
+    /// The sealed part of one.
+    #[error(transparent)]
+    Sealed(#[from] firmware::backup::SecretsError),
     /// A security file.
     #[error(transparent)]
     SecurityFile(#[from] framework::ScfError),
@@ -104,6 +110,8 @@ impl Failure {
                 | PackageError::NotText { .. } => Status::Failed,
                 _ => Status::Untrusted,
             },
+            Self::Backup(error) if error.is_damage() => Status::Untrusted,
+            Self::Sealed(firmware::backup::SecretsError::NotOpened(_)) => Status::Denied,
             Self::Password(PasswordSourceError::NoTerminal { .. }) => Status::Denied,
             Self::Setup(error) => match error.kind() {
                 setup::Kind::Failed => Status::Failed,

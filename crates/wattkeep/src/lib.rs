@@ -10,6 +10,7 @@ pub mod exit;
 pub mod failure;
 pub mod files;
 pub mod live;
+mod new_file;
 pub mod output;
 pub mod passwords;
 pub mod releases;

@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 pub const PASSWORD_VARIABLE: &str = "WATTKEEP_PASSWORD";
 /// The environment variable with the password to set.
 pub const NEW_PASSWORD_VARIABLE: &str = "WATTKEEP_NEW_PASSWORD";
+/// The environment variable with the passphrase of a sealed backup.
+pub const PASSPHRASE_VARIABLE: &str = "WATTKEEP_PASSPHRASE";
 /// The file name that means standard input.
 const STANDARD_INPUT: &str = "-";
 
@@ -26,6 +28,10 @@ pub enum Wanted {
     Login,
     /// The one to set.
     New,
+    /// What a sealed backup was sealed with.
+    Passphrase,
+    /// What one is to be sealed with.
+    NewPassphrase,
 }
 
 impl Wanted {
@@ -34,6 +40,7 @@ impl Wanted {
         match self {
             Self::Login => PASSWORD_VARIABLE,
             Self::New => NEW_PASSWORD_VARIABLE,
+            Self::Passphrase | Self::NewPassphrase => PASSPHRASE_VARIABLE,
         }
     }
 
@@ -41,6 +48,7 @@ impl Wanted {
         match self {
             Self::Login => "--password-file",
             Self::New => "--new-password-file",
+            Self::Passphrase | Self::NewPassphrase => "--passphrase-file",
         }
     }
 }
@@ -146,7 +154,9 @@ fn ask(wanted: Wanted, prompt: &str) -> Result<Password, PasswordSourceError> {
         Ok::<_, PasswordSourceError>(Password::new(typed.as_bytes())?)
     };
     let first = asked(format!("{prompt}: "))?;
-    if wanted == Wanted::New && !first.same_as(&asked(format!("{prompt}, once more: "))?) {
+    if matches!(wanted, Wanted::New | Wanted::NewPassphrase)
+        && !first.same_as(&asked(format!("{prompt}, once more: "))?)
+    {
         return Err(PasswordSourceError::NotTheSame);
     }
     Ok(first)

@@ -60,6 +60,13 @@ pub struct Growth {
     last: Option<i64>,
 }
 
+impl Growth {
+    /// The same, in an interval whose beginning no reading belongs to.
+    pub(crate) fn begun_anew(self) -> Self {
+        Self { began_at: None, ..self }
+    }
+}
+
 struct Running(Growth);
 
 /// A counter's reading in micro-kWh; none of what is no counter's.

@@ -29,9 +29,13 @@ pub fn open(dir: &Path, release: Option<&str>) -> Gate {
 }
 
 pub fn open_at(dir: &Path, release: Option<&str>, now: Now) -> Gate {
+    open_as("MW-2611A001-01", dir, release, now)
+}
+
+pub fn open_as(serial: &str, dir: &Path, release: Option<&str>, now: Now) -> Gate {
     let options = OpenOptions { create: true, ..OpenOptions::default() };
     let birth = Birth {
-        serial: "MW-2611A001-01".to_owned(),
+        serial: serial.to_owned(),
         release: release.map(|release| release.parse().unwrap()),
         ports: Vec::new(),
         trust: Vec::new(),

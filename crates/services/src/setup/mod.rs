@@ -5,6 +5,7 @@
 //! longer than a request takes, and goes on through a change of release, which it carries out.
 
 mod asked;
+mod backup;
 mod change;
 mod edit;
 mod floor;
@@ -191,6 +192,7 @@ fn router(connection: Arc<Connection>) -> Router {
         .route(CONNECTIONS, get(sessions::connections))
         .route(SESSIONS, delete(sessions::end))
         .route(LOCKOUTS, delete(sessions::lift))
+        .route(BACKUP, get(backup::take).post(backup::restore))
         .route(TEMPLATE, get(read::template).post(edit::template))
         .route(PACKAGES, get(packages::list).post(packages::announce).delete(packages::drop_one))
         .route(PACKAGE_BYTES, post(packages::piece))

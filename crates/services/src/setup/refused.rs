@@ -101,6 +101,7 @@ impl From<GateError> for Refused {
             }
             GateError::Changing
             | GateError::SecurityChanged
+            | GateError::RestoreChanged
             | GateError::ChangeOver
             | GateError::ScheduleExists
             | GateError::ScheduledPackage

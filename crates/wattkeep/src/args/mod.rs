@@ -1,5 +1,6 @@
 //! The command line, typed: one file for each command. Nothing is read or done here.
 
+pub mod backup;
 pub mod floor;
 pub mod meter;
 pub mod rehearse;
@@ -57,6 +58,8 @@ pub enum Command {
     Release(release::ReleaseArgs),
     /// Show the plan of a change of release, with no meter at all
     Rehearse(rehearse::RehearseArgs),
+    /// Show what is in a backup, with no meter at all
+    Backup(backup::BackupArgs),
     /// Set up a meter, and change its release
     Setup(Box<setup::SetupArgs>),
 }

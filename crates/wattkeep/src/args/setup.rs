@@ -1,5 +1,6 @@
 //! `wattkeep setup METER …`: what a technician says to a meter.
 
+mod backup;
 pub mod connections;
 mod events;
 mod floor;
@@ -17,6 +18,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use firmware::digest::Sha256Digest;
 use security::{AccountId, Right, UserId};
 
+pub use self::backup::{BackupArgs, BackupFirstArgs, LoadArgs};
 use self::connections::ConnectionsCommand;
 pub use self::events::EventsArgs;
 pub use self::floor::{FloorCommand, RaiseTo};
@@ -146,15 +148,10 @@ pub enum SetupCommand {
         #[arg(long)]
         security: bool,
     },
-    /// Load a template into the meter
-    Load {
-        /// The file to read
-        #[arg(value_name = "FILE.dcf")]
-        file: PathBuf,
-        /// Even if nobody could edit security afterwards
-        #[arg(long)]
-        force: bool,
-    },
+    /// Take a backup: settings, energy, demand, records, event log
+    Backup(BackupArgs),
+    /// Load a template, or restore a backup: show what it changes, ask, do it
+    Load(LoadArgs),
     /// Forget the certificate that was accepted for this meter
     Forget,
 }
@@ -288,6 +285,9 @@ pub struct ChangeArgs {
     /// Even if nobody could edit security afterwards
     #[arg(long)]
     pub force: bool,
+    /// The backup before it.
+    #[command(flatten)]
+    pub backup: BackupFirstArgs,
     /// Every line by itself, with what stays as it is and the clause behind it
     #[arg(long)]
     pub all: bool,

@@ -1,5 +1,6 @@
 //! What each command does: calls a room, hands what it says to [`output`](crate::output).
 
+pub mod backup;
 pub mod floor;
 pub mod live;
 pub mod meter;
@@ -30,6 +31,7 @@ pub fn run(command: Command, screen: &mut Screen<'_>) -> Result<Status, Failure>
         Command::Verify(args) => verify::run(&args, screen),
         Command::Release(args) => release::run(args.command, screen),
         Command::Rehearse(args) => rehearse::run(&args, screen),
+        Command::Backup(args) => backup::run(args, screen),
         Command::Setup(args) => setup::run(*args, screen),
     }
 }

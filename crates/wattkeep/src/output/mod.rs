@@ -3,6 +3,7 @@
 //! Nothing is decided here. Colour only repeats what a word says; the streams drop it where it isn't
 //! wanted. JSON needs no room of its own: it is the documents themselves.
 
+pub mod backup;
 pub mod error;
 pub mod floor;
 pub mod live;

@@ -44,6 +44,11 @@ pub fn several(screen: &Screen<'_>) -> Bars {
     Bars(MultiProgress::with_draw_target(target))
 }
 
+/// A bar alone: bytes with rate and time left.
+pub fn bytes(screen: &Screen<'_>, what: &str, total: u64) -> Bytes {
+    several(screen).bytes(what, total)
+}
+
 impl Bars {
     /// One more bar: bytes with rate and time left.
     pub fn bytes(&self, what: &str, total: u64) -> Bytes {
@@ -87,6 +92,12 @@ impl Bytes {
             Sending::There => there.0.store(true, Ordering::Relaxed),
         };
         (told, was_there)
+    }
+
+    /// Shows how many bytes are on their way.
+    pub fn counting(&self) -> impl FnMut(u64, u64) + Send + 'static {
+        let bar = self.bar.clone();
+        move |sent, _| bar.set_position(sent)
     }
 
     /// It is over.

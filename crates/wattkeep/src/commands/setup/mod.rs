@@ -1,5 +1,6 @@
 //! Says to a meter what a technician wants of it, and shows what it answers.
 
+mod backup;
 mod change;
 mod connections;
 mod events;
@@ -12,8 +13,6 @@ mod schedule;
 mod security_file;
 mod session;
 
-use std::path::Path;
-
 use firmware::WithSecurity;
 use security::AccountId;
 use setup::{Address, Client, Load};
@@ -21,7 +20,7 @@ use setup::{Address, Client, Load};
 use self::session::Session;
 use super::runtime;
 use crate::args::setup::{
-    SecurityChange, SecurityCommand, SetupArgs, SetupCommand, TrustCommand, UsersCommand, YesNo, pairs,
+    LoadArgs, SecurityChange, SecurityCommand, SetupArgs, SetupCommand, TrustCommand, UsersCommand, YesNo, pairs,
 };
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -107,7 +106,11 @@ async fn command(
                 writeln!(screen.out, "The meter's template is saved in {}.", file.display())?;
             }
         }
-        SetupCommand::Load { file, force } => load(&file, force, json, session, screen).await?,
+        SetupCommand::Backup(args) => backup::take(&args, json, session, screen).await?,
+        SetupCommand::Load(args) if backup::is_backup(&args.file) => {
+            return backup::restore(&args, json, session, screen).await;
+        }
+        SetupCommand::Load(args) => load(&args, json, session, screen).await?,
         SetupCommand::Packages { change } => packages::run(change, json, session, screen).await?,
         // `run` has done it: the one needs no meter, the other takes several.
         SetupCommand::Forget | SetupCommand::Stage(_) => {}
@@ -209,15 +212,15 @@ async fn set_security(
 /// A public key is one line.
 const LONGEST_KEY: usize = 4096;
 
-async fn load(
-    file: &Path,
-    force: bool,
-    json: bool,
-    session: &mut Session,
-    screen: &mut Screen<'_>,
-) -> Result<(), Failure> {
-    let text = files::read_text(file, "a template", framework::dcf::LONGEST_FILE)?;
-    let load = if force { Load::Force } else { Load::Apply };
+async fn load(args: &LoadArgs, json: bool, session: &mut Session, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let for_backups = args.dry_run || args.accept.is_some() || args.new_passwords.is_some();
+    if for_backups || args.passphrase_file.is_some() {
+        let sentence =
+            "--dry-run, --accept, --new-passwords and --passphrase-file are for backups, and this file is none";
+        return Err(Failure::Usage(sentence.to_owned()));
+    }
+    let text = files::read_text(&args.file, "a template", framework::dcf::LONGEST_FILE)?;
+    let load = if args.force { Load::Force } else { Load::Apply };
     let answer = session.ask(async |client: &mut Client| client.load_template(&text, load).await).await?;
     answered(screen, json, &answer)
 }
