@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub lockouts: Lockouts,
     pub lock_keeping: LockKeeping,
     pub under_way: Option<UnderWay>,
+    /// Whether there was anything to measure in the last second.
+    pub measures: bool,
     /// The reports of the last changes of release, as stored.
     pub reports: Reports,
     /// The change that waits for its time, or what became of the last one, as stored.
@@ -87,7 +89,7 @@ impl State {
             generation: self.generation,
             recorders: Arc::clone(&self.recorders.list),
             changing: self.under_way.is_some(),
-            on_trial: self.on_trial(),
+            on_trial: self.trial().is_some(),
             taken_back: self.reports.news(),
             schedule: self.schedule.clone(),
             known_sources: Arc::new(self.lockouts.known_sources()),

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::{Connection, router};
 use crate::testbed::Bench;
 
-const ROUTES: [&str; 16] = [
+const ROUTES: [&str; 18] = [
     api::routes::INFO,
     api::routes::SESSION,
     api::routes::REGISTERS,
@@ -35,6 +35,8 @@ const ROUTES: [&str; 16] = [
     api::routes::PACKAGES,
     api::routes::PLAN,
     api::routes::CHANGE,
+    api::routes::REPORTS,
+    api::routes::SCHEDULE,
     api::routes::TRUST,
 ];
 
