@@ -1,7 +1,7 @@
 //! The verification report, with the real binary: written, kept, and there after a broken link and after a cut in the
 //! middle of a trial.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -171,22 +171,17 @@ fn a_link_that_breaks_in_the_middle_costs_nobody_the_outcome() {
     assert_eq!(meter.info(None)["release"], "4.40.1");
 }
 
-/// Waits, bound to a port, until whoever listens there stops, and listens there itself for some seconds.
+/// Holds a port that the meter listens on, too, until it stops: bound before, it lets others bind there, and then no more.
 const GRAB: &str = r#"
-import socket, sys, time
+import socket, sys
 grab = socket.socket()
 grab.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-grab.bind(("127.0.0.1", int(sys.argv[1])))
-print("bound", flush=True)
+grab.bind(("127.0.0.1", 0))
+print(grab.getsockname()[1], flush=True)
 sys.stdin.readline()
-end = time.time() + 60
-while time.time() < end:
-    try:
-        grab.listen()
-        time.sleep(3)
-        break
-    except OSError:
-        pass
+grab.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+print("mine", flush=True)
+sys.stdin.readline()
 "#;
 
 #[test]
@@ -194,35 +189,27 @@ fn b26_a_port_that_another_program_grabs_takes_the_change_back_with_the_reason()
     if !has("python3") {
         return;
     }
-    // Who is first when the old release lets its port go is chance; another try is as good.
-    for _ in 0..5 {
-        let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut grab = Command::new("python3");
-        grab.args(["-c", GRAB, &port.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut grab = grab.spawn().unwrap();
-        let mut bound = [0; 6];
-        grab.stdout.take().unwrap().read_exact(&mut bound).unwrap();
-        // The port that SFTP will come on; until then Telnet has it.
-        let ports = format!("auto,ssh={port}");
-        let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", &ports]);
-        meter.setup(Some(PANEL), &["set", "Telnet Port", &port.to_string()]).ok();
-        grab.stdin.take().unwrap().write_all(b"now\n").unwrap();
-        let said = meter.setup(Some(PANEL), &["upgrade", "--to", "4.40.1", "--yes", "--json"]);
-        let _ = grab.kill();
-        let _ = grab.wait();
-        if said.status == 0 {
-            continue;
-        }
-        assert_eq!(said.status, 1, "{said:#?}");
-        let report = &said.json()["report"];
-        assert_eq!(report["outcome"], "taken-back", "{report:#}");
-        let reason = report["reason"].as_str().unwrap();
-        assert!(reason.contains(&format!("port {port} is taken")), "{reason}");
-        assert_eq!(meter.info(Some(PANEL))["release"], "4.0.9");
-        // Once the port is free, the old release has it again.
-        until(&meter, |info| info["services"]["telnet"]["listening"] == true);
-        return;
-    }
-    panic!("the port was never grabbed");
+    let dir = tempfile::tempdir().unwrap();
+    let mut grab = Command::new("python3");
+    let mut grab = grab.args(["-c", GRAB]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut tell, mut said) = (grab.stdin.take().unwrap(), BufReader::new(grab.stdout.take().unwrap()).lines());
+    let port = said.next().unwrap().unwrap();
+    // The port that SFTP will come on; until then Telnet has it.
+    let ports = format!("auto,ssh={port}");
+    let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", &ports]);
+    meter.setup(Some(PANEL), &["set", "Telnet Port", &port]).ok();
+    until(&meter, |info| info["services"]["telnet"]["listening"] == true);
+    tell.write_all(b"now\n").unwrap();
+    assert_eq!(said.next().unwrap().unwrap(), "mine");
+    let done = meter.setup(Some(PANEL), &["upgrade", "--to", "4.40.1", "--yes", "--json"]);
+    assert_eq!(done.status, 1, "{done:#?}");
+    let report = &done.json()["report"];
+    assert_eq!(report["outcome"], "taken-back", "{report:#}");
+    let reason = report["reason"].as_str().unwrap();
+    assert!(reason.contains(&format!("port {port} is taken")), "{reason}");
+    assert_eq!(meter.info(Some(PANEL))["release"], "4.0.9");
+    // Once the port is free, the old release has it again.
+    drop(tell);
+    assert!(grab.wait().unwrap().success());
+    until(&meter, |info| info["services"]["telnet"]["listening"] == true);
 }
