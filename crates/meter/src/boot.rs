@@ -310,6 +310,7 @@ pub(crate) fn resume(
         generation: 1,
         logins_ended: 0,
         under_way: None,
+        measures: false,
         reports,
         schedule,
         refusals: Refusals::default(),

@@ -259,7 +259,7 @@ impl Gate {
         };
         let id = state.id;
         // What a start after a cut tells of it is stored with it.
-        let trial = Trial::begun(now);
+        let trial = Trial::begun(now, state.measures);
         let told = Told { outcome: Outcome::TakenBack, reason: None, lines: Vec::new(), template: None };
         let on_trial = state.reports.with_trial(ticket.entry(now, &state, Some(&trial), told));
         state.store.begin_trial(id, &slot, &on_trial.to_text()?, log.batch(&events))?;
@@ -337,7 +337,7 @@ fn allowed(state: &mut State, now: Now, caller: &Caller, request: &Request) -> R
     if request.choices.template.keeps() { Ok(()) } else { decide(state, now, caller, Ask::Do(Right::FullConfig)) }
 }
 
-fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateError> {
+pub(crate) fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Result<(), GateError> {
     let is = |under_way: &UnderWay| {
         under_way.ticket == ticket.number && matches!(under_way.stage, Stage::OnTrial(_)) == on_trial
     };
@@ -446,7 +446,7 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
     let template = after.to_dcf(&ticket.to.release, WithSecurity::No).to_text();
     let template = Some(Sha256Digest::of(template.as_bytes()).to_string());
     let told = Told { outcome: Outcome::Confirmed, reason: None, lines, template };
-    let entry = ticket.entry(now, state, trial(state), told);
+    let entry = ticket.entry(now, state, state.trial(), told);
     let report = entry.report.clone();
     let reports = state.reports.with(entry);
     let effect = format!("{} to {} confirmed", ticket.plan.from, ticket.plan.to);
@@ -466,7 +466,7 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
 fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Result<Report, GateError> {
     let Before { carried, package, settings, credentials, .. } = &ticket.before;
     let told = Told { outcome: Outcome::TakenBack, reason: Some(reason.clone()), lines: Vec::new(), template: None };
-    let entry = ticket.entry(now, state, trial(state), told);
+    let entry = ticket.entry(now, state, state.trial(), told);
     let report = entry.report.clone();
     let reports = state.reports.with(entry);
     let log = state.log_setup();
@@ -480,26 +480,6 @@ fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Re
     // The meter has gone back whatever comes of this, which is tried again every second.
     state.recorders_due = state.redefine_recorders(now, &ticket.caller).is_err();
     Ok(report)
-}
-
-/// The trial that is under way.
-fn trial(state: &State) -> Option<&Trial> {
-    match &state.under_way.as_ref()?.stage {
-        Stage::OnTrial(trial) => Some(trial),
-        Stage::Preparing => None,
-    }
-}
-
-impl State {
-    /// The trial of this change, while it runs.
-    pub(crate) fn trial_of(&self, ticket: &Ticket) -> Option<&Trial> {
-        under_way(self, ticket, true).ok().and_then(|()| trial(self))
-    }
-
-    /// Whether a new release runs that isn't confirmed yet.
-    pub(crate) fn on_trial(&self) -> bool {
-        trial(self).is_some()
-    }
 }
 
 /// What a report tells of how a change ended.

@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub lockouts: Lockouts,
     pub lock_keeping: LockKeeping,
     pub under_way: Option<UnderWay>,
+    /// Whether there was anything to measure in the last second.
+    pub measures: bool,
     /// The reports of the last changes of release, as stored.
     pub reports: Reports,
     /// The change that waits for its time, or what became of the last one, as stored.
@@ -90,7 +92,7 @@ impl State {
             recorders: Arc::clone(&self.recorders.list),
             changing: self.under_way.is_some(),
             disk: self.disk.disk(&self.store),
-            on_trial: self.on_trial(),
+            on_trial: self.trial().is_some(),
             taken_back: self.reports.news(),
             schedule: self.schedule.clone(),
             known_sources: Arc::new(self.lockouts.known_sources()),

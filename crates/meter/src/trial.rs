@@ -1,10 +1,10 @@
-//! The clock's part of a trial: seconds that were measured and committed since the new release was, with time going on
+//! The clock's part of a trial: seconds that were measured, as before the change, and committed since the new release was, with time going on
 //! from one to the next. The faces' part is the host's, which has the sockets.
 
 use framework::interval::GAP_MS;
 
 use crate::Now;
-use crate::change::{Stage, Ticket, UnderWay};
+use crate::change::{Stage, Ticket, UnderWay, under_way};
 use crate::gate::Gate;
 use crate::state::State;
 
@@ -17,13 +17,15 @@ const JUMP_MS: i64 = 250;
 /// A release on trial.
 pub(crate) struct Trial {
     begun: Now,
+    /// Whether the meter measured before: one whose source is dead may still change its release.
+    measures: bool,
     last: Option<Now>,
     seconds: u32,
 }
 
 impl Trial {
-    pub fn begun(now: Now) -> Self {
-        Self { begun: now, last: None, seconds: 0 }
+    pub fn begun(now: Now, measures: bool) -> Self {
+        Self { begun: now, measures, last: None, seconds: 0 }
     }
 
     pub fn begun_utc_ms(&self) -> i64 {
@@ -37,14 +39,23 @@ impl Trial {
             (1..=GAP_MS).contains(&up) && (utc - up).abs() <= JUMP_MS
         };
         let before = if self.last.is_some_and(goes_on) { self.seconds } else { 0 };
-        self.seconds = if measured { before.saturating_add(1) } else { 0 };
+        self.seconds = if measured || !self.measures { before.saturating_add(1) } else { 0 };
         self.last = Some(now);
     }
 }
 
 impl State {
+    /// The trial that is under way.
+    pub(crate) fn trial(&self) -> Option<&Trial> {
+        match &self.under_way.as_ref()?.stage {
+            Stage::OnTrial(trial) => Some(trial),
+            Stage::Preparing => None,
+        }
+    }
+
     /// A second was committed.
     pub(crate) fn tried(&mut self, now: Now, measured: bool) {
+        self.measures = measured;
         if let Some(UnderWay { stage: Stage::OnTrial(trial), .. }) = &mut self.under_way {
             trial.second(now, measured);
         }
@@ -54,7 +65,9 @@ impl State {
 impl Gate {
     /// How many seconds have been measured and committed, one right after the other, since this change is on trial.
     pub fn seconds_on_trial(&self, ticket: &Ticket) -> u32 {
-        self.state().trial_of(ticket).map_or(0, |trial| trial.seconds)
+        let state = self.state();
+        let trial = under_way(&state, ticket, true).ok().and_then(|()| state.trial());
+        trial.map_or(0, |trial| trial.seconds)
     }
 }
 
@@ -80,11 +93,14 @@ mod tests {
                 true,
             ),
         ] {
-            let mut trial = Trial::begun(second(0, 0));
-            for (now, measured) in seconds {
-                trial.second(now, measured);
-            }
-            assert_eq!(trial.seconds >= TRIAL_SECONDS, proved, "{what}");
+            let proves = |measures| {
+                let mut trial = Trial::begun(second(0, 0), measures);
+                seconds.iter().for_each(|(now, measured)| trial.second(*now, *measured));
+                trial.seconds >= TRIAL_SECONDS
+            };
+            assert_eq!(proves(true), proved, "{what}");
+            let dead = seconds.iter().any(|(_, measured)| !measured);
+            assert_eq!(proves(false), proved || dead, "{what}, where nothing was measured before");
         }
     }
 }

@@ -37,6 +37,8 @@ const ROUTES: [&str; 18] = [
     api::routes::PACKAGE_FINISH,
     api::routes::PLAN,
     api::routes::CHANGE,
+    api::routes::REPORTS,
+    api::routes::SCHEDULE,
     api::routes::TRUST,
 ];
 

@@ -87,7 +87,34 @@ impl FromStr for Window {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::args::Cli;
+
+    #[test]
+    fn what_is_understood_and_what_makes_no_sense() {
+        for (line, understood) in [
+            ("upgrade --to 4.40.1 --report FILE.html", true),
+            ("upgrade --to 4.40.1 --at 2027-01-31T02:00:00Z --window 90m --yes", true),
+            ("upgrade --to 4.40.1 --at 2027-01-31~02:00", true),
+            ("report", true),
+            ("report 3 --html F.html --text F.txt", true),
+            ("report --last --json", true),
+            ("schedule", true),
+            ("schedule drop --json", true),
+            ("upgrade --to F --window 1h", false),
+            ("upgrade --to F --at noon", false),
+            ("upgrade --to F --at 2027-01-31T02:00:00Z --report F.html", false),
+            ("downgrade --to F --at 2027-01-31T02:00:00Z --new-passwords F", false),
+            ("report 0", false),
+            ("report 3 --last", false),
+        ] {
+            let words = line.split(' ').map(|word| word.replace('~', " "));
+            let line = ["wattkeep", "setup", "m"].map(str::to_owned).into_iter().chain(words);
+            assert_eq!(Cli::try_parse_from(line.clone()).is_ok(), understood, "{:?}", line.collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn moments_have_a_zone_or_are_local() {

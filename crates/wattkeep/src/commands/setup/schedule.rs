@@ -47,3 +47,41 @@ pub(super) fn outcome(report: &Report) -> Status {
         (Outcome::TakenBack, _) => Status::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b25_exit_statuses_tell_how_a_change_ended() {
+        let report = |outcome: Outcome, as_planned: bool| -> Report {
+            let report = serde_json::json!({
+                "outcome": outcome, "as_planned": as_planned, "lines": [], "plan": "sha256:00", "package": "00",
+                "hash_check": "", "setup": "3.2.30377.02", "user": "USER1", "utc_ms": 0,
+            });
+            serde_json::from_value(report).unwrap()
+        };
+        let stands = |state| {
+            let schedule = Schedule {
+                from: "4.0.9".parse().unwrap(),
+                to: "4.40.1".parse().unwrap(),
+                plan: "sha256:00".to_owned(),
+                user: "USER1".to_owned(),
+                path: "setup".to_owned(),
+                peer: None,
+                accepted_utc_ms: 0,
+                at_utc_ms: 0,
+                until_utc_ms: 0,
+                state,
+            };
+            status(&Scheduled { schedule: Some(schedule) })
+        };
+        let done = |outcome, as_planned| stands(ScheduleState::Done { report: Box::new(report(outcome, as_planned)) });
+        assert_eq!(done(Outcome::Confirmed, true), Status::Done);
+        assert_eq!(done(Outcome::Confirmed, false), Status::NotAsPlanned);
+        assert_eq!(done(Outcome::TakenBack, false), Status::Failed);
+        assert_eq!(stands(ScheduleState::Waiting), Status::Done);
+        assert_eq!(stands(ScheduleState::Missed), Status::Failed);
+        assert_eq!(stands(ScheduleState::NotDone { reason: String::new() }), Status::Failed);
+    }
+}
