@@ -35,8 +35,8 @@ fn b27_the_page_shows_the_header_that_packages_have() {
     let magic: Vec<_> = package[..8].iter().map(|byte| format!("{byte:02X}")).collect();
     assert!(PAGE.contains(&magic.join(" ")), "docs/packages.md shows another magic");
     assert_eq!(package[8..12], [0, 1, 0, 0], "format 1, no signatures");
-    let manifest = usize::try_from(u32::from_be_bytes([package[12], package[13], package[14], package[15]]))
-        .expect("it is short");
+    let manifest =
+        usize::try_from(u32::from_be_bytes([package[12], package[13], package[14], package[15]])).expect("it is short");
     let text = std::str::from_utf8(&package[24..24 + manifest]).expect("the manifest begins at byte 24");
     for key in text.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
         assert!(PAGE.contains(&format!("`{key}`")), "docs/packages.md doesn't name {key}");

@@ -105,6 +105,19 @@ fn b27_keys_rotate_with_a_signed_package_and_a_replay_of_an_older_one_is_refused
 }
 
 #[test]
+fn b27_the_longest_key_is_exchanged_in_a_full_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = trusting(dir.path(), &(1..=64).collect::<Vec<_>>());
+    let named = SigningKey::from_random(&Zeroizing::new([99; 32]), &"x".repeat(firmware::package::MAX_COMMENT));
+    let exchange = KeyChanges { trust: vec![named.unwrap().public()], ..keys(&[], &[2]) };
+    let (ticket, made) = accept(&gate, stage(&gate, &package("4.42.0", &key(1), &exchange)).unwrap(), &[]);
+    gate.commit_change(NOW, &ticket, made).unwrap();
+    assert_eq!(gate.end_trial(NOW, &ticket, &as_settings_say(&gate)).unwrap().outcome, Outcome::Confirmed);
+    assert_eq!(trusted(&gate).len(), 64);
+    assert!(trusted(&gate).contains(&id(99)) && !trusted(&gate).contains(&id(2)));
+}
+
+#[test]
 fn b27_a_rotation_that_is_taken_back_never_happened() {
     let dir = tempfile::tempdir().unwrap();
     let gate = trusting(dir.path(), &[1]);
