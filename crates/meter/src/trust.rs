@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use firmware::KeyRing;
+use firmware::key_ring::MAX_TRUSTED;
 use firmware::package::{KeyId, TrustedKey};
 use security::{Ask, Right};
 use store::DeviceChange;
@@ -18,6 +19,9 @@ use crate::{GateError, Now};
 pub(crate) const REVOKED: &str = "revoked keys";
 /// What events of the list are about.
 const CAUSE: &str = "package keys";
+
+// What a ring allows, the store takes: or a change would fail at its very end.
+const _: () = assert!(MAX_TRUSTED <= store::MAX_TRUSTED_KEYS);
 
 /// A change of the list, as it is stored.
 pub(crate) struct Rotation {
@@ -72,14 +76,13 @@ pub(crate) fn rotation(before: &KeyRing, after: &KeyRing, by: &str) -> Result<Ro
     let trusted =
         |ring: &KeyRing| ring.trusted().iter().map(|key| (key.id(), key.to_string())).collect::<BTreeMap<_, _>>();
     let (old, new) = (trusted(before), trusted(after));
-    let mut changes = Vec::new();
+    // Revoked ones first: whoever exchanges one key for another needs no room for both.
+    let gone = old.keys().filter(|id| !new.contains_key(*id));
+    let mut changes: Vec<_> = gone.map(|id| DeviceChange::Revoke(id.to_string())).collect();
     let mut events = Vec::new();
     for (id, line) in new.iter().filter(|(id, line)| old.get(*id) != Some(*line)) {
         changes.push(DeviceChange::Trust(store::TrustedKey { name: id.to_string(), public_key: line.clone() }));
         events.push(Draft::kept(priority::WARNING, CAUSE, format!("trusts {id}{by}")));
-    }
-    for id in old.keys().filter(|id| !new.contains_key(*id)) {
-        changes.push(DeviceChange::Revoke(id.to_string()));
     }
     for id in after.revoked().iter().filter(|id| !before.revoked().contains(id)) {
         events.push(Draft::kept(priority::WARNING, CAUSE, format!("revoked {id}{by}")));

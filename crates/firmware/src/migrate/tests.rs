@@ -3,6 +3,7 @@
 
 use framework::Dcf;
 use framework::modules::security_options::Service;
+use framework::modules::security_user;
 use proptest::prelude::*;
 use security::{Account, Mode, Right, Rights, UserId};
 
@@ -315,7 +316,7 @@ prop_compose! {
                 _ => {}
             }
         }
-        for (user, (active, bits)) in UserId::all().zip(users) {
+        for (user, (active, bits)) in UserId::all().take(release.users.into()).zip(users) {
             let rights = Right::ALL.into_iter().filter(|right| bits & (1 << *right as u8) != 0).collect();
             settings.set_user(user, Account { active, rights });
         }
@@ -323,7 +324,8 @@ prop_compose! {
             PasswordStorage::Readable => CredentialKind::Readable,
             PasswordStorage::Hashed => CredentialKind::Hashed,
         };
-        for (account, own) in AccountId::all().zip(secrets) {
+        let accounts = AccountId::all().filter(|account| release.has_account(*account));
+        for (account, own) in accounts.zip(secrets) {
             settings.credentials.insert(account, if own { kind } else { CredentialKind::Factory });
         }
         settings
@@ -331,7 +333,7 @@ prop_compose! {
 }
 
 fn any_change() -> impl Strategy<Value = (Settings, Release, Release)> {
-    (0..4_usize, 0..4_usize).prop_flat_map(|(from, to)| {
+    (0..5_usize, 0..5_usize).prop_flat_map(|(from, to)| {
         let (from, to) = (releases()[from].clone(), releases()[to].clone());
         (any_settings(from.clone()), Just(from), Just(to))
     })
@@ -355,7 +357,12 @@ proptest! {
         for (name, before, after) in settings.differences(&migration.settings) {
             let lines = &migration.consequences;
             let service = Service::ALL.into_iter().find(|service| service.switch() == name.register);
+            let dropped = UserId::all().find(|user| security_user::module(*user) == name.module);
             let told = match service {
+                None if dropped.is_some_and(|user| !to.has_account(AccountId::User(user))) => {
+                    let user = dropped.map(|user| user.to_string());
+                    lines.iter().any(|line| line.kind == Kind::Account && Some(&line.subject) == user.as_ref() && line.changes())
+                }
                 Some(service) => lines.iter().any(|line| line.subject == service.name() && line.changes()),
                 None if name.register == options::MODE => lines.iter().any(|line| line.kind == Kind::Mode && line.changes()),
                 None => lines.iter().any(|line| line.kind == Kind::Setting && line.subject == name.register && line.changes()),
@@ -368,13 +375,15 @@ proptest! {
         }
     }
 
-    /// Users and rights never change, nobody's password is kept in a form the release doesn't have, and
+    /// Users and rights never change where the release has room for them, nobody's password is kept in a form the release doesn't have, and
     /// what opens on any path is a danger in the plan.
     #[test]
     fn rights_never_grow_and_what_opens_is_a_danger((settings, from, to) in any_change()) {
         let migration = migrate(&settings, &from, &to, &Choices::default());
         for user in UserId::all() {
-            prop_assert_eq!(migration.settings.user(user), settings.user(user));
+            let held = to.has_account(AccountId::User(user));
+            let expected = if held { settings.user(user) } else { Account::default() };
+            prop_assert_eq!(migration.settings.user(user), expected);
         }
         for kind in migration.settings.credentials.values() {
             prop_assert_ne!((*kind, to.password_storage), (CredentialKind::Readable, PasswordStorage::Hashed));

@@ -18,8 +18,8 @@ const PUBLIC_WORD: &str = "wattkeep-ed25519";
 /// First word of a secret key's line; unlike the public one, so that neither is taken for the other.
 const SECRET_WORD: &str = "wattkeep-ed25519-secret";
 
-/// The longest comment of a key, in bytes: a name and a purpose.
-pub const MAX_COMMENT: usize = 200;
+/// The longest comment of a key, in bytes: a name and a purpose. The whole line fits a meter's store, which takes 256.
+pub const MAX_COMMENT: usize = 160;
 
 /// How keys are named: the first 8 bytes of the SHA-256 of the public key. Shown in hex.
 ///

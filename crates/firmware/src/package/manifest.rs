@@ -241,7 +241,10 @@ mod tests {
         let many = |n: u8| (1..=n).map(|byte| key(byte, "")).collect::<Vec<_>>();
         let ids = |n: u8| many(n).iter().map(TrustedKey::id).collect::<Vec<_>>();
         let (trust, revoke) = (vec![key(1, "")], vec![key(1, "other words").id()]);
-        let longest = KeyChanges { trust: (1..=8).map(|n| key(n, &"\"".repeat(200))).collect(), revoke: Vec::new() };
+        let longest = KeyChanges {
+            trust: (1..=8).map(|n| key(n, &"\"".repeat(crate::package::MAX_COMMENT))).collect(),
+            revoke: Vec::new(),
+        };
         assert!(with_keys(&longest).unwrap().len() < crate::package::MAX_MANIFEST_BYTES);
         for keys in [
             KeyChanges { trust: trust.clone(), revoke },

@@ -11,6 +11,7 @@ mod keys;
 mod laws;
 mod locks;
 mod log;
+mod packages;
 mod recorders;
 mod registers;
 mod reset;
