@@ -1,7 +1,7 @@
 //! What a change of template does to the Modbus map: a program that polls a register number goes on getting an answer,
 //! and must not find another quantity in it in silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use framework::modules::modbus_slave::{self, BASE_ADDRESS, FORMAT, SCALING, SOURCES};
 use framework::{ModuleSetup, RegisterName, Template};
@@ -24,7 +24,8 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, PartialEq)]
 struct Place {
     words: u16,
-    source: RegisterName,
+    /// With its place in the module, where that is its bit.
+    sources: Vec<(u16, RegisterName)>,
     label: String,
     /// Format and scaling, as people read them.
     form: String,
@@ -59,9 +60,16 @@ fn map(template: &Template) -> Map {
             let label = label.unwrap_or(&source.register).clone();
             let first = base(setup) + place * step(setup);
             let words = modbus_slave::words(setup.text(FORMAT));
-            let new = Place { words, source: source.clone(), label, form: form.clone() };
+            let bit = if step(setup) == 0 { place } else { 0 };
+            let known = map.entry(first).or_insert_with(|| Place {
+                words,
+                sources: Vec::new(),
+                label: String::new(),
+                form: form.clone(),
+            });
             // Packed booleans are one value of several sources.
-            map.entry(first).and_modify(|place| place.label = format!("{} {}", place.label, new.label)).or_insert(new);
+            known.label = format!("{} {label}", known.label).trim_start().to_owned();
+            known.sources.push((bit, source.clone()));
         }
     }
     map
@@ -120,7 +128,11 @@ pub(super) fn lines(change: &Change<'_>) -> Vec<Consequence> {
         lines.push(Consequence::new("B4", Kind::Template, MAP, (state(before), state(after)), severity, text));
     }
     let (before, after) = (map(before), map(after));
-    for (first, last) in changed(&before, &after) {
+    let told_apart = |(first, last): (u16, u16)| {
+        let alike = shown(&before, first, last) == shown(&after, first, last);
+        if alike { places(&before, &after, first, last) } else { vec![(first, last)] }
+    };
+    for (first, last) in changed(&before, &after).into_iter().flat_map(told_apart) {
         let registers = if first == last { first.to_string() } else { format!("{first}–{last}") };
         let (was, is) = (shown(&before, first, last), shown(&after, first, last));
         let (severity, text) = match (was == NOTHING, is == NOTHING) {
@@ -148,18 +160,14 @@ pub(super) fn lines(change: &Change<'_>) -> Vec<Consequence> {
 
 /// Runs of registers that differ in two maps.
 fn changed(before: &Map, after: &Map) -> Vec<(u16, u16)> {
-    let firsts: std::collections::BTreeSet<u16> = before.keys().chain(after.keys()).copied().collect();
+    let firsts: BTreeSet<u16> = before.keys().chain(after.keys()).copied().collect();
     let mut runs: Vec<(u16, u16)> = Vec::new();
-    // A label is a heading, no value: programs that poll registers never see it.
     let mut interrupted = false;
-    let bare = |place: &Place| (place.words, place.source.clone(), place.form.clone());
     for first in firsts {
-        let [was, is] = [before, after].map(|map| map.get(&first));
-        if was.map(bare) == is.map(bare) {
+        let Some(last) = change_at(before, after, first) else {
             interrupted = true;
             continue;
-        }
-        let last = first + [was, is].into_iter().flatten().map(|place| place.words).max().unwrap_or(1) - 1;
+        };
         match runs.last_mut() {
             Some((_, end)) if !interrupted && first <= *end + GAP => *end = last.max(*end),
             _ => runs.push((first, last)),
@@ -167,4 +175,72 @@ fn changed(before: &Map, after: &Map) -> Vec<(u16, u16)> {
         interrupted = false;
     }
     runs
+}
+
+/// Each value by itself that differs in two maps, within these registers.
+fn places(before: &Map, after: &Map, first: u16, last: u16) -> Vec<(u16, u16)> {
+    (first..=last).filter_map(|first| Some((first, change_at(before, after, first)?))).collect()
+}
+
+/// The last register of a value that begins here and isn't the same in both maps. A label is a heading, no value:
+/// programs that poll registers never see it.
+fn change_at(before: &Map, after: &Map, first: u16) -> Option<u16> {
+    let [was, is] = [before, after].map(|map| map.get(&first));
+    let bare = |place: &'_ Place| (place.words, place.sources.clone(), place.form.clone());
+    let words = [was, is].into_iter().flatten().map(|place| place.words).max()?;
+    (was.map(bare) != is.map(bare)).then(|| first + words - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(text: &str) -> Template {
+        let head = "format = 1\nmodel = \"8650\"\nrelease = \"4.40.1\"\n[modules.\"Power Meter 1\"]\n";
+        framework::Dcf::parse(format!("{head}{text}").as_bytes()).unwrap().template()
+    }
+
+    fn slave(format: &str, links: &[(u8, &str)]) -> Template {
+        let links: Vec<_> =
+            links.iter().map(|(n, output)| format!("\"Source {n}\" = \"Power Meter 1/{output}\"")).collect();
+        template(&format!(
+            "[modules.\"Modbus Slave 1\"]\nsetup = {{ BaseAddr = 40100, Format = \"{format}\" }}\ninputs = {{ {} }}\n",
+            links.join(", ")
+        ))
+    }
+
+    fn runs(before: &Template, after: &Template) -> Vec<(u16, u16)> {
+        changed(&map(before), &map(after))
+    }
+
+    #[test]
+    fn b4_registers_that_read_something_else_are_found_and_others_are_not() {
+        let before = slave("U32", &[(1, "kW a"), (2, "kW b"), (3, "kW c"), (5, "kW tot")]);
+        assert_eq!(runs(&before, &before), []);
+        assert_eq!(
+            runs(&before, &slave("U32", &[(1, "kW a"), (2, "kW c"), (3, "kW c"), (5, "kW tot")])),
+            [(40_102, 40_103)]
+        );
+        // What stays between two changes keeps them apart; what is empty doesn't.
+        let two = slave("U32", &[(1, "kVA a"), (2, "kW b"), (3, "kVA c"), (5, "kVA tot")]);
+        assert_eq!(runs(&before, &two), [(40_100, 40_101), (40_104, 40_109)]);
+        assert_eq!(runs(&before, &slave("S32", &[(1, "kW a")])), [(40_100, 40_109)]);
+        assert_eq!(runs(&before, &template("")), [(40_100, 40_109)]);
+        // A bit is a value.
+        let bits = slave("PACKED-BOOL", &[(1, "kW a"), (2, "kW b")]);
+        assert_eq!(runs(&bits, &slave("PACKED-BOOL", &[(1, "kW a"), (3, "kW b")])), [(40_100, 40_100)]);
+        assert_eq!(runs(&bits, &bits), []);
+    }
+
+    #[test]
+    fn what_stands_in_registers_is_said_by_its_first_names() {
+        let before = slave("U16", &[(1, "kW a"), (2, "kW b"), (3, "kW c"), (5, "kW tot")]);
+        assert_eq!(shown(&map(&before), 40_100, 40_104), "kW a, kW b, kW c and 1 more, U16 ×10");
+        assert_eq!(found("Modbus 40104", &before).as_deref(), Some("kW tot, U16 ×10"));
+        assert_eq!(found("Modbus 40103", &before).as_deref(), Some(NOTHING));
+        assert_eq!(found("Modbus Slave 1/BaseAddr", &before), None);
+        // Where the first names are the same, each value has a line.
+        let after = slave("U16", &[(1, "kW b"), (2, "kW a"), (3, "kW c"), (5, "kW tot")]);
+        assert_eq!(places(&map(&before), &map(&after), 40_100, 40_104), [(40_100, 40_100), (40_101, 40_101)]);
+    }
 }

@@ -80,9 +80,10 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
         "[0-9.-]{1,6}",
     ];
     let near = (word.clone(), word.clone(), any::<bool>(), word.clone()).prop_map(|(one, two, flag, three)| {
+        let choices = if flag { serde_json::json!({}) } else { serde_json::json!({ "template": { "file": one } }) };
         serde_json::json!({
             "changes": [[one, two]], "force": flag, "user": "USER3", "active": flag, "rights": [three],
-            "account": three, "package": "00", "choices": {"template": {"file": one}}, "setup": two, "plan": {"package": one, "setup": "3.2"},
+            "account": three, "package": "00", "choices": choices, "setup": two, "plan": {"package": one, "setup": "3.2"},
             "accept": two, "hash_check": three,
         })
         .to_string()
