@@ -5,6 +5,7 @@
 mod bench;
 mod change;
 mod demand;
+mod disk;
 mod files;
 mod keys;
 mod laws;
