@@ -132,6 +132,11 @@ impl Meter {
         Self::spawn(home, args, &mut command).unwrap_or_else(|said| panic!("the meter did not start: {said:#?}"))
     }
 
+    /// Starts a meter by a command that ends in the binary's own, in surroundings of the test's making.
+    pub fn try_start_by(home: &Path, args: &[&str], command: &mut Command) -> Result<Self, Said> {
+        Self::spawn(home, args, command.env("XDG_STATE_HOME", home).env("NO_COLOR", "1").stderr(Stdio::piped()))
+    }
+
     fn spawn(home: &Path, args: &[&str], command: &mut Command) -> Result<Self, Said> {
         command.arg("meter").arg("--state").arg(home.join("state")).args(args);
         let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();

@@ -6,6 +6,7 @@ mod backup;
 mod bench;
 mod change;
 mod demand;
+mod disk;
 mod files;
 mod keys;
 mod laws;

@@ -65,23 +65,38 @@ async fn logged_in(at: &Address, user: Option<&str>, typed: &str) -> Client {
     client
 }
 
-fn bundle() -> Bundle {
-    Bundle::open("4.40.1", HashCheck::Beside).unwrap()
+/// A package that takes more than one piece, signed with a key that the meter trusts from now on.
+async fn big(meter: &Meter, user: Option<&str>, typed: &str) -> Bundle {
+    let secret = zeroize::Zeroizing::new([7; 32]);
+    let key = firmware::package::SigningKey::from_random(&secret, "release desk").unwrap();
+    logged_in(&meter.at, user, typed).await.trust(&key.public().to_string()).await.unwrap();
+    let toml = include_str!("../../../../releases/4.40.1/release.toml").replacen("4.40.1\"", "4.99.1\"", 1);
+    let parts = firmware::package::PackageParts {
+        target: firmware::package::Target::METER,
+        release: &"4.99.1".parse().unwrap(),
+        release_toml: &toml,
+        template_dcf: include_str!("../../../../releases/4.40.1/template.dcf"),
+        notes_md: &"- One of very many notes.\n".repeat(30_000),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("8650_V4.99.1.upg");
+    std::fs::write(&file, firmware::package::build_package(&parts, Some(&key)).unwrap()).unwrap();
+    Bundle::open(file.to_str().unwrap(), HashCheck::Waived).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_breaks_again_and_again_costs_only_what_was_on_its_way() {
     let meter = Meter::new("4.0.9").await;
-    let bundle = bundle();
+    let bundle = big(&meter, None, "0").await;
     let size = bundle.bytes().len();
     // The first connection shows its certificate, the second one logs in and sends.
     let link = link(&meter, vec![usize::MAX, size / 2, size / 3], Break::HangUp).await;
     let mut client = logged_in(&link.at, None, "0").await;
     let (told, heard) = mpsc::channel();
     let staged = client.stage(&bundle, move |sending| told.send(sending).unwrap()).await.unwrap();
-    assert_eq!(staged.release.as_str(), "4.40.1");
+    assert_eq!(staged.release.as_str(), "4.99.1");
     let told: Vec<_> = heard.iter().collect();
-    let lost: Vec<_> = told.iter().filter_map(|one| if let Sending::LinkLost(at, _) = one { Some(*at) } else { None });
+    let lost = told.iter().filter_map(|one| if let Sending::LinkLost(at, _) = one { Some(*at) } else { None });
     let lost: Vec<_> = lost.collect();
     assert_eq!(lost.len(), 2, "{told:?}");
     let went_on: Vec<_> = told
@@ -98,7 +113,7 @@ async fn a_link_that_breaks_again_and_again_costs_only_what_was_on_its_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_command_for_the_same_package_goes_on() {
     let meter = Meter::new("4.0.9").await;
-    let bundle = bundle();
+    let bundle = big(&meter, None, "0").await;
     let half = bundle.bytes().len() / 2;
     let link = link(&meter, vec![usize::MAX, half], Break::HangUp).await;
     let mut client = logged_in(&link.at, None, "0").await;
@@ -122,7 +137,7 @@ async fn the_next_command_for_the_same_package_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_operator_sees_that_one_is_under_way() {
     let meter = Meter::advanced("4.40.1").await;
-    let bytes = bundle();
+    let bytes = big(&meter, Some("USER1"), "abc1").await;
     let size = bytes.bytes().len() as u64;
     let link = link(&meter, vec![usize::MAX, size as usize / 2], Break::StandStill).await;
     let mut one = logged_in(&link.at, Some("USER1"), "abc1").await;
@@ -145,7 +160,7 @@ async fn a_second_operator_sees_that_one_is_under_way() {
     // Longer than an upload may stand still.
     meter.bench.clock.advance_ms(31_000);
     two.stage(&other, |_| {}).await.unwrap();
-    two.stage(&bundle(), |_| {}).await.unwrap();
+    two.stage(&Bundle::open("4.40.1", HashCheck::Beside).unwrap(), |_| {}).await.unwrap();
     sending.abort();
     let listed = two.packages().await.unwrap();
     let mut names: Vec<_> = listed.packages.iter().map(|one| one.name.as_str()).collect();
