@@ -103,7 +103,10 @@ fn b29_a_sealed_backup_makes_an_empty_meter_this_one() {
     let energy = lines(&plan, "energy");
     assert!(energy.iter().any(|line| line["subject"] == "kWh del"), "{plan}");
     let unasked = load(&other, FACTORY, &file, &[]);
-    assert!(unasked.status == 6 && unasked.out.contains("Passwords") && unasked.err.contains("--accept"), "{unasked:?}");
+    assert!(
+        unasked.status == 6 && unasked.out.contains("Passwords") && unasked.err.contains("--accept"),
+        "{unasked:?}"
+    );
     let digest = plan["digest"].as_str().unwrap();
     other.setup(FACTORY, &["set", "CT Prim", "800"]).ok();
     let stale = load(&other, FACTORY, &file, &["--accept", digest]);

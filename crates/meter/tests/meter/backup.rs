@@ -212,7 +212,10 @@ fn b19_b25_what_was_accepted_is_what_is_done_and_nobody_is_shut_out() {
     let refused = gate.restore(NOW, &Caller::meter(), &wanted, BTreeMap::new(), &plan.digest);
     assert!(matches!(refused, Err(GateError::RestoreChanged)));
     drop(wanted);
-    assert_eq!(gate.view().settings.template.find("CT Prim").map(|name| name.to_string()).unwrap(), "Power Meter 1/CT Prim");
+    assert_eq!(
+        gate.view().settings.template.find("CT Prim").map(|name| name.to_string()).unwrap(),
+        "Power Meter 1/CT Prim"
+    );
 
     // Nobody who could edit security is left in it.
     let users = [1, 2].map(|user| Edit::Rights(format!("USER{user}").parse().unwrap(), Default::default()));
