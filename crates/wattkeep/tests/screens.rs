@@ -367,6 +367,9 @@ fn help_of_each_command() {
         ("setup_plan", &["setup", "m", "plan"]),
         ("setup_upgrade", &["setup", "m", "upgrade"]),
         ("setup_save", &["setup", "m", "save"]),
+        ("setup_backup", &["setup", "m", "backup"]),
+        ("setup_load", &["setup", "m", "load"]),
+        ("backup_log", &["backup", "log"]),
     ] {
         let mut out = anstream::StripStream::new(Vec::new());
         let mut err = Vec::new();

@@ -440,6 +440,10 @@ mod tests {
             "m downgrade --to 4.0.9 --new-passwords FILE",
             "m save FILE.dcf --security",
             "m load FILE.dcf",
+            "m load FILE.wkb --accept sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "m load FILE.wkb --yes --new-passwords FILE --passphrase-file -",
+            "m backup FILE.wkb --sealed --passphrase-file -",
+            "m upgrade --to 4.40.1 --yes --no-backup",
             "m forget",
         ] {
             if let Err(error) = setup(line) {
