@@ -9,9 +9,8 @@ const LEAST_CUTS: usize = 10_000;
 #[test]
 fn b26_power_may_fail_at_any_instant_and_inside_a_write() {
     let dir = scratch();
-    let scenario = record(dir.path());
-    let plan = Plan { seed: 0x5EED, random: 1, recoveries: 12_000 };
-    let (figures, failures) = run(&scenario, plan, &|_| {});
+    let scenario = record(dir.path()).unwrap_or_else(|failure| panic!("{failure}"));
+    let (figures, failures) = run(&scenario, Plan::ORDINARY, &|_| {});
     println!("{figures}");
     let told: Vec<_> = failures.iter().map(Failure::to_string).collect();
     assert!(failures.is_empty(), "{}", told.join("\n"));
