@@ -55,7 +55,8 @@ impl Kept {
                 self.files(root, &path)?;
             } else if !LOOSE_FILES.contains(&path.as_str()) {
                 let bytes = fs::read(entry.path()).map_err(told)?;
-                let digest = Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+                let digest =
+                    Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
                 self.things.insert(format!("file {path}"), format!("{} bytes, {digest}", bytes.len()));
             }
         }
@@ -68,8 +69,7 @@ impl Kept {
         let name = format!("file:{}?immutable=1", path.display());
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let database = Connection::open_with_flags(name, flags).map_err(told)?;
-        let whole: String =
-            database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(told)?;
+        let whole: String = database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(told)?;
         if whole != "ok" {
             return Err(whole);
         }
@@ -115,8 +115,7 @@ fn texts(database: &Connection, query: &str) -> rusqlite::Result<Vec<String>> {
 fn rows(database: &Connection, table: &str, started: i64) -> rusqlite::Result<Vec<String>> {
     let earlier = if table == LOG { format!("WHERE utc_ms < {started}") } else { String::new() };
     let mut statement = database.prepare(&format!("SELECT * FROM {table} {earlier} ORDER BY 1, 2"))?;
-    let loose: Vec<bool> =
-        statement.column_names().map(|column| LOOSE_COLUMNS.contains(&(table, column))).collect();
+    let loose: Vec<bool> = statement.column_names().map(|column| LOOSE_COLUMNS.contains(&(table, column))).collect();
     let told = |row: &Row<'_>| {
         let mut text = String::new();
         for (at, _) in loose.iter().enumerate().filter(|(_, loose)| !**loose) {

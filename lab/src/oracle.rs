@@ -109,7 +109,8 @@ pub fn look(dir: &Path) -> Result<Found, String> {
 pub fn shown(gate: &Gate) -> [(String, String); 4] {
     let view = gate.view();
     let maxima: Vec<_> = view.demand().maxima.into_iter().map(|maximum| (maximum.label, maximum.value)).collect();
-    let epochs = view.recorders.iter().flat_map(|recorder| recorder.epochs.iter().map(|epoch| (recorder.module, epoch)));
+    let epochs =
+        view.recorders.iter().flat_map(|recorder| recorder.epochs.iter().map(|epoch| (recorder.module, epoch)));
     let epochs: Vec<_> = epochs.map(|(recorder, epoch)| (recorder, epoch.number, epoch.first, epoch.last)).collect();
     let thing = |name: &str, text: String| (format!("shown {name}"), text);
     [
@@ -119,7 +120,6 @@ pub fn shown(gate: &Gate) -> [(String, String); 4] {
         thing("records", format!("{epochs:?}")),
     ]
 }
-
 
 impl Found {
     /// The meter, if there is one.
@@ -142,7 +142,10 @@ impl Found {
         };
         if !after.log.starts_with(&found.log) || found.log.len() < before.log.len() {
             let logged = (before.log.len(), after.log.len(), found.log.len());
-            return Err(format!("of {} to {} events that were reported it has {} or others", logged.0, logged.1, logged.2));
+            return Err(format!(
+                "of {} to {} events that were reported it has {} or others",
+                logged.0, logged.1, logged.2
+            ));
         }
         match commits {
             Commits::Several => each_either(found, before, after),

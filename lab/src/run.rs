@@ -162,13 +162,7 @@ fn start_on(disk: &Disk, dir: &Path) -> Result<(Result<Found, String>, Trace), S
 }
 
 /// Starts a state and holds it against what it may be. Gives what the start did.
-fn judge(
-    disk: &Disk,
-    dir: &Path,
-    before: &Milestone,
-    after: &Milestone,
-    secrets: &[Secret],
-) -> Result<Trace, String> {
+fn judge(disk: &Disk, dir: &Path, before: &Milestone, after: &Milestone, secrets: &[Secret]) -> Result<Trace, String> {
     secrets_gone(disk, before.erased.iter())?;
     let (found, trace) = start_on(disk, dir)?;
     let found = found?;
@@ -187,7 +181,8 @@ fn ended(trace: &Trace) -> Disk {
 }
 
 fn secrets_gone<'a>(disk: &Disk, mut erased: impl Iterator<Item = &'a Secret>) -> Result<(), String> {
-    let lies = |secret: &Secret| disk.files().find(|(_, content)| secret.lies_in(content)).map(|(path, _)| path.to_owned());
+    let lies =
+        |secret: &Secret| disk.files().find(|(_, content)| secret.lies_in(content)).map(|(path, _)| path.to_owned());
     erased.find_map(lies).map_or(Ok(()), |path| Err(format!("{path} holds a password that must be gone")))
 }
 
