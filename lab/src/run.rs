@@ -157,7 +157,8 @@ fn around(milestones: &[Milestone], done: usize) -> (&Milestone, &Milestone) {
 fn start_on(disk: &Disk, dir: &Path) -> Result<(Result<Found, String>, Trace), String> {
     std::fs::create_dir(dir).and_then(|()| disk.write_to(dir)).map_err(|error| error.to_string())?;
     watch::begin(dir, Syncs::Noted);
-    let found = oracle::look(dir);
+    // What a failure says is the same wherever the state was made.
+    let found = oracle::look(dir).map_err(|what| what.replace(&format!("{}/", dir.display()), ""));
     Ok((found, watch::finish()))
 }
 
