@@ -40,7 +40,9 @@ pub struct Cut {
 pub enum Positions {
     /// Everything the laboratory knows.
     All,
-    /// Every operation, but fewer places in each: for trying whether it bites at all.
+    /// Between operations alone, with everything that waits kept or lost.
+    Between,
+    /// Fewer places in each: for trying whether it bites at all.
     Few,
 }
 
@@ -148,6 +150,7 @@ impl Platter {
     pub fn cuts(&self, trace: &Trace, done: usize, positions: Positions) -> Vec<Cut> {
         let (singles, most_tears) = match positions {
             Positions::All => (MOST_SINGLE, MOST_TEARS),
+            Positions::Between => (0, 0),
             Positions::Few => (FEW_SINGLE, FEW_TEARS),
         };
         let cut = |waiting, under_way, sectors| Cut { done, waiting, under_way, sectors };

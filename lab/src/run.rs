@@ -24,12 +24,12 @@ pub struct Plan {
     pub seed: u64,
     /// Random cuts at each operation of a round.
     pub random: usize,
-    /// Cuts to go on to: after the first round, which has the systematic cuts, others have random ones alone.
+    /// The systematic cuts of the first rounds; those that follow have random ones alone.
+    pub systematic: &'static [Positions],
+    /// Cuts to go on to.
     pub least_cuts: usize,
     /// Of the states whose start writes something, every so many has its start cut, too; none if 0.
     pub recoveries: usize,
-    /// Where in each operation.
-    pub positions: Positions,
     /// So many failures, and there is no point in going on.
     pub enough: usize,
 }
@@ -37,9 +37,10 @@ pub struct Plan {
 impl Plan {
     /// That of the ordinary test.
     pub const ORDINARY: Self =
-        Self { seed: 0x5EED, random: 1, least_cuts: 0, recoveries: 12_000, positions: Positions::All, enough: 20 };
+        Self { seed: 0x5EED, random: 1, systematic: &[Positions::All], least_cuts: 0, recoveries: 12_000, enough: 20 };
     /// Every operation, but little of each, until the first failure.
-    pub const SMALL: Self = Self { random: 2, recoveries: 0, positions: Positions::Few, enough: 1, ..Self::ORDINARY };
+    pub const SMALL: Self =
+        Self { systematic: &[Positions::Between, Positions::Few], recoveries: 0, enough: 1, ..Self::ORDINARY };
 }
 
 /// What was looked at.
@@ -205,7 +206,9 @@ impl Laboratory<'_> {
             let next = self.next.fetch_add(1, Ordering::Relaxed);
             let (round, done) = (next / (trace.ops.len() + 1), next % (trace.ops.len() + 1));
             let cuts_made = self.cuts.load(Ordering::Relaxed);
-            if (round > 0 && cuts_made >= self.plan.least_cuts) || self.failed() >= self.plan.enough {
+            let systematic = self.plan.systematic.get(round);
+            let looked = systematic.is_none() && cuts_made >= self.plan.least_cuts;
+            if looked || self.failed() >= self.plan.enough {
                 return;
             }
             if at > done {
@@ -219,9 +222,7 @@ impl Laboratory<'_> {
             let (before, after) = around(&self.scenario.milestones, done);
             let seed = self.plan.seed.wrapping_add(round as u64);
             let mut cuts = platter.random_cuts(trace, done, seed, self.plan.random);
-            if round == 0 {
-                cuts.extend(platter.cuts(trace, done, self.plan.positions));
-            }
+            cuts.extend(systematic.into_iter().flat_map(|positions| platter.cuts(trace, done, *positions)));
             for cut in cuts {
                 let case = Case { cuts: vec![cut], before, after };
                 self.look(&platter.after(trace, &cut), dir.path(), &case);
@@ -264,7 +265,7 @@ impl Laboratory<'_> {
                 platter.advance(start, done - 1);
             }
             let mut drawn = platter.random_cuts(start, done, self.plan.seed, 1);
-            drawn.extend(platter.cuts(start, done, self.plan.positions));
+            drawn.extend(platter.cuts(start, done, Positions::All));
             for cut in drawn {
                 let cuts = case.cuts.iter().copied().chain([cut]).collect();
                 let case = Case { cuts, before: case.before, after: case.after };
