@@ -35,6 +35,17 @@ pub struct Cut {
     pub sectors: Sectors,
 }
 
+/// Where in an operation, and in what waits, is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Positions {
+    /// Everything the laboratory knows.
+    All,
+    /// Between operations alone, with everything that waits kept or lost.
+    Between,
+    /// Fewer places in each: for trying whether it bites at all.
+    Few,
+}
+
 /// A disk as a recording goes by.
 #[derive(Clone)]
 pub struct Platter {
@@ -133,39 +144,53 @@ impl Platter {
         disk
     }
 
-    /// Every cut at this moment that the laboratory looks at: nothing, everything and each thing lost; and where a
+    /// The cuts at this moment that the laboratory always looks at: nothing, everything and each thing lost; and where a
     /// write is under way, torn at its first byte, in its middle, at each end of a sector and at its last byte, with
-    /// sectors that are powersafe and with ones that aren't. `random` more are drawn from the seed.
-    pub fn cuts(&self, trace: &Trace, done: usize, seed: u64, random: usize) -> Vec<Cut> {
+    /// sectors that are powersafe and with ones that aren't.
+    pub fn cuts(&self, trace: &Trace, done: usize, positions: Positions) -> Vec<Cut> {
+        let (singles, most_tears) = match positions {
+            Positions::All => (MOST_SINGLE, MOST_TEARS),
+            Positions::Between => (0, 0),
+            Positions::Few => (FEW_SINGLE, FEW_TEARS),
+        };
         let cut = |waiting, under_way, sectors| Cut { done, waiting, under_way, sectors };
         let whole = |waiting| cut(waiting, None, Sectors::Powersafe);
         let mut cuts = vec![whole(Waiting::Kept), whole(Waiting::Lost)];
-        for index in 0..self.waiting.len().min(MOST_SINGLE) {
+        for index in 0..self.waiting.len().min(singles) {
             cuts.push(whole(Waiting::AllBut(index)));
             cuts.push(whole(Waiting::Only(index)));
         }
-        let write = matches!(trace.ops.get(done), Some(Op::Write { .. }));
         if let Some(Op::Write { offset, bytes, .. }) = trace.ops.get(done) {
-            for tear in tears(*offset, bytes.len() as u64) {
+            for tear in tears(*offset, bytes.len() as u64).into_iter().take(most_tears) {
                 for sectors in [Sectors::Powersafe, Sectors::Lost] {
                     cuts.push(cut(Waiting::Kept, Some(tear), sectors));
                     cuts.push(cut(Waiting::Lost, Some(tear), sectors));
                 }
             }
         }
-        let mut coins = Coins(seed ^ (done as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        for _ in 0..random {
-            let waiting = Waiting::Some(coins.throw());
-            let tear = (write && coins.heads()).then(|| Tear::Sectors(coins.throw()));
-            let sectors = if coins.heads() { Sectors::Powersafe } else { Sectors::Lost };
-            cuts.push(cut(waiting, tear, sectors));
-        }
         cuts
+    }
+
+    /// So many more, drawn from the seed.
+    pub fn random_cuts(&self, trace: &Trace, done: usize, seed: u64, count: usize) -> Vec<Cut> {
+        let write = matches!(trace.ops.get(done), Some(Op::Write { .. }));
+        let mut coins = Coins(seed ^ (done as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let draw = |_| {
+            let waiting = Waiting::Some(coins.throw());
+            let under_way = (write && coins.heads()).then(|| Tear::Sectors(coins.throw()));
+            let sectors = if coins.heads() { Sectors::Powersafe } else { Sectors::Lost };
+            Cut { done, waiting, under_way, sectors }
+        };
+        (0..count).map(draw).collect()
     }
 }
 
 /// Operations that are lost, or kept, one at a time. More than that wait only while a large file comes in.
 const MOST_SINGLE: usize = 48;
+const FEW_SINGLE: usize = 4;
+/// Ways in which one write is torn.
+const MOST_TEARS: usize = usize::MAX;
+const FEW_TEARS: usize = 4;
 
 fn tears(offset: u64, length: u64) -> Vec<Tear> {
     use crate::disk::SECTOR;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
@@ -24,7 +24,27 @@ const GARBAGE: u8 = 0xA5;
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     names: BTreeMap<String, Entry>,
-    contents: BTreeMap<Node, Arc<Vec<u8>>>,
+    contents: BTreeMap<Node, Arc<Content>>,
+}
+
+/// A file's bytes, with their digest once somebody has asked for it. Disks share what they haven't changed.
+#[derive(Debug, Default)]
+struct Content {
+    bytes: Vec<u8>,
+    digest: OnceLock<[u8; 32]>,
+}
+
+impl Clone for Content {
+    /// To be changed.
+    fn clone(&self) -> Self {
+        Self { bytes: self.bytes.clone(), digest: OnceLock::new() }
+    }
+}
+
+impl Content {
+    fn digest(&self) -> &[u8; 32] {
+        self.digest.get_or_init(|| Sha256::digest(&self.bytes).into())
+    }
 }
 
 /// What becomes of a write that was under way or waiting when the power went.
@@ -52,11 +72,19 @@ pub enum Sectors {
 impl Disk {
     /// What was there when a recording began.
     pub fn of(trace: &Trace) -> Self {
-        Self { names: trace.names.clone(), contents: trace.contents.clone() }
+        let content = |bytes: &Arc<Vec<u8>>| Arc::new(Content { bytes: bytes.to_vec(), digest: OnceLock::new() });
+        let contents = trace.contents.iter().map(|(node, bytes)| (*node, content(bytes))).collect();
+        Self { names: trace.names.clone(), contents }
     }
 
     fn content(&mut self, node: Node) -> &mut Vec<u8> {
-        Arc::make_mut(self.contents.entry(node).or_default())
+        let content = Arc::make_mut(self.contents.entry(node).or_default());
+        content.digest = OnceLock::new();
+        &mut content.bytes
+    }
+
+    fn bytes(&self, node: Node) -> &[u8] {
+        self.contents.get(&node).map_or(&[], |content| &content.bytes)
     }
 
     /// Does an operation whole. One that makes no sense on this disk, because what it builds on was lost, does nothing.
@@ -151,10 +179,10 @@ impl Disk {
             match entry {
                 Entry::Directory => hasher.update([0]),
                 Entry::File(node) => {
-                    let content = self.contents.get(&node).map_or(&[][..], |content| content);
                     hasher.update([1]);
-                    hasher.update((content.len() as u64).to_le_bytes());
-                    hasher.update(content);
+                    if let Some(content) = self.contents.get(&node) {
+                        hasher.update(content.digest());
+                    }
                 }
             }
         }
@@ -179,7 +207,7 @@ impl Disk {
     /// Every file's content.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.there().filter_map(|(path, entry)| match entry {
-            Entry::File(node) => Some((path, self.contents.get(&node).map_or(&[][..], |content| content))),
+            Entry::File(node) => Some((path, self.bytes(node))),
             Entry::Directory => None,
         })
     }
@@ -190,7 +218,7 @@ impl Disk {
             let at = dir.join(path);
             match entry {
                 Entry::Directory => fs::create_dir(at)?,
-                Entry::File(node) => fs::write(at, self.contents.get(&node).map_or(&[][..], |content| content))?,
+                Entry::File(node) => fs::write(at, self.bytes(node))?,
             }
         }
         Ok(())

@@ -1,17 +1,20 @@
 //! What a meter is found to be when it is started on what a cut has left: the same boot as the program's, in this
 //! process, without faces. What it should be is the scenario's.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use firmware::{Settings, Shipped};
 use meter::{Birth, Caller, Gate, Now, Surroundings, View, boot};
 use metrology::EnergyRegister;
-use store::{DeviceKey, MeterId, OpenOptions, Opened, Store};
+use store::{DeviceKey, OpenOptions, Opened, Store};
 
-/// When everything happens.
-pub const NOW: Now = Now { utc_ms: 1_767_225_600_000, up_ms: 0 };
+use crate::kept::Kept;
+
+/// When recordings begin: on a boundary of every interval. 2026-01-01, UTC.
+pub const BEGINNING_MS: i64 = 1_767_225_600_000;
+/// When states are looked at: long after every recording, so that its events are told from those of the look.
+const LATER: Now = Now { utc_ms: BEGINNING_MS + 365 * 86_400_000, up_ms: 0 };
 
 /// The releases of this program, read once.
 pub static SHIPPED: LazyLock<Arc<Vec<Shipped>>> =
@@ -33,35 +36,37 @@ impl Surroundings for Nowhere {
 pub enum Found {
     /// A directory in which a meter can be born.
     Unborn,
-    /// A meter that runs.
-    Meter(Box<Facts>),
+    /// A meter that runs, and what it keeps once it is stopped.
+    Meter(Box<Kept>),
 }
 
-/// What a meter is and has. The first four change together or not at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    /// The release that runs.
-    pub release: String,
-    /// Its settings, as they are stored: which services are on is among them.
-    pub settings: String,
-    /// What is stored of each password.
-    pub credentials: BTreeMap<String, String>,
-    /// Keys trusted to sign packages, and the floor.
-    pub device: (Vec<String>, Option<String>),
-    /// kWh del, in µWh.
-    pub energy: u64,
-    /// The number of the event after the start's own, which is the last.
-    pub next_event: u64,
+/// How a step reaches the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commits {
+    /// With one commit: everything is old, or everything is new and told of in the log.
+    One,
+    /// With several: each thing is old or new by itself, and the log tells of it afterwards.
+    Several,
+}
+
+/// Where a meter lies in the directory that is watched. Its device key lies beside it, as with `--device-key`.
+fn open(dir: &Path) -> Result<Opened, String> {
+    let device_key = Some(dir.join("key/device.key"));
+    let options = OpenOptions { create: true, device_key, ..OpenOptions::default() };
+    Store::open(&dir.join("state"), &options).map_err(|error| format!("it can't be opened: {error}"))
+}
+
+/// What is there before a meter is.
+pub fn prepare(dir: &Path) {
+    std::fs::create_dir(dir.join("key")).expect("a place for the device key");
 }
 
 /// Starts the meter in a directory, for a new one that of `release`.
-pub fn start(dir: &Path, release: Option<&str>) -> Result<Gate, String> {
-    let options = OpenOptions { create: true, ..OpenOptions::default() };
-    let opened = Store::open(&dir.join("state"), &options).map_err(|error| format!("it can't be opened: {error}"))?;
-    run(opened, release)
+pub fn start(dir: &Path, release: Option<&str>, now: Now) -> Result<Gate, String> {
+    run(open(dir)?, release, now)
 }
 
-fn run(opened: Opened, release: Option<&str>) -> Result<Gate, String> {
+fn run(opened: Opened, release: Option<&str>, now: Now) -> Result<Gate, String> {
     let birth = Birth {
         serial: "MW-2611A001-01".to_owned(),
         release: release.map(|release| release.parse().expect("a version")),
@@ -69,73 +74,102 @@ fn run(opened: Opened, release: Option<&str>) -> Result<Gate, String> {
         trust: Vec::new(),
         source: "the laboratory".to_owned(),
     };
-    let booted = boot(opened, birth, Arc::clone(&SHIPPED), NOW, Arc::new(Nowhere));
+    let booted = boot(opened, birth, Arc::clone(&SHIPPED), now, Arc::new(Nowhere));
     Ok(booted.map_err(|error| format!("it can't start: {error}"))?.gate)
 }
 
-/// Starts what is there, and stops it again. Anything but a blank or a meter that runs, whose log is whole, is a
-/// failure in words.
+/// Starts what is there, and stops it again. Anything but a blank or a meter that runs, whose log is whole and which has
+/// nothing left to do, is a failure in words.
 pub fn look(dir: &Path) -> Result<Found, String> {
-    let options = OpenOptions { create: true, ..OpenOptions::default() };
-    let opened = Store::open(&dir.join("state"), &options).map_err(|error| format!("it can't be opened: {error}"))?;
-    if matches!(opened, Opened::New(_)) {
-        return Ok(Found::Unborn);
-    }
-    let gate = run(opened, None)?;
-    let log = gate.verify_log(NOW, &Caller::meter()).map_err(|error| format!("its log can't be read: {error}"))?;
-    if let Some(finding) = log.findings.first() {
-        return Err(format!("its log isn't whole: {finding}"));
-    }
-    let next_event = gate.next_event().map_err(|error| error.to_string())?;
-    let energy = gate.view().energy.micro(EnergyRegister::WhDel);
-    drop(gate);
-    let Opened::Existing(store) = Store::open(&dir.join("state"), &options).map_err(|error| error.to_string())? else {
-        return Err("the meter is gone once it is stopped".to_owned());
+    let opened = open(dir)?;
+    let store = match opened {
+        Opened::New(_) => return Ok(Found::Unborn),
+        Opened::Existing(store) => store,
     };
     if let DeviceKey::Lost(why) = store.device_key() {
         return Err(format!("its device key is gone: {why}"));
     }
-    let stored = store.load(MeterId::ONLY).map_err(|error| error.to_string())?;
-    if stored.trial.is_some() || stored.scrub_pending {
+    let gate = run(Opened::Existing(store), None, LATER)?;
+    let log = gate.verify_log(LATER, &Caller::meter()).map_err(|error| format!("its log can't be read: {error}"))?;
+    if let Some(finding) = log.findings.first() {
+        return Err(format!("its log isn't whole: {finding}"));
+    }
+    let shown = shown(&gate);
+    drop(gate);
+    let mut kept = Kept::read(dir, LATER.utc_ms)?;
+    kept.things.extend(shown);
+    if kept.things.get("table meter").is_none_or(|meter| !meter.ends_with("|0|0|")) {
         return Err("the start has left a change of release or an erasure undone".to_owned());
     }
-    let credentials = stored.active.credentials.iter();
-    Ok(Found::Meter(Box::new(Facts {
-        release: stored.active.release.clone(),
-        settings: stored.active.settings.clone(),
-        credentials: credentials.map(|held| (held.account.clone(), held.stored.expose().to_owned())).collect(),
-        device: (stored.trust.iter().map(|key| key.name.clone()).collect(), stored.floor.clone()),
-        energy,
-        next_event,
-    })))
+    Ok(Found::Meter(Box::new(kept)))
+}
+
+/// What a running meter shows of what it keeps. (Energy in µWh; maxima; of each epoch its number and those of its oldest
+/// and newest record.)
+pub fn shown(gate: &Gate) -> [(String, String); 4] {
+    let view = gate.view();
+    let maxima: Vec<_> = view.demand().maxima.into_iter().map(|maximum| (maximum.label, maximum.value)).collect();
+    let epochs =
+        view.recorders.iter().flat_map(|recorder| recorder.epochs.iter().map(|epoch| (recorder.module, epoch)));
+    let epochs: Vec<_> = epochs.map(|(recorder, epoch)| (recorder, epoch.number, epoch.first, epoch.last)).collect();
+    let thing = |name: &str, text: String| (format!("shown {name}"), text);
+    [
+        thing("release", view.release().release.to_string()),
+        thing("energy", format!("{:?}", EnergyRegister::ALL.map(|register| view.energy.micro(register)))),
+        thing("maxima", format!("{maxima:?}")),
+        thing("records", format!("{epochs:?}")),
+    ]
 }
 
 impl Found {
-    /// Whether this is the one or the other as a whole, with an energy between the two and no event less than the
-    /// first one has.
-    pub fn is_either(&self, before: &Self, after: &Self) -> Result<(), String> {
-        let (found, before, after) = match (self, before, after) {
-            (Self::Unborn, Self::Unborn, _) => return Ok(()),
-            (Self::Unborn, ..) => return Err("the meter is gone".to_owned()),
-            (Self::Meter(found), Self::Meter(before), Self::Meter(after)) => (found, Some(before), after),
-            (Self::Meter(found), Self::Unborn, Self::Meter(after)) => (found, None, after),
-            (Self::Meter(_), _, Self::Unborn) => return Err("there is a meter before it was made".to_owned()),
-        };
-        let is = |other: &Facts| {
-            (&found.release, &found.settings, &found.credentials, &found.device)
-                == (&other.release, &other.settings, &other.credentials, &other.device)
-        };
-        if !before.is_some_and(|before| is(before)) && !is(after) {
-            let releases = (before.map_or("-", |before| &before.release), &after.release);
-            return Err(format!("release {} is neither {} nor {} as a whole", found.release, releases.0, releases.1));
+    /// The meter, if there is one.
+    pub fn meter(&self) -> Option<&Kept> {
+        match self {
+            Self::Unborn => None,
+            Self::Meter(kept) => Some(kept),
         }
-        let least = before.map_or((0, 0), |before| (before.energy, before.next_event));
-        if found.energy < least.0 || found.energy > after.energy {
-            return Err(format!("energy {} is not between {} and {}", found.energy, least.0, after.energy));
-        }
-        if found.next_event < least.1 {
-            return Err(format!("events up to {} were reported, there are {}", least.1, found.next_event));
-        }
-        Ok(())
     }
+
+    /// Whether this is what was before a step or what is after it, as a whole.
+    pub fn is_either(&self, before: &Self, after: &Self, commits: Commits) -> Result<(), String> {
+        let (found, before, after) = match (self.meter(), before.meter(), after.meter()) {
+            (None, None, _) => return Ok(()),
+            (None, ..) => return Err("the meter is gone".to_owned()),
+            (Some(_), _, None) => return Err("there is a meter before it was made".to_owned()),
+            // Once it exists, its first start makes the rest; only the log is begun with its first commit alone.
+            (Some(found), None, Some(after)) => (found, &Kept { log: Vec::new(), ..after.clone() }, after),
+            (Some(found), Some(before), Some(after)) => (found, before, after),
+        };
+        if !after.log.starts_with(&found.log) || found.log.len() < before.log.len() {
+            let logged = (before.log.len(), after.log.len(), found.log.len());
+            return Err(format!(
+                "of {} to {} events that were reported it has {} or others",
+                logged.0, logged.1, logged.2
+            ));
+        }
+        match commits {
+            Commits::Several => each_either(found, before, after),
+            // Nothing but the log changes.
+            Commits::One if before.things == after.things => each_either(found, before, after),
+            Commits::One => {
+                let is = |other: &Kept| found.things == other.things && found.log == other.log;
+                if is(before) || is(after) {
+                    return Ok(());
+                }
+                let (not_old, not_new) = (found.difference(before), found.difference(after));
+                Err(format!("it is neither old ({not_old}) nor new ({not_new})"))
+            }
+        }
+    }
+}
+
+fn each_either(found: &Kept, before: &Kept, after: &Kept) -> Result<(), String> {
+    let names = found.things.keys().chain(before.things.keys()).chain(after.things.keys());
+    for name in names {
+        let thing = found.things.get(name);
+        if thing != before.things.get(name) && thing != after.things.get(name) {
+            return Err(format!("its {name} is neither old nor new"));
+        }
+    }
+    Ok(())
 }

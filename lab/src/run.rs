@@ -8,25 +8,39 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use memchr::memmem;
 use tempfile::TempDir;
 
-use crate::cut::{Cut, Platter};
+use crate::cut::{Cut, Platter, Positions};
 use crate::disk::Disk;
 use crate::op::Trace;
 use crate::oracle::{self, Found};
-use crate::scenario::{Milestone, Scenario};
+use crate::scenario::{Milestone, Scenario, Secret};
 use crate::watch::{self, Syncs};
 
 /// How much is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Draws the random cuts. The recording is the same each time but for keys, salts and times.
+    /// Draws the random cuts. The recording is the same each time but for keys.
     pub seed: u64,
-    /// Random cuts at each operation, besides the systematic ones.
+    /// Random cuts at each operation of a round.
     pub random: usize,
+    /// The systematic cuts of the first rounds; those that follow have random ones alone.
+    pub systematic: &'static [Positions],
+    /// Cuts to go on to.
+    pub least_cuts: usize,
     /// Of the states whose start writes something, every so many has its start cut, too; none if 0.
     pub recoveries: usize,
+    /// So many failures, and there is no point in going on.
+    pub enough: usize,
+}
+
+impl Plan {
+    /// That of the ordinary test.
+    pub const ORDINARY: Self =
+        Self { seed: 0x5EED, random: 1, systematic: &[Positions::All], least_cuts: 0, recoveries: 12_000, enough: 20 };
+    /// Every operation, but little of each, until the first failure.
+    pub const SMALL: Self =
+        Self { systematic: &[Positions::Between, Positions::Few], recoveries: 0, enough: 1, ..Self::ORDINARY };
 }
 
 /// What was looked at.
@@ -86,9 +100,6 @@ struct Case<'a> {
     after: &'a Milestone,
 }
 
-/// Failures after which there is no point in going on.
-const ENOUGH: usize = 20;
-
 /// Cuts a recording everywhere. `progress` is told how many cuts there have been.
 pub fn run(scenario: &Scenario, plan: Plan, progress: &(dyn Fn(usize) + Sync)) -> (Figures, Vec<Failure>) {
     let laboratory = Laboratory {
@@ -128,7 +139,7 @@ pub fn replay(scenario: &Scenario, cuts: &[Cut], dir: &Path) -> Result<(), Strin
         (_, trace) = start_on(&disk, &state)?;
     }
     let state = dir.join("state-after");
-    judge(&disk_after(&trace, last), &state, before, after).map(drop)
+    judge(&disk_after(&trace, last), &state, before, after, &scenario.secrets).map(drop)
 }
 
 fn disk_after(trace: &Trace, cut: &Cut) -> Disk {
@@ -147,19 +158,20 @@ fn around(milestones: &[Milestone], done: usize) -> (&Milestone, &Milestone) {
 fn start_on(disk: &Disk, dir: &Path) -> Result<(Result<Found, String>, Trace), String> {
     std::fs::create_dir(dir).and_then(|()| disk.write_to(dir)).map_err(|error| error.to_string())?;
     watch::begin(dir, Syncs::Noted);
-    let found = oracle::look(dir);
+    // What a failure says is the same wherever the state was made.
+    let found = oracle::look(dir).map_err(|what| what.replace(&format!("{}/", dir.display()), ""));
     Ok((found, watch::finish()))
 }
 
 /// Starts a state and holds it against what it may be. Gives what the start did.
-fn judge(disk: &Disk, dir: &Path, before: &Milestone, after: &Milestone) -> Result<Trace, String> {
-    secrets_gone(disk, &before.erased)?;
+fn judge(disk: &Disk, dir: &Path, before: &Milestone, after: &Milestone, secrets: &[Secret]) -> Result<Trace, String> {
+    secrets_gone(disk, before.erased.iter())?;
     let (found, trace) = start_on(disk, dir)?;
     let found = found?;
-    found.is_either(&before.found, &after.found)?;
-    // What a start finds half erased it erases.
-    if found.is_either(&after.found, &after.found).is_ok() {
-        secrets_gone(&ended(&trace), &after.erased)?;
+    found.is_either(&before.found, &after.found, after.commits)?;
+    // Whatever a start finds half erased it erases, and what was to become a password but didn't.
+    if let Some(meter) = found.meter() {
+        secrets_gone(&ended(&trace), secrets.iter().filter(|secret| !meter.secrets.contains(&secret.stored)))?;
     }
     Ok(trace)
 }
@@ -170,13 +182,10 @@ fn ended(trace: &Trace) -> Disk {
     disk
 }
 
-fn secrets_gone(disk: &Disk, erased: &[String]) -> Result<(), String> {
-    for (path, content) in disk.files() {
-        if erased.iter().any(|text| memmem::find(content, text.as_bytes()).is_some()) {
-            return Err(format!("{path} holds a password that was reported as erased"));
-        }
-    }
-    Ok(())
+fn secrets_gone<'a>(disk: &Disk, mut erased: impl Iterator<Item = &'a Secret>) -> Result<(), String> {
+    let lies =
+        |secret: &Secret| disk.files().find(|(_, content)| secret.lies_in(content)).map(|(path, _)| path.to_owned());
+    erased.find_map(lies).map_or(Ok(()), |path| Err(format!("{path} holds a password that must be gone")))
 }
 
 /// Where states are made: in memory where there is such a place, for nothing of it has to last.
@@ -194,17 +203,27 @@ impl Laboratory<'_> {
         let mut at = 0;
         let dir = scratch();
         loop {
-            let done = self.next.fetch_add(1, Ordering::Relaxed);
-            if done > trace.ops.len() || self.failed() >= ENOUGH {
+            let next = self.next.fetch_add(1, Ordering::Relaxed);
+            let (round, done) = (next / (trace.ops.len() + 1), next % (trace.ops.len() + 1));
+            let cuts_made = self.cuts.load(Ordering::Relaxed);
+            let systematic = self.plan.systematic.get(round);
+            let looked = systematic.is_none() && cuts_made >= self.plan.least_cuts;
+            if looked || self.failed() >= self.plan.enough {
                 return;
+            }
+            if at > done {
+                (platter, at) = (Platter::new(trace), 0);
             }
             while at < done {
                 platter.advance(trace, at);
                 at += 1;
             }
-            (self.progress)(self.cuts.load(Ordering::Relaxed));
+            (self.progress)(cuts_made);
             let (before, after) = around(&self.scenario.milestones, done);
-            for cut in platter.cuts(trace, done, self.plan.seed, self.plan.random) {
+            let seed = self.plan.seed.wrapping_add(round as u64);
+            let mut cuts = platter.random_cuts(trace, done, seed, self.plan.random);
+            cuts.extend(systematic.into_iter().flat_map(|positions| platter.cuts(trace, done, *positions)));
+            for cut in cuts {
                 let case = Case { cuts: vec![cut], before, after };
                 self.look(&platter.after(trace, &cut), dir.path(), &case);
             }
@@ -224,7 +243,7 @@ impl Laboratory<'_> {
     fn look(&self, disk: &Disk, dir: &Path, case: &Case<'_>) {
         let Some(number) = self.is_new(disk, case) else { return };
         let state = dir.join("state-of-a-cut");
-        let judged = judge(disk, &state, case.before, case.after);
+        let judged = judge(disk, &state, case.before, case.after, &self.scenario.secrets);
         std::fs::remove_dir_all(&state).expect("the state can be removed");
         match judged {
             Err(what) => self.fail(what, case),
@@ -245,7 +264,9 @@ impl Laboratory<'_> {
             if done > 0 {
                 platter.advance(start, done - 1);
             }
-            for cut in platter.cuts(start, done, self.plan.seed, 1) {
+            let mut drawn = platter.random_cuts(start, done, self.plan.seed, 1);
+            drawn.extend(platter.cuts(start, done, Positions::All));
+            for cut in drawn {
                 let cuts = case.cuts.iter().copied().chain([cut]).collect();
                 let case = Case { cuts, before: case.before, after: case.after };
                 self.look(&platter.after(start, &cut), dir, &case);

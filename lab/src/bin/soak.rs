@@ -1,19 +1,20 @@
-//! Cuts the power for as long as it takes to reach a number of cuts, each round with other random ones; or replays a
-//! failure. `scripts/soak` is how people start it.
+//! Cuts the power for as long as it takes to reach a number of cuts: all the systematic ones, then random ones, round by
+//! round; or replays a failure. `scripts/soak` is how people start it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use power_cut_lab::cut::Cut;
-use power_cut_lab::run::{Figures, Plan, replay, run, scratch};
+use power_cut_lab::run::{Plan, replay, run, scratch};
 use power_cut_lab::scenario::{Scenario, record};
 
 const USAGE: &str = "usage: soak [CUTS [SEED]] | soak --replay 'CUT / CUT …'";
 /// A million, unless told otherwise.
 const CUTS: usize = 1_000_000;
 /// Random cuts at each operation of a round.
-const RANDOM: usize = 60;
+const RANDOM: usize = 12;
 /// Of so many states one has its start cut.
 const RECOVERIES: usize = 200;
 
@@ -40,38 +41,38 @@ fn any() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-fn recorded() -> Scenario {
+fn recorded() -> Result<Scenario, ExitCode> {
     let dir = scratch();
-    record(dir.path())
+    record(dir.path()).map_err(|failure| {
+        println!("{failure}");
+        ExitCode::FAILURE
+    })
 }
 
 fn soak(wanted: usize, seed: u64) -> ExitCode {
-    let scenario = recorded();
+    let scenario = match recorded() {
+        Ok(scenario) => scenario,
+        Err(failed) => return failed,
+    };
     println!("seed {seed}; {} operations are cut until there are {wanted} cuts", scenario.trace.ops.len());
     let bar = ProgressBar::new(wanted as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} cuts, {per_sec}, {eta} left");
     bar.set_style(style.expect("the template is right"));
-    let mut total = Figures::default();
-    let mut failed = false;
-    for round in 0.. {
-        let before = total.cuts as u64;
-        let plan = Plan { seed: seed.wrapping_add(round), random: RANDOM, recoveries: RECOVERIES };
-        let (figures, failures) = run(&scenario, plan, &|cuts| bar.set_position(before + cuts as u64));
-        total.operations = figures.operations;
-        total.cuts += figures.cuts;
-        total.states += figures.states;
-        total.recoveries += figures.recoveries;
-        for failure in &failures {
-            failed = true;
-            bar.suspend(|| println!("{failure}"));
+    // Where nobody looks at a bar, a line for each twentieth.
+    let told = AtomicUsize::new(0);
+    let progress = |cuts: usize| {
+        bar.set_position(cuts as u64);
+        let part = cuts * 20 / wanted.max(1);
+        if bar.is_hidden() && told.fetch_max(part, Ordering::Relaxed) < part {
+            println!("{cuts} cuts");
         }
-        if total.cuts >= wanted || !failures.is_empty() {
-            break;
-        }
-    }
+    };
+    let plan = Plan { seed, random: RANDOM, least_cuts: wanted, recoveries: RECOVERIES, ..Plan::ORDINARY };
+    let (figures, failures) = run(&scenario, plan, &progress);
     bar.finish_and_clear();
-    println!("{total}");
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    failures.iter().for_each(|failure| println!("{failure}"));
+    println!("{figures}");
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn again(text: &str) -> ExitCode {
@@ -80,7 +81,10 @@ fn again(text: &str) -> ExitCode {
         eprintln!("this names no cut: {text}");
         return ExitCode::from(2);
     };
-    let scenario = recorded();
+    let scenario = match recorded() {
+        Ok(scenario) => scenario,
+        Err(failed) => return failed,
+    };
     for cut in &cuts {
         println!("{cut}");
     }

@@ -1,0 +1,218 @@
+//! The steps themselves, in order.
+
+use std::collections::BTreeMap;
+
+use firmware::{Choices, PasswordStorage, WithSecurity};
+use meter::{Beginning, Caller, ChangeSet, DocumentChange, DocumentPath, Edit, Facing, Gate, Request, Ticket};
+use metrology::{EnergyIncrement, EnergyRegister, Power, Quantities};
+use security::{AccountId, Credential, Password, PublicKey};
+
+use super::Life;
+use crate::oracle;
+
+/// The oldest release, which keeps passwords readable, and the one that hashes them.
+const OLD: &str = "4.0.9";
+const NEW: &str = "4.40.1";
+const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB laboratory";
+/// The first public key of RFC 8032, 7.1.
+const TRUSTED_KEY: &str =
+    "wattkeep-ed25519 d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a laboratory";
+/// Passwords of the old release.
+const PASSWORDS: [(&str, &str); 4] =
+    [("8650", "40718263"), ("USER1", "qZ7!xw"), ("USER2", "k#9Vtr"), ("USER3", "Wm.4:p")];
+/// The shortest interval and sub-interval there are: each second ends one.
+const SHORTEST_S: &str = "1";
+
+pub(super) fn life(meter: &mut Life) {
+    meter.start(Some(OLD));
+    meter.set("Periodic Timer 1/Period", SHORTEST_S);
+    meter.set("Sliding Window Demand 1/Sub Intvl", SHORTEST_S);
+    meter.set("Data Recorder 1/Depth", "2");
+    meter.second(1);
+    meter.second(3);
+    for (login, password) in PASSWORDS {
+        meter.password(login, password);
+    }
+    meter.edit("USER3 active", vec![Edit::Active("USER3".parse().expect("a user"), true)]);
+    meter.set("Mode", "advanced");
+    meter.second(2);
+    meter.settings_and_password();
+    meter.second(2);
+    meter.document();
+    meter.trust();
+    meter.clock();
+    meter.second(1);
+    meter.package_that_goes();
+    meter.change(NEW);
+    meter.second(1);
+    meter.password("USER2", "another-1");
+    let key: PublicKey = SSH_KEY.parse().expect("a key");
+    meter.edit("SSH key", vec![Edit::AddKey(account("USER1"), key)]);
+    // Stopped and started, as every cut is.
+    meter.stop();
+    meter.start(None);
+    meter.template();
+    meter.demand_reset();
+    meter.second(1);
+    meter.change(OLD);
+    meter.password("USER1", "7301");
+    meter.second(1);
+    meter.change(NEW);
+    meter.second(1);
+}
+
+impl Life {
+    fn second(&mut self, watt_hours: u64) {
+        self.now.utc_ms += 1000;
+        self.now.up_ms += 1000;
+        let mut micro = [0; EnergyRegister::COUNT];
+        micro[EnergyRegister::WhDel as usize] = watt_hours * 1_000_000;
+        let power_total = Power { active: watt_hours as f64 * 3600.0, ..Power::default() };
+        let measured = Quantities { power_total, ..Quantities::default() };
+        let increment = EnergyIncrement::from_micro(micro);
+        self.gate().tick(self.now(), Some(&measured), &increment).expect("a second is stored");
+        self.reported("second");
+    }
+
+    fn edit(&mut self, name: &str, edits: Vec<Edit>) {
+        let change = ChangeSet { edits, force: false };
+        self.gate().apply(self.now(), &Caller::meter(), change).expect("the change is made");
+        self.reported(name);
+    }
+
+    fn set(&mut self, register: &str, value: &str) {
+        self.edit(&format!("{register} = {value}"), vec![Edit::Register(register.to_owned(), value.to_owned())]);
+    }
+
+    fn credential(&mut self, text: &str) -> Credential {
+        let password = Password::new(text).expect("a password");
+        match self.gate().view().release().password_storage {
+            PasswordStorage::Readable => Credential::readable(password).expect("it can be kept"),
+            PasswordStorage::Hashed => {
+                let key = self.gate().device_key().expect("the device key is there");
+                security::vault::hash(&password, [7; 16], &key, &mut self.memory)
+            }
+        }
+    }
+
+    fn password(&mut self, login: &str, text: &str) {
+        let credential = self.credential(text);
+        self.edit(&format!("password of {login}"), vec![Edit::Password(account(login), credential)]);
+    }
+
+    /// One change of everything that an edit can change: settings, passwords, a recorder's epoch.
+    fn settings_and_password(&mut self) {
+        let credential = self.credential("Jp3&zz");
+        let register = |name: &str, value: &str| Edit::Register(name.to_owned(), value.to_owned());
+        let edits = vec![
+            register("Owner", "the laboratory"),
+            register("Data Recorder 1/Depth", "3"),
+            Edit::Password(account("USER2"), credential),
+        ];
+        self.edit("settings and a password together", edits);
+    }
+
+    fn document(&mut self) {
+        let path = DocumentPath::parse("notes/site.txt").expect("a document's path");
+        let directory = DocumentPath::parse("notes").expect("a document's path");
+        let me = Caller::meter();
+        let made = DocumentChange::MakeDir(directory);
+        self.gate().change_documents(self.now(), &me, &made).expect("a directory is made");
+        self.reported_in_parts("directory for documents");
+        let begun = self.gate().write_document(self.now(), &me, &path, Beginning::Empty);
+        let mut document = begun.expect("a document is begun");
+        document.write_at(0, &[b'x'; 3000]).expect("it is written");
+        self.gate().keep_document(self.now(), &me, document).expect("it is whole");
+        self.reported_in_parts("document");
+    }
+
+    fn trust(&mut self) {
+        let me = Caller::meter();
+        self.gate().trust(self.now(), &me, TRUSTED_KEY).expect("a key is trusted");
+        self.reported("key trusted");
+    }
+
+    fn clock(&mut self) {
+        let ahead = self.now.utc_ms + 600_000;
+        self.gate().set_clock(self.now, &Caller::meter(), ahead).expect("the clock is set");
+        self.reported("clock set");
+    }
+
+    fn stage(&mut self, release: &str) -> String {
+        let package = oracle::SHIPPED.iter().find(|shipped| shipped.carried.release.release.to_string() == release);
+        let bytes = &package.expect("the release is shipped").bytes;
+        let (package, _, _) = self.gate().stage(self.now(), &Caller::meter(), bytes).expect("it is staged");
+        self.reported_in_parts(&format!("{release} staged"));
+        package
+    }
+
+    fn package_that_goes(&mut self) {
+        self.stage(OLD);
+        let (me, name, other) = (Caller::meter(), format!("{OLD}.upg"), "another.upg");
+        self.gate().rename_staged(self.now(), &me, &name, other, false).expect("it is renamed");
+        self.reported("package renamed");
+        self.gate().drop_staged(self.now(), &me, other).expect("it is dropped");
+        self.reported_in_parts("package dropped");
+    }
+
+    fn demand_reset(&mut self) {
+        self.gate().reset_demand(self.now(), &Caller::meter()).expect("the demand is reset");
+        self.reported("demand reset");
+    }
+
+    /// The meter's own template, a label changed.
+    fn template(&mut self) {
+        let view = self.gate().view();
+        let mut file = view.settings.to_dcf(view.release(), WithSecurity::No);
+        let module = "Power Meter 1".parse().expect("a module");
+        let labels = &mut file.modules.get_mut(&module).expect("it is there").labels;
+        labels.insert("kW tot".to_owned(), "kW of the laboratory".to_owned());
+        self.edit("template", vec![Edit::Template(Box::new(file))]);
+    }
+
+    /// A change of release, from staging to the end of its trial.
+    fn change(&mut self, release: &str) {
+        let request = Request {
+            package: self.stage(release),
+            choices: Choices::default(),
+            setup: "3.2.30377.02".parse().expect("a version"),
+            hash_check: "built in".to_owned(),
+        };
+        let (ticket, made) = self.accept(request);
+        self.reported(&format!("{release} accepted"));
+        self.gate().commit_change(self.now(), &ticket, made).expect("it is tried");
+        self.on_trial = true;
+        self.reported(&format!("{release} on trial"));
+        self.second(3);
+        let report = self.gate().end_trial(self.now(), &ticket, &faces(self.gate())).expect("it is confirmed");
+        assert!(report.as_planned, "the recorded change is one that goes well");
+        self.on_trial = false;
+        self.reported(&format!("{release} confirmed"));
+    }
+
+    fn accept(&mut self, request: Request) -> (Ticket, BTreeMap<AccountId, Credential>) {
+        let (now, me) = (self.now(), Caller::meter());
+        let plan = self.gate().plan(now, &me, &request).expect("it can be planned");
+        let ticket = self.gate().accept(now, &me, request, &plan.digest).expect("the plan is as it was");
+        let key = ticket.key.clone().expect("the device key is there");
+        let mut made = BTreeMap::new();
+        for (account, credential) in ticket.to_hash() {
+            let Credential::Readable(secret) = &*credential else { panic!("{account} has nothing to hash") };
+            let salt = [account.login().len() as u8; 16];
+            made.insert(account, security::vault::hash(secret, salt, &key, &mut self.memory));
+        }
+        (ticket, made)
+    }
+}
+
+fn account(login: &str) -> AccountId {
+    AccountId::from_login(login).expect("an account")
+}
+
+/// Faces that are as the settings say.
+fn faces(gate: &Gate) -> Facing {
+    use framework::modules::security_options::Service;
+    let view = gate.view();
+    let listening = Service::ALL.into_iter().map(|service| (service, view.settings.service(service) == Some(true)));
+    Facing { listening: listening.collect(), failures: Vec::new() }
+}
