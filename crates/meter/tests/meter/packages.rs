@@ -6,7 +6,7 @@ use firmware::package::{
 use firmware::release::SHIPPED;
 use firmware::report::Outcome;
 use firmware::{Choices, KeyRingError, Severity, Version};
-use meter::{Caller, Facing, FloorAtMachine, Gate, GateError, NewFloor, Request, floor_at_machine};
+use meter::{Announced, Announcement, Caller, Facing, FloorAtMachine, Gate, GateError, NewFloor, Request, floor_at_machine};
 use std::path::Path;
 use std::sync::Arc;
 use store::{OpenOptions, Store};
@@ -172,23 +172,30 @@ fn b27_no_package_leaves_a_meter_without_a_key() {
     assert_eq!(trusted(&gate).len(), 2);
 }
 
+/// Announces a package; gives the upload's number.
+fn announce(gate: &Gate, bytes: &[u8]) -> u64 {
+    let package = firmware::digest::Sha256Digest::of(bytes).to_string();
+    let announcement = Announcement { package, bytes: bytes.len() as u64, name: "mine.upg".to_owned() };
+    match gate.announce_package(NOW, &me(), &announcement).unwrap() {
+        Announced::GoOn { upload, .. } => upload,
+        Announced::Staged(staged) => panic!("{staged:?}"),
+    }
+}
+
 #[test]
 fn b27_the_front_of_a_package_is_refused_before_the_rest_has_come() {
     let dir = tempfile::tempdir().unwrap();
     let gate = trusting(dir.path(), &[1]);
     let good = package("4.42.0", &key(1), &KeyChanges::default());
-    let mut upload = gate.receive_package(NOW, &me()).unwrap();
-    upload.write_at(0, &good[..100]).unwrap();
-    assert_eq!(gate.check_front(NOW, &me(), &upload).unwrap(), None, "not there yet");
-    upload.write_at(100, &good[100..2000]).unwrap();
-    let front = gate.check_front(NOW, &me(), &upload).unwrap().unwrap();
-    assert_eq!((front.release().to_string(), front.length()), ("4.42.0".to_owned(), good.len() as u64));
-    assert_eq!(front.trusted_by(), TrustedBy::Key(key(1).public().id()));
-    drop(upload);
+    let upload = announce(&gate, &good);
+    assert_eq!(gate.take_piece(NOW, &me(), upload, 0, &good[..100]).unwrap(), 100, "not there yet");
+    assert_eq!(gate.take_piece(NOW, &me(), upload, 100, &good[100..2000]).unwrap(), 2000, "believed so far");
+    gate.interrupt_upload(&me(), upload);
     let strange = package("4.42.0", &key(9), &KeyChanges::default());
-    let mut upload = gate.receive_package(NOW, &me()).unwrap();
-    upload.write_at(0, &strange[..2000]).unwrap();
-    assert!(matches!(gate.check_front(NOW, &me(), &upload), Err(GateError::Package(PackageError::Stranger { .. }))));
+    let upload = announce(&gate, &strange);
+    let refused = gate.take_piece(NOW, &me(), upload, 0, &strange[..2000]);
+    assert!(matches!(refused, Err(GateError::Package(PackageError::Stranger { .. }))), "{refused:?}");
+    assert!(matches!(gate.take_piece(NOW, &me(), upload, 2000, b"x"), Err(GateError::UploadOver)), "and thrown away");
     assert!(events(&gate).contains("refused: this package was signed by key"));
 }
 
@@ -215,9 +222,8 @@ fn b28_below_the_floor_nothing_is_staged_planned_or_accepted() {
     assert!(below(gate.accept(NOW, &me(), older, &plan.digest).err().unwrap()));
     let bytes = firmware::shipped().unwrap().remove(0).bytes;
     assert!(below(gate.stage(NOW, &me(), &bytes).unwrap_err()));
-    let mut upload = gate.receive_package(NOW, &me()).unwrap();
-    upload.write_at(0, &bytes[..2000]).unwrap();
-    assert!(below(gate.check_front(NOW, &me(), &upload).unwrap_err()), "told by its front");
+    let upload = announce(&gate, &bytes);
+    assert!(below(gate.take_piece(NOW, &me(), upload, 0, &bytes[..2000]).unwrap_err()), "told by its front");
     assert!(events(&gate).contains("floor: floor none → 4.40.1"));
 }
 

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::{Connection, router};
 use crate::testbed::Bench;
 
-const ROUTES: [&str; 18] = [
+const ROUTES: [&str; 22] = [
     api::routes::INFO,
     api::routes::SESSION,
     api::routes::REGISTERS,
@@ -32,11 +32,13 @@ const ROUTES: [&str; 18] = [
     api::routes::SESSIONS,
     api::routes::LOCKOUTS,
     api::routes::TEMPLATE,
+    api::routes::BACKUP,
     api::routes::PACKAGES,
     api::routes::PACKAGE_BYTES,
     api::routes::PACKAGE_FINISH,
     api::routes::PLAN,
     api::routes::CHANGE,
+    api::routes::FLOOR,
     api::routes::REPORTS,
     api::routes::SCHEDULE,
     api::routes::TRUST,
