@@ -1,5 +1,5 @@
-//! The clock's part of a trial: seconds that were measured, as before the change, and committed since the new release was, with time going on
-//! from one to the next. The faces' part is the host's, which has the sockets.
+//! The clock's part of a trial: seconds that were measured, as before the change, and committed since the new release
+//! was, with time going on from one to the next. The faces' part is the host's, which has the sockets.
 
 use framework::interval::GAP_MS;
 

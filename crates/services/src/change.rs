@@ -1,6 +1,6 @@
 //! Carries a change of release through: accept, make the new credentials, commit, wait until the new release has
-//! proved its faces and its clock, confirm or take back. It runs as a task of its own, so that a client who goes away in the middle
-//! changes nothing about how it ends.
+//! proved its faces and its clock, confirm or take back. It runs as a task of its own, so that a client who goes away
+//! in the middle changes nothing about how it ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
