@@ -32,7 +32,7 @@ fn bundle(home: &Path, release: &str, name: &str, key: &Path, more: &[&str]) -> 
 }
 
 fn to(meter: &Meter, login: Option<(&str, &str)>, command: &str, bundle: &Path, more: &[&str]) -> Said {
-    let args = [&[command, "--to", bundle.to_str().unwrap()], more].concat();
+    let args = [&[command, "--to", bundle.to_str().unwrap()][..], more].concat();
     meter.setup(login, &args)
 }
 
