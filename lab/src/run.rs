@@ -254,7 +254,10 @@ impl Laboratory<'_> {
         let Some(number) = self.is_new(disk, case) else { return };
         let state = dir.join("state-of-a-cut");
         let judged = judge(disk, &state, case.before, case.after, &self.scenario.secrets);
-        std::fs::remove_dir_all(&state).expect("the state can be removed");
+        // What is wrong before it is started was never written.
+        if state.exists() {
+            std::fs::remove_dir_all(&state).expect("the state can be removed");
+        }
         match judged {
             Err(what) => self.fail(what, case),
             Ok(start) => {
