@@ -42,7 +42,7 @@ pub enum Positions {
     All,
     /// Between operations alone, with everything that waits kept or lost.
     Between,
-    /// Fewer places in each: for trying whether it bites at all.
+    /// Between them, and in several places inside each.
     Few,
 }
 
@@ -161,7 +161,9 @@ impl Platter {
             cuts.push(whole(Waiting::Only(index)));
         }
         if let Some(Op::Write { offset, bytes, .. }) = trace.ops.get(done) {
-            for tear in tears(*offset, bytes.len() as u64).into_iter().take(most_tears) {
+            let tears = tears(*offset, bytes.len() as u64);
+            let step = tears.len().checked_div(most_tears).unwrap_or(usize::MAX).max(1);
+            for tear in tears.into_iter().step_by(step).take(most_tears) {
                 for sectors in [Sectors::Powersafe, Sectors::Lost] {
                     cuts.push(cut(Waiting::Kept, Some(tear), sectors));
                     cuts.push(cut(Waiting::Lost, Some(tear), sectors));
@@ -190,7 +192,7 @@ const MOST_SINGLE: usize = 48;
 const FEW_SINGLE: usize = 4;
 /// Ways in which one write is torn.
 const MOST_TEARS: usize = usize::MAX;
-const FEW_TEARS: usize = 4;
+const FEW_TEARS: usize = 5;
 
 fn tears(offset: u64, length: u64) -> Vec<Tear> {
     use crate::disk::SECTOR;

@@ -173,3 +173,44 @@ fn each_either(found: &Kept, before: &Kept, after: &Kept) -> Result<(), String> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meter(things: [&str; 2], events: usize) -> Found {
+        let things = ["table slot", "record demand"].iter().zip(things);
+        let things = things.map(|(name, thing)| ((*name).to_owned(), thing.to_owned())).collect();
+        let log = (1..=events).map(|number| number.to_string()).collect();
+        Found::Meter(Box::new(Kept { things, log, ..Kept::default() }))
+    }
+
+    #[test]
+    fn b26_one_commit_is_old_or_new_as_a_whole_and_so_is_each_of_several() {
+        let (before, after) = (meter(["a", "b"], 1), meter(["A", "B"], 2));
+        for (things, events, one, several) in [
+            (["a", "b"], 1, true, true),
+            (["A", "B"], 2, true, true),
+            (["A", "B"], 1, false, true),
+            (["a", "b"], 2, false, true),
+            (["A", "b"], 1, false, true),
+            (["A", "x"], 2, false, false),
+            (["a", "b"], 0, false, false),
+            (["A", "B"], 3, false, false),
+        ] {
+            let found = meter(things, events);
+            let as_one = found.is_either(&before, &after, Commits::One);
+            let as_several = found.is_either(&before, &after, Commits::Several);
+            assert_eq!((as_one.is_ok(), as_several.is_ok()), (one, several), "{things:?} {events}");
+        }
+    }
+
+    #[test]
+    fn a_meter_that_was_there_is_never_gone() {
+        let (before, after) = (meter(["a", "b"], 1), meter(["a", "b"], 2));
+        assert!(Found::Unborn.is_either(&before, &after, Commits::Several).is_err());
+        assert!(Found::Unborn.is_either(&Found::Unborn, &after, Commits::Several).is_ok());
+        assert!(before.is_either(&Found::Unborn, &after, Commits::Several).is_ok());
+        assert!(meter(["a", "x"], 1).is_either(&Found::Unborn, &after, Commits::Several).is_err());
+    }
+}

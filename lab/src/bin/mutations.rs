@@ -92,7 +92,8 @@ fn laboratory(tree: &Path, target: &Path) -> Result<Option<String>, String> {
     let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
     // What the laboratory finds. That the recording can't be made, or anything else, is a failure of its own.
     let found = said.lines().find(|line| line.contains(NAMED_BY));
-    let found = found.ok_or_else(|| "the laboratory itself fails".to_owned())?;
+    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+    let found = found.ok_or_else(|| format!("the laboratory itself fails: {last} ({})", ran.status))?;
     let what = found.split("; scripts/soak").next().unwrap_or(found);
     Ok(Some(what.trim().replace('|', "/").chars().take(LONGEST).collect()))
 }

@@ -13,10 +13,6 @@ use power_cut_lab::scenario::{Scenario, record};
 const USAGE: &str = "usage: soak [CUTS [SEED]] | soak --replay 'CUT / CUT …'";
 /// A million, unless told otherwise.
 const CUTS: usize = 1_000_000;
-/// Random cuts at each operation of a round.
-const RANDOM: usize = 12;
-/// Of so many states one has its start cut.
-const RECOVERIES: usize = 200;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,8 +63,7 @@ fn soak(wanted: usize, seed: u64) -> ExitCode {
             println!("{cuts} cuts");
         }
     };
-    let plan = Plan { seed, random: RANDOM, least_cuts: wanted, recoveries: RECOVERIES, ..Plan::ORDINARY };
-    let (figures, failures) = run(&scenario, plan, &progress);
+    let (figures, failures) = run(&scenario, Plan::soak(seed, wanted), &progress);
     bar.finish_and_clear();
     failures.iter().for_each(|failure| println!("{failure}"));
     println!("{figures}");
