@@ -1,12 +1,12 @@
 //! Packages, the keys that vouch for them, and the floor, at the gate of a meter on a real store.
 
-use firmware::package::{
-    KeyChanges, PackageError, PackageParts, SigningKey, Target, TrustedBy, build_package, build_rotation,
-};
+use firmware::package::{KeyChanges, PackageError, PackageParts, SigningKey, Target, build_package, build_rotation};
 use firmware::release::SHIPPED;
 use firmware::report::Outcome;
 use firmware::{Choices, KeyRingError, Severity, Version};
-use meter::{Announced, Announcement, Caller, Facing, FloorAtMachine, Gate, GateError, NewFloor, Request, floor_at_machine};
+use meter::{
+    Announced, Announcement, Caller, Facing, FloorAtMachine, Gate, GateError, NewFloor, Request, floor_at_machine,
+};
 use std::path::Path;
 use std::sync::Arc;
 use store::{OpenOptions, Store};
