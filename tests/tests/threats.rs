@@ -47,12 +47,7 @@ const ROWS: [Row; 17] = [
         "no meter looks for releases, and none has a clock that it could trust for an expiry; the operator chooses",
     ),
     ("mix_and_match", "parts of two signed releases put together", "met", "one manifest pins all parts"),
-    (
-        "endless_data",
-        "a file without end",
-        "met",
-        "the header bounds the file; the front is checked before the rest is taken",
-    ),
+    ("endless_data", "a file without end", "met", "the header bounds the file, and an upload ends at 64 MiB"),
     ("endless_metadata", "a manifest without end", "met", "at most 16 KiB, told by the header"),
     ("truncated", "a file cut short", "met", "the header says how long it is"),
     ("wrong_product", "good software for another product", "met", "product and hardware are in the signed manifest"),
