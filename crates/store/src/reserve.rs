@@ -13,9 +13,9 @@ use crate::files;
 use crate::state_dir::StateDir;
 use crate::store::Store;
 
-/// Bytes of the reserve. A day of seconds with the factory template's records and a full event log lets database and
-/// journal grow by 1.6 MiB together (`cargo run --release -p store --example measure`), 1 MiB of it the journal, once; so
-/// this is more than a week in which somebody can make room.
+/// Bytes of the reserve. The journal takes some 1 MiB at its longest, once; beside it, a day of seconds lets the database
+/// grow by the factory template's records and by events. `a_day_of_seconds_fits_into_the_reserve_several_times`, among
+/// the meter's tests, measures both.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// What stays free beside the reserve when something is added: as much as the journal takes at its longest, twice, so
 /// that the next seconds don't need the reserve at once.
