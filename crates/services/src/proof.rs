@@ -265,8 +265,8 @@ mod tests {
                 assert!(failures[0].starts_with(&format!("{} on port {port} does not work", service.title())));
             }
         }
-        let failures = prove(&bench.site, LOOPBACK, &listening(&[(Service::Web, setup), (Service::Modbus, modbus)]));
-        let failures = failures.await;
+        let both = listening(&[(Service::Web, setup), (Service::Modbus, modbus)]);
+        let failures = prove(&bench.site, LOOPBACK, &both).await;
         assert!(failures.len() == 1 && failures[0].starts_with("Web server on port"), "{failures:?}");
     }
 }
