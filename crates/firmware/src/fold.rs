@@ -68,12 +68,12 @@ pub fn rows(lines: &[&Consequence]) -> Vec<Row> {
     match lines.first().map(|line| line.kind) {
         Some(Kind::Right) => rights(rows),
         Some(Kind::Setting) => rows.map(without_needless_sentence).collect(),
-        Some(Kind::Template) => modules_whole(rows.collect()),
+        Some(Kind::Template) => modules_whole(rows.map(without_needless_sentence).collect()),
         _ => sentences_once(rows.collect()),
     }
 }
 
-/// "X is not part of the release and is dropped" is what the row says already.
+/// "X is not part of the release and is dropped", "as the template file has it": what the row says already.
 fn without_needless_sentence(mut row: Row) -> Row {
     if row.severity == Severity::Info {
         row.sentence = None;

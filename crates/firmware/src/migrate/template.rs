@@ -22,6 +22,9 @@ pub(crate) const OTHER_PARTS: &str = "other parts of the template";
 /// What a module becomes that wasn't there, and one that is there no more.
 const ADDED: &str = "added";
 const REMOVED: &str = "removed";
+/// The Power Meter's registers that every reading depends on.
+const MEASURED_BY: [&str; 5] =
+    [power_meter::VOLTS_MODE, power_meter::PT_PRIM, power_meter::PT_SEC, power_meter::CT_PRIM, power_meter::CT_SEC];
 /// What bears on what is billed, in a sentence behind others.
 const BILLS: &str = " What is billed depends on it.";
 
@@ -56,7 +59,13 @@ fn bills(part: &Part) -> bool {
         maximum::NAME,
         demand_reset::NAME,
     ];
-    !matches!(part.what, What::Label | What::OutputLabel(_)) && kinds.contains(&part.module.kind().name())
+    let kind = part.module.kind().name();
+    match &part.what {
+        What::Label | What::OutputLabel(_) => false,
+        // The nominal voltage is for sags and swells.
+        What::Register(register) if kind == power_meter::NAME => MEASURED_BY.contains(&register.as_str()),
+        _ => kinds.contains(&kind),
+    }
 }
 
 /// Every line about the template.

@@ -111,8 +111,7 @@ fn b4_a_release_merges_its_template_and_each_part_has_a_line() {
     };
     assert_eq!(
         text("Power Meter 1/Nom Volts"),
-        "Conflict: 4.0.9 came with 0, the meter has 480, 4.36.2 comes with 277; the meter's own stays. What is billed \
-         depends on it."
+        "Conflict: 4.0.9 came with 0, the meter has 480, 4.36.2 comes with 277; the meter's own stays."
     );
     assert_eq!(
         text("Data Recorder 1"),
