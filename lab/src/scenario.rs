@@ -2,8 +2,8 @@
 //! upgrade, a stop and a start, a template, a downgrade and another upgrade. After each step it is noted what a meter
 //! would be that was stopped there.
 //!
-//! **To add a step**, do it in [`life`] through the gate, and then say [`Life::reported`] with its name where it is one
-//! commit, [`Life::reported_in_parts`] where it is several. That is all: whatever a meter keeps (tables, records, files)
+//! **To add a step**, do it in `life` through the gate, and then say `Life::reported` with its name where it is one
+//! commit, `Life::reported_in_parts` where it is several. That is all: whatever a meter keeps (tables, records, files)
 //! is compared by itself, and a password that was replaced is looked for by itself. What a start may change by itself
 //! has to be named in [`crate::kept`].
 
