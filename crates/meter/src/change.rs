@@ -157,8 +157,8 @@ impl Gate {
     /// Accepts the plan with this digest. From here on settings stand still until the change is
     /// confirmed, taken back or abandoned.
     pub fn accept(&self, now: Now, caller: &Caller, request: Request, digest: &str) -> Result<Ticket, GateError> {
-        let (mut state, planned, opened) = self.acceptable(now, caller, &request, digest)?;
-        let (Planned { mut plan, migration }, keys) = planned;
+        let Acceptable { mut state, planned, keys, opened } = self.acceptable(now, caller, &request, digest)?;
+        let Planned { mut plan, migration } = planned;
         let OpenedPackage { id: package, to, .. } = opened;
         plan.accepted = true;
         self.make_room(&state.settings, &migration.settings)?;
@@ -205,7 +205,7 @@ impl Gate {
         caller: &Caller,
         request: &Request,
         digest: &str,
-    ) -> Result<(MutexGuard<'_, State>, (Planned, KeyRing), OpenedPackage), GateError> {
+    ) -> Result<Acceptable<'_>, GateError> {
         on_its_road(caller, Step::Beyond)?;
         let opened = self.open_staged(now, caller, request)?;
         let mut state = self.state();
@@ -217,7 +217,7 @@ impl Gate {
         }
         let force = if request.choices.force { Force::Yes } else { Force::No };
         keeps_an_editor(&state.settings, &planned.migration.settings, force)?;
-        Ok((state, (planned, keys), opened))
+        Ok(Acceptable { state, planned, keys, opened })
     }
 
     /// Writes the new release beside the old one and runs it on trial. `made` has the credentials
@@ -342,6 +342,14 @@ pub(crate) fn under_way(state: &State, ticket: &Ticket, on_trial: bool) -> Resul
         under_way.ticket == ticket.number && matches!(under_way.stage, Stage::OnTrial(_)) == on_trial
     };
     if state.under_way.as_ref().is_some_and(is) { Ok(()) } else { Err(GateError::ChangeOver) }
+}
+
+/// What may be accepted, under the gate's lock.
+pub(crate) struct Acceptable<'a> {
+    pub state: MutexGuard<'a, State>,
+    pub planned: Planned,
+    keys: KeyRing,
+    opened: OpenedPackage,
 }
 
 /// A staged package as it was read and verified outside the lock.

@@ -78,7 +78,7 @@ pub enum GateError {
     #[error("{moving}: try again when it has come in, or has stood still for {} s", STANDS_STILL_MS / 1000)]
     UploadUnderWay {
         /// Whose.
-        moving: Moving,
+        moving: Box<Moving>,
     },
     /// The place of an upload is another's, or it is over.
     #[error("this upload is not under way any more: send the package again, which goes on where it can")]

@@ -12,7 +12,7 @@ use security::{Ask, Path, Right, Source, Who};
 use serde::{Deserialize, Serialize};
 use store::MeterState;
 
-use crate::change::{Request, Step, on_its_road};
+use crate::change::{Acceptable, Request, Step, on_its_road};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, may_read, stands_still};
 use crate::state::State;
@@ -184,7 +184,7 @@ impl Gate {
         if !(1..=LONGEST_AHEAD_MS).contains(&ahead) || !WINDOW_S.contains(&window_s) {
             return Err(GateError::ScheduleTime);
         }
-        let (mut state, (planned, _), _) = self.acceptable(now, caller, &request, digest)?;
+        let Acceptable { mut state, planned, .. } = self.acceptable(now, caller, &request, digest)?;
         if state.schedule.as_ref().is_some_and(|schedule| schedule.is_open()) {
             return Err(GateError::ScheduleExists);
         }

@@ -207,7 +207,7 @@ impl Uploads {
                 _ => false,
             };
             if !freed {
-                return Err(GateError::UploadUnderWay { moving: turn.moving(now) });
+                return Err(GateError::UploadUnderWay { moving: Box::new(turn.moving(now)) });
             }
         }
         *place = None;
