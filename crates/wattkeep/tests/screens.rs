@@ -118,7 +118,7 @@ fn b6_an_older_setup_and_another_template_are_rehearsed_together() {
         let shown = screen(older);
         assert_eq!(shown.matches("UNTOLD").count(), 1, "{shown}");
         assert!(shown.contains("Setup 3.2.20218.01 leaves 1 line untold."), "{shown}");
-        assert!(shown.contains("This one\n           counts as 3.2.20218.01, which is older."), "{shown}");
+        assert!(shown.contains("This one counts as\n           3.2.20218.01, which is older."), "{shown}");
         assert!(shown.contains("This Setup doesn't know the notice \"pages-moved\""), "{shown}");
         let newer = [
             "rehearse",

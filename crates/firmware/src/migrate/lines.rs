@@ -309,6 +309,11 @@ fn settings(change: &Change<'_>) -> Vec<Consequence> {
         let line = |clause: &str, severity, text: String| {
             Consequence::new(clause, Kind::Setting, register, (shown(before), shown(after)), severity, text)
         };
+        let chosen = |choice: &Choice| {
+            let mut line = line(&choice.clause, choice.severity, choice.text.clone());
+            line.notice = choice.notice.clone();
+            line
+        };
         let clause = if change.from.release < change.to.release { "B17" } else { "B20" };
         let release = &change.to.release;
         lines.push(match (before, after) {
@@ -321,7 +326,7 @@ fn settings(change: &Change<'_>) -> Vec<Consequence> {
                 None => continue,
             },
             (Some(_), Some(will)) => match change.choice(register) {
-                Some(choice) => line(&choice.clause, choice.severity, choice.text.clone()),
+                Some(choice) => chosen(choice),
                 None => line(clause, Severity::Warning, format!("{register} becomes {will}.")),
             },
             (Some(_), None) => {
@@ -330,7 +335,7 @@ fn settings(change: &Change<'_>) -> Vec<Consequence> {
             (None, Some(will)) => {
                 let text = format!("{register} comes with {release} and is {will}.");
                 match change.choice(register) {
-                    Some(choice) => line(&choice.clause, choice.severity, choice.text.clone()),
+                    Some(choice) => chosen(choice),
                     None => line(clause, Severity::Info, text),
                 }
             }

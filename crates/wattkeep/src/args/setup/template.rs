@@ -15,7 +15,7 @@ pub struct TemplateArgs {
     pub template: Wanted,
     /// With --template release: who wins where the meter's owner and the
     /// release have both changed the same [default: mine]
-    #[arg(long, value_name = "WHO")]
+    #[arg(long, value_name = "mine|release", hide_possible_values = true)]
     pub conflicts: Option<Winner>,
 }
 

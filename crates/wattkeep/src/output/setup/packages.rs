@@ -75,27 +75,27 @@ pub fn packages(out: &mut dyn Write, packages: &Packages) -> io::Result<()> {
         writeln!(out, "No package waits, and the meter's release is the program's own.")?;
     } else {
         let mut table = Table::new([
-            ("name", Align::Left),
             ("release", Align::Left),
             ("package", Align::Left),
             ("size", Align::Right),
             ("since (UTC)", Align::Left),
             ("use", Align::Left),
+            ("name", Align::Left),
         ]);
         for one in listed {
             let (used, colour) = match (one.used, &one.refused) {
-                (Use::Running, _) => ("the meter runs from it", style::GOOD),
+                (Use::Running, _) => ("running", style::GOOD),
                 (Use::OnTrial, _) => ("on trial", style::WARNING),
                 (Use::Waiting, None) => ("waits", style::PLAIN),
-                (Use::Waiting, Some(_)) => ("not believed", style::DANGER),
+                (Use::Waiting, Some(_)) => ("refused", style::DANGER),
             };
             table.row([
-                one.name.as_str().into(),
                 one.release.as_ref().map_or_else(|| NOTHING.to_owned(), ToString::to_string).into(),
                 short(&one.package).into(),
                 mib(one.bytes).into(),
                 one.since_utc_ms.map_or_else(|| NOTHING.to_owned(), |ms| utc(ms, Precision::Seconds)).into(),
                 Cell::styled(used, colour),
+                one.name.as_str().into(),
             ]);
         }
         table.write(out)?;
@@ -117,7 +117,7 @@ pub fn packages(out: &mut dyn Write, packages: &Packages) -> io::Result<()> {
         comes(out, moving)?;
     }
     if !partial.is_empty() {
-        heading(out, "Come in only in part, kept for a day: sending the same package again goes on there")?;
+        heading(out, "Come in only in part, kept for a day: sending it again goes on there")?;
         parts(out, partial)?;
     }
     let waiting = listed.iter().filter(|one| one.used != Use::Running).count();
