@@ -5,7 +5,7 @@ pub mod faces;
 pub mod ftp;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -95,6 +95,31 @@ pub fn wattkeep(home: &Path) -> Command {
     command
 }
 
+/// Ports that no other test's meter has: what is off now must still find its port free when it is turned on.
+fn own_ports() -> String {
+    const SERVICES: [&str; 6] = ["setup", "ssh", "telnet", "ftp", "web", "modbus"];
+    // Where the meter itself looks for free ones.
+    const FIRST: u64 = 20_000;
+    const SLICES: u64 = 2_000;
+    let counter = binary().with_file_name("ports-of-tests");
+    let mut file = std::fs::File::options().read(true).write(true).create(true).truncate(false).open(counter).unwrap();
+    file.lock().unwrap();
+    let mut text = String::new();
+    file.read_to_string(&mut text).unwrap();
+    let mut slice: u64 = text.trim().parse().unwrap_or(0);
+    loop {
+        slice += 1;
+        let first = FIRST + slice % SLICES * SERVICES.len() as u64;
+        let ports: Vec<u16> = (first..).take(SERVICES.len()).map(|port| u16::try_from(port).unwrap()).collect();
+        if ports.iter().all(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
+            file.rewind().unwrap();
+            writeln!(file, "{slice:20}").unwrap();
+            let named = SERVICES.iter().zip(ports).map(|(service, port)| format!("{service}={port}"));
+            return named.collect::<Vec<_>>().join(",");
+        }
+    }
+}
+
 /// A meter that runs as a process.
 pub struct Meter {
     child: Child,
@@ -138,7 +163,8 @@ impl Meter {
     }
 
     fn spawn(home: &Path, args: &[&str], command: &mut Command) -> Result<Self, Said> {
-        command.arg("meter").arg("--state").arg(home.join("state")).args(args);
+        command.arg("meter").arg("--state").arg(home.join("state"));
+        command.args(args.iter().map(|arg| if *arg == "auto" { own_ports() } else { (*arg).to_owned() }));
         let mut child = command.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut banner = String::new();

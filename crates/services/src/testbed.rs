@@ -125,8 +125,13 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn((face.run)(Arc::clone(&self.site), listener, self._stop.subscribe()));
-        tokio::spawn(go_on(Arc::clone(&self.site), Arc::clone(&self.clock), self._stop.subscribe()));
+        self.goes_on();
         address
+    }
+
+    /// Lets time go on by itself while a release is on trial, until the bench is dropped.
+    pub fn goes_on(&self) {
+        tokio::spawn(go_on(Arc::clone(&self.site), Arc::clone(&self.clock), self._stop.subscribe()));
     }
 
     /// Turns true, or ends, when the bench is dropped.

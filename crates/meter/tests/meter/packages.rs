@@ -222,6 +222,7 @@ fn b28_below_the_floor_nothing_is_staged_planned_or_accepted() {
     assert!(below(gate.accept(NOW, &me(), older, &plan.digest).err().unwrap()));
     let bytes = firmware::shipped().unwrap().remove(0).bytes;
     assert!(below(gate.stage(NOW, &me(), &bytes).unwrap_err()));
+    gate.drop_package(NOW, &me(), &firmware::digest::Sha256Digest::of(&bytes).to_string()).unwrap();
     let upload = announce(&gate, &bytes);
     assert!(below(gate.take_piece(NOW, &me(), upload, 0, &bytes[..2000]).unwrap_err()), "told by its front");
     assert!(events(&gate).contains("floor: floor none → 4.40.1"));

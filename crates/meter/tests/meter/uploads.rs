@@ -111,8 +111,8 @@ fn b27_other_bytes_than_announced_are_refused_whoever_sent_them_and_leave_nothin
     let bytes = package("4.0.9");
     let mut altered = bytes.clone();
     *altered.last_mut().unwrap() ^= 1;
-    let (upload, _) = announce(&gate, NOW, &me, &bytes).unwrap();
-    gate.take_piece(NOW, &me, upload, 0, &altered).unwrap();
+    let (upload, _) = announce(&gate, NOW, &me, &altered).unwrap();
+    gate.take_piece(NOW, &me, upload, 0, &bytes).unwrap();
     assert!(matches!(gate.finish_upload(NOW, &me, upload), Err(GateError::OtherPackage)));
     assert_eq!(parts(dir.path()), 0, "it begins anew");
     assert!(matches!(send(&gate, &me, &altered), Err(GateError::Package(_))), "a digest of its own doesn't help it");

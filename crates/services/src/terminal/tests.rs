@@ -372,6 +372,7 @@ async fn demand_is_shown_and_reset_with_the_right_for_it() {
 #[tokio::test]
 async fn b31_a_change_of_release_is_staged_planned_and_accepted_by_its_digest() {
     let bench = Bench::new("4.40.1");
+    bench.goes_on();
     let desk = desk(&bench, Who::Standard);
     let list = said(at(&desk, "upgrade list").await);
     assert!(list.contains("4.40.1  runs\n") && list.contains("4.0.9   shipped  type upgrade stage 4.0.9"), "{list}");

@@ -191,7 +191,7 @@ async fn b27_b31_a_package_is_verified_when_it_is_closed_and_only_staged() {
     let one = files.open("/upgrade/one.upg", fresh(), attrs()).await.unwrap().handle;
     let (code, sentence) = refusal(files.open("/upgrade/two.upg", fresh(), attrs()).await);
     assert_eq!(code, StatusCode::Failure);
-    assert!(sentence.starts_with("the meter is receiving another package"), "{sentence}");
+    assert!(sentence.contains("is sending a package over sftp"), "{sentence}");
     refusal(files.close(one).await);
     assert_eq!(refusal(files.open("/upgrade/good.upg", WRITE, attrs()).await).0, StatusCode::Failure, "not in pieces");
     files.rename("/upgrade/good.upg", "/upgrade/better.upg").await.unwrap();
