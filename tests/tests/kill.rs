@@ -11,7 +11,7 @@ use system_tests::{Meter, grep, secret_file};
 const KILLS: usize = 20;
 /// Draws the instants; any other would do.
 const SEED: u64 = 0x8650;
-const ARGS: [&str; 4] = ["--ports", "auto", "--source", "grid"];
+const ARGS: [&str; 2] = ["--source", "grid"];
 const OLD: &str = "4.0.9";
 const NEW: &str = "4.40.1";
 
@@ -70,7 +70,7 @@ fn b26_a_killed_meter_comes_up_wholly_old_or_wholly_new() {
         std::env::var("WATTKEEP_KILLS").map_or(KILLS, |kills| kills.parse().expect("WATTKEEP_KILLS is a number"));
     let dir = tempfile::tempdir().unwrap();
     let mut is = Is { release: OLD, password: 1 };
-    let mut meter = Meter::start(dir.path(), &[&["--release", OLD], &ARGS[..]].concat());
+    let mut meter = Meter::start(dir.path(), &[&["--release", OLD, "--ports", "auto"], &ARGS[..]].concat());
     let first = secret_file(dir.path(), "first", &password(1));
     let set = ["security", "set", "front-panel-password", "--new-password-file", &first];
     meter.setup(Some(("8650", "0")), &set).ok();
@@ -92,8 +92,9 @@ fn b26_a_killed_meter_comes_up_wholly_old_or_wholly_new() {
         let part = (coins >> 33) as f64 / (1_u64 << 31) as f64;
         change.goes_on_for(longest.mul_f64(part));
         meter.kill();
-        let reported = change.reported();
+        // On the ports it had: Setup looks there for what has become of its change.
         meter = Meter::start(dir.path(), &ARGS);
+        let reported = change.reported();
 
         let told = format!("kill {kill}, at {part:.3} of a change, seed {SEED:#x}");
         is = found(&meter, &change, &told);
