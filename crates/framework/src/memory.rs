@@ -111,6 +111,18 @@ impl Memory {
         (memory, raised)
     }
 
+    /// What is remembered once a trial of other settings is over and these are back: what went on under them too, as it is
+    /// after the trial, and all else as it was before.
+    pub fn brought_back(&self, trial: &Self) -> Self {
+        let went_on = trial.goes_on_from(self);
+        let newest = |(module, before): (&ModuleName, &Remembered)| {
+            let goes_on = went_on.get(module) == Some(&true);
+            let kept = trial.modules.get(module).filter(|_| goes_on).unwrap_or(before);
+            (*module, kept.clone())
+        };
+        Self { modules: self.modules.iter().map(newest).collect() }
+    }
+
     pub(crate) fn insert(&mut self, module: ModuleName, from: &str, kept: Kept) {
         self.modules.insert(module, Remembered { from: from.to_owned(), kept });
     }

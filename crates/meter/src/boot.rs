@@ -236,7 +236,11 @@ pub(crate) fn resume(
         };
         reports = reports.taken_back(now, POWER_FAILED);
         let told = reports.to_text()?;
-        let _scrubbed_below = store.revert_trial(id, &told, EventBatch { events: &[event], depth: 0 })?;
+        let memory = demand::brought_back(&stored)?;
+        let mut records = vec![(demand::BEFORE_TRIAL, "")];
+        records.extend(memory.iter().map(|memory| (demand::RECORD, memory.as_str())));
+        let events = EventBatch { events: &[event], depth: 0 };
+        let _scrubbed_below = store.revert_trial(id, &told, &records, events)?;
         stored = store.load(id)?;
         remarks.push(remark);
     }

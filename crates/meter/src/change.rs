@@ -20,7 +20,7 @@ use framework::modules::security_options::Service;
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Password, Path, Right};
 use serde::{Deserialize, Serialize};
-use store::{NewSlot, PackageId};
+use store::{Confirmed, NewSlot, PackageId};
 
 use crate::access::{Force, keeps_an_editor};
 use crate::demand;
@@ -259,7 +259,7 @@ impl Gate {
         };
         let id = state.id;
         // What a start after a cut tells of it is stored with it.
-        let trial = Trial::begun(now, state.measures);
+        let trial = Trial::begun(now, state.measures, state.memory.clone());
         let told = Told { outcome: Outcome::TakenBack, reason: None, lines: Vec::new(), template: None };
         let on_trial = state.reports.with_trial(ticket.entry(now, &state, Some(&trial), told));
         state.store.begin_trial(id, &slot, &on_trial.to_text()?, log.batch(&events))?;
@@ -273,7 +273,6 @@ impl Gate {
             credentials,
             ticket.migration.settings.clone(),
         )?;
-        state.redefine_recorders(now, &ticket.caller)?;
         self.show(&state);
         Ok(())
     }
@@ -439,6 +438,8 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
     for (module, goes_on) in state.framework.memory().goes_on_from(&ticket.before.memory) {
         demand.entry(module).and_modify(|stored| *stored &= goes_on);
     }
+    // Recorders begin their new epochs in the commit that confirms: until then what they have must be there to go back to.
+    let mut redefined = Recorders::load(&state.store, id, &after.template)?.redefined(&after.template, now.utc_ms)?;
     let facts = Facts {
         before: &ticket.before.settings,
         after: &after,
@@ -447,7 +448,9 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
         listening: &facing.listening,
         energy_kept: EnergyRegister::ALL.iter().all(kept),
         demand: &demand,
-        recorders: &Recorders::load(&state.store, id, &after.template)?.go_on_from(&ticket.before.recorders),
+        recorders: &Recorders::load(&state.store, id, &after.template)?
+            .once(&redefined)
+            .go_on_from(&ticket.before.recorders),
         events_kept: stored.events.next_number >= ticket.before.next_event,
     };
     let lines = compare(&ticket.plan.consequences, &facts);
@@ -461,13 +464,19 @@ fn confirm(state: &mut State, now: Now, ticket: &Ticket, facing: &Facing) -> Res
     let rotation = trust::rotation(&state.keys, &ticket.keys, &format!(", as the package of {} says", ticket.plan.to))?;
     let mut drafts = vec![Draft::kept(priority::WARNING, "change of release", effect)];
     drafts.extend(rotation.events);
+    drafts.append(&mut redefined.drafts);
     let log = state.log_setup();
     let events = log.take(now, &ticket.caller, drafts);
-    let records = [(trust::REVOKED, rotation.revoked.as_str())];
-    let _scrubbed_by_the_caller =
-        state.store.confirm_trial(id, &reports.to_text()?, &rotation.changes, &records, log.batch(&events))?;
+    let confirmed = Confirmed {
+        device: &rotation.changes,
+        records: &[(trust::REVOKED, rotation.revoked.as_str()), (demand::BEFORE_TRIAL, "")],
+        recordings: &redefined.changes(),
+    };
+    let _scrubbed_by_the_caller = state.store.confirm_trial(id, &reports.to_text()?, &confirmed, log.batch(&events))?;
     state.reports = reports;
     state.keys = ticket.keys.clone();
+    // Confirmed whatever comes of reading them again, which is tried every second.
+    state.recorders_due = state.load_recorders().is_err();
     Ok(report)
 }
 
@@ -482,11 +491,14 @@ fn take_back(state: &mut State, now: Now, ticket: &Ticket, reason: String) -> Re
     let mut events = log.take(now, &ticket.caller, vec![Draft::kept(priority::WARNING, "change of release", effect)]);
     events.extend(sessions_end(state, now, &ticket.caller));
     let id = state.id;
-    let _scrubbed_by_the_caller = state.store.revert_trial(id, &reports.to_text()?, log.batch(&events))?;
+    let memory = ticket.before.memory.brought_back(&state.memory);
+    let kept = demand::text(&memory);
+    let mut records = vec![(demand::BEFORE_TRIAL, "")];
+    records.extend(kept.iter().map(|memory| (demand::RECORD, memory.as_str())));
+    let _scrubbed_by_the_caller = state.store.revert_trial(id, &reports.to_text()?, &records, log.batch(&events))?;
     state.reports = reports;
+    state.memory = memory;
     run_with(state, Arc::clone(carried), package.clone(), credentials.clone(), (**settings).clone())?;
-    // The meter has gone back whatever comes of this, which is tried again every second.
-    state.recorders_due = state.redefine_recorders(now, &ticket.caller).is_err();
     Ok(report)
 }
 

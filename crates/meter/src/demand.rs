@@ -14,6 +14,8 @@ use crate::{GateError, Now};
 
 /// The record of what the modules remember.
 pub(crate) const RECORD: &str = "demand";
+/// The record of what they remembered before a change of release, while that is on trial; empty otherwise.
+pub(crate) const BEFORE_TRIAL: &str = "demand before the trial";
 /// What stands where nothing was measured.
 const NOTHING: &str = "-";
 
@@ -64,14 +66,29 @@ pub struct Demands {
 
 /// What the modules of a stored meter remember.
 pub(crate) fn stored(stored: &MeterState) -> Result<Memory, GateError> {
-    let Some(record) = stored.records.get(RECORD) else { return Ok(Memory::default()) };
-    serde_json::from_str(record).map_err(|error| GateError::Unreadable(format!("the demand: {error}")))
+    Ok(read(stored, RECORD)?.unwrap_or_default())
+}
+
+/// What they remember once a change that is stored on trial is taken back: its record, if a second was stored on trial.
+pub(crate) fn brought_back(state: &MeterState) -> Result<Option<String>, GateError> {
+    let Some(before) = read(state, BEFORE_TRIAL)? else { return Ok(None) };
+    Ok(text(&before.brought_back(&stored(state)?)))
+}
+
+fn read(stored: &MeterState, record: &str) -> Result<Option<Memory>, GateError> {
+    let Some(record) = stored.records.get(record).filter(|record| !record.is_empty()) else { return Ok(None) };
+    serde_json::from_str(record).map(Some).map_err(|error| GateError::Unreadable(format!("the demand: {error}")))
+}
+
+/// A memory as it is stored.
+pub(crate) fn text(memory: &Memory) -> Option<String> {
+    // Names, whole numbers and finite ones: nothing of it can't be written.
+    serde_json::to_string(memory).ok()
 }
 
 /// The record of a memory, if it differs from the one that is stored.
 pub(crate) fn record(stored: &Memory, memory: &Memory) -> Option<String> {
-    // Names, whole numbers and finite ones: nothing of it can't be written.
-    (stored != memory).then(|| serde_json::to_string(memory).ok()).flatten()
+    (stored != memory).then(|| text(memory)).flatten()
 }
 
 impl View {

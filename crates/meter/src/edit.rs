@@ -20,7 +20,7 @@ use crate::gate::{Caller, Gate, decide};
 use crate::recorders::Redefined;
 use crate::state::{State, stored_credential};
 use crate::stored::serialised;
-use crate::{GateError, Now, wiring};
+use crate::{GateError, Now, schedule, wiring};
 
 /// One wish of a change set.
 pub enum Edit {
@@ -211,7 +211,12 @@ pub(crate) fn carry_out(
     let ends: Vec<_> = open.filter_map(|session| Some((session.clone(), why(session)?))).collect();
     let redefined = state.recorders.redefined(&checked.after.template, now.utc_ms)?;
     let erased = redefined.erased.clone();
-    let committed = commit(state, now, caller, &before, &checked, redefined, &ends)?;
+    let ended_schedule = state.schedule_ends(&before, &checked.after, &passwords)?;
+    let endings = Endings { sessions: &ends, schedule: ended_schedule.as_ref() };
+    let committed = commit(state, now, caller, &before, &checked, redefined, &endings)?;
+    if let Some(ended) = ended_schedule {
+        state.schedule = Some(ended.schedule);
+    }
     let Checked { after, registers, credentials } = checked;
     for (account, credential) in credentials {
         state.credentials.insert(account, Arc::new(credential));
@@ -314,6 +319,12 @@ fn allowed(state: &mut State, now: Now, caller: &Caller, mut asks: Vec<Ask>) -> 
     asks.into_iter().try_for_each(|ask| decide(state, now, caller, ask))
 }
 
+/// What ends with the logins that a change takes away.
+struct Endings<'a> {
+    sessions: &'a [(Session, ended::Why)],
+    schedule: Option<&'a schedule::Ended>,
+}
+
 fn commit(
     state: &mut State,
     now: Now,
@@ -321,7 +332,7 @@ fn commit(
     before: &Settings,
     Checked { after, registers, credentials }: &Checked,
     mut redefined: Redefined,
-    ends: &[(Session, ended::Why)],
+    endings: &Endings<'_>,
 ) -> Result<store::Committed, GateError> {
     let log = state.log_setup();
     let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
@@ -335,18 +346,20 @@ fn commit(
     if let Some(draft) = mode_change(before.mode(), after.mode()) {
         drafts.push(draft);
     }
+    drafts.extend(endings.schedule.map(schedule::Ended::draft));
     let mut events = log.take(now, caller, drafts);
     let by = |why| Ended::By(why, caller.who, caller.path);
-    events.extend(ends.iter().filter_map(|(session, why)| ended::event(log, now, session, by(*why))));
+    events.extend(endings.sessions.iter().filter_map(|(session, why)| ended::event(log, now, session, by(*why))));
     let settings = serialised(after)?;
     let stored: Vec<_> = credentials
         .iter()
         .map(|(account, credential)| CredentialChange::Set(stored_credential(*account, credential)))
         .collect();
+    let records: Vec<_> = endings.schedule.map(schedule::Ended::record).into_iter().collect();
     let change = store::SettingsChange {
         settings: Some(&settings),
         credentials: &stored,
-        records: &[],
+        records: &records,
         recordings: &redefined.changes(),
         events: log.batch(&events),
     };

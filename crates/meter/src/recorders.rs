@@ -12,7 +12,7 @@ use std::sync::Arc;
 use firmware::{EpochHolds, RecorderFound, RecorderHolds, RecorderNow};
 use framework::modules::data_recorder::{self, Definition, name};
 use framework::network::Directory;
-use framework::{Recorded, Status, Template};
+use framework::{ModuleName, Recorded, Status, Template};
 use security::Ask;
 use store::{
     MAX_CLOSED_RECORDINGS, MeterId, NewIntervalRecord, NewRecording, Recording, RecordingChange, Store, StoreError,
@@ -142,7 +142,6 @@ impl Recorders {
     /// The recorders of a meter with this template.
     pub fn load(store: &Store, meter: MeterId, template: &Template) -> Result<Self, GateError> {
         let mut recorders: BTreeMap<u8, Recorder> = BTreeMap::new();
-        let nothing = |module| Recorder { module, label: name(module), depth: 0, epochs: Vec::new() };
         for (module, setup) in data_recorder::recorders(template) {
             let mut recorder = nothing(module.number());
             recorder.depth = data_recorder::depth(setup);
@@ -264,6 +263,41 @@ impl Recorders {
         Ok(())
     }
 
+    /// Whether a recorder's open epoch is of what this template has it record.
+    pub fn records_as(&self, template: &Template, module: ModuleName) -> bool {
+        let defined = Definition::of(template, &Directory::of(template), module);
+        self.open.get(&module.number()).map(|open| &open.definition) == defined.as_ref()
+    }
+
+    /// How they are once they are redefined so.
+    pub fn once(&self, redefined: &Redefined) -> Self {
+        let mut list = Vec::clone(&self.list);
+        for Redefinition { recorder, utc_ms, drop, open } in &redefined.recorders {
+            let at = list.iter().position(|known| known.module == *recorder).unwrap_or_else(|| {
+                list.push(nothing(*recorder));
+                list.len() - 1
+            });
+            let epochs = &mut list[at].epochs;
+            epochs.retain(|epoch| {
+                !drop.contains(&epoch.number) && (epoch.closed_utc_ms.is_some() || epoch.last.is_some())
+            });
+            epochs.iter_mut().for_each(|epoch| epoch.closed_utc_ms = epoch.closed_utc_ms.or(Some(*utc_ms)));
+            if open.is_some() {
+                let number = self.next_epochs.get(recorder).copied().unwrap_or(1);
+                epochs.push(Epoch {
+                    number,
+                    sources: Vec::new(),
+                    period_s: 0,
+                    first: None,
+                    last: None,
+                    opened_utc_ms: *utc_ms,
+                    closed_utc_ms: None,
+                });
+            }
+        }
+        Self { list: Arc::new(list), ..Self::default() }
+    }
+
     /// What was recorded, ready for the store. A recorder that is off has nothing to be kept.
     pub fn taken(
         &self,
@@ -324,6 +358,10 @@ impl Recorders {
     fn get(&self, recorder: u8) -> Option<&Recorder> {
         self.list.iter().find(|known| known.module == recorder)
     }
+}
+
+fn nothing(module: u8) -> Recorder {
+    Recorder { module, label: name(module), depth: 0, epochs: Vec::new() }
 }
 
 /// What a stored recording is of.

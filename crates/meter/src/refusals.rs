@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Locked(Path, Option<AccountId>),
     /// SSH keys that opened nothing.
     Keys(Path),
+    /// A package that isn't believed, on which path, from whom.
+    Package(Option<Path>, Who),
     /// A valid login with a request for a page, from there.
     Page(Who, Source),
 }

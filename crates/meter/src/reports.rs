@@ -12,6 +12,8 @@ use crate::{GateError, Now};
 
 /// Reports that are kept: the newest. One is some tens of kilobytes; a document of the store takes megabytes.
 pub const MAX_REPORTS: usize = 16;
+/// How long the stored document may become, in bytes: half of what the store takes, so that another one always fits.
+const LONGEST: usize = store::MAX_DOCUMENT / 2;
 
 /// What became of a change, for the session that began it.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,8 +57,16 @@ impl Reports {
         }
     }
 
+    /// As it is stored: without the oldest ones if all of them would be too long.
     pub fn to_text(&self) -> Result<String, GateError> {
-        serde_json::to_string(self).map_err(|error| GateError::Unreadable(error.to_string()))
+        let mut kept = self.clone();
+        loop {
+            let text = serde_json::to_string(&kept).map_err(|error| GateError::Unreadable(error.to_string()))?;
+            if text.len() <= LONGEST || kept.reports.len() <= 1 {
+                return Ok(text);
+            }
+            kept.reports.pop();
+        }
     }
 
     /// The same with a change on trial.

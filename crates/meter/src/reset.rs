@@ -15,7 +15,7 @@ use crate::events::{Draft, priority};
 use crate::gate::Caller;
 use crate::state::{State, stored_credential};
 use crate::stored::serialised;
-use crate::{GateError, Now, edit, locks};
+use crate::{GateError, Now, edit, locks, schedule};
 
 /// What a reset has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +59,13 @@ pub fn reset_security(opened: Opened, shipped: Arc<Vec<Shipped>>, now: Now) -> R
     let credentials: Vec<_> = AccountId::all()
         .map(|account| CredentialChange::Set(stored_credential(account, &Credential::Factory)))
         .collect();
+    // Whoever had a change scheduled could have been anybody who is shut out now.
+    let mut records = locks::forgotten().to_vec();
+    records.push(schedule::NONE);
     let change = SettingsChange {
         settings: Some(&settings),
         credentials: &credentials,
-        records: &locks::forgotten(),
+        records: &records,
         recordings: &[],
         events: log.batch(&events),
     };

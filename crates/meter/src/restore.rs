@@ -17,11 +17,11 @@ use store::{CredentialChange, IncomingBackup, NewIntervalRecord, ReceivedBackup,
 use crate::ended::{self, Ended};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, stands_still};
-use crate::restored::{Contents, WorkedOut, work_out};
+use crate::restored::{Contents, WorkedOut, stands, work_out};
 use crate::state::{State, stored_credential, stored_energies};
 use crate::stored::serialised;
 use crate::view::Identity;
-use crate::{GateError, Now, demand, edit, wiring};
+use crate::{GateError, Now, demand, edit, schedule, wiring};
 
 /// A backup that is coming in, one at a time. Dropped, it is gone.
 pub struct BackupUpload(IncomingBackup);
@@ -107,6 +107,7 @@ impl Gate {
         let mut state = self.state();
         allowed(&mut state, now, caller)?;
         let worked_out = work_out(&state, now, wanted)?;
+        stands(&state, &worked_out.after, wanted)?;
         let key = worked_out.key.clone().or_else(|| state.device_key.clone());
         let storage = state.carried.release.password_storage;
         Ok(ToMake { hash: worked_out.to_hash(), key, storage })
@@ -128,6 +129,7 @@ impl Gate {
         if worked_out.plan.digest != accept {
             return Err(GateError::RestoreChanged);
         }
+        stands(&state, &worked_out.after, wanted)?;
         self.make_room(&state.settings, &worked_out.after)?;
         let done = carry_out(&mut state, now, caller, wanted, worked_out, made);
         // Whatever comes of it: what has been committed is in force.
@@ -158,21 +160,22 @@ fn carry_out(
     let why = |session: &Session| ended::why(&before, &worked_out.after, &changed, session.who);
     let ends: Vec<_> = open.filter_map(|session| Some((session.clone(), why(session)?))).collect();
     let log = state.log_setup();
-    let mut events = log.take(now, caller, drafts(state, &mut worked_out, &credentials));
+    let ended_schedule = state.schedule_ends(&before, &worked_out.after, &changed)?;
+    let mut drafts = drafts(state, &mut worked_out, &credentials);
+    drafts.extend(ended_schedule.iter().map(schedule::Ended::draft));
+    let mut events = log.take(now, caller, drafts);
     let by = |why| Ended::By(why, caller.who, caller.path);
     events.extend(ends.iter().filter_map(|(session, why)| ended::event(log, now, session, by(*why))));
     if let Some(key) = &worked_out.key {
         state.store.put_device_key_beside(key.expose())?;
     }
-    let committed = commit(state, wanted, &worked_out, &credentials, log.batch(&events));
-    let committed = match committed {
-        Ok(committed) => committed,
-        Err(error) => {
-            // Nothing names it; a start would find that out too.
-            let _ = state.store.drop_device_key_beside();
-            return Err(error);
-        }
-    };
+    // A commit that failed may be in the journal all the same: whether anything names the key beside is found out by the
+    // next start, or by the next restore, which puts its own there.
+    let ended = ended_schedule.as_ref();
+    let committed = commit(state, wanted, &worked_out, &credentials, ended, log.batch(&events))?;
+    if let Some(ended) = ended_schedule {
+        state.schedule = Some(ended.schedule);
+    }
     let WorkedOut { after, key, energy, memory, mut plan, .. } = worked_out;
     for (account, credential) in credentials {
         state.credentials.insert(account, credential);
@@ -241,6 +244,7 @@ fn commit(
     wanted: &Restoring,
     worked_out: &WorkedOut,
     credentials: &[(AccountId, Arc<Credential>)],
+    ended_schedule: Option<&schedule::Ended>,
     events: store::EventBatch<'_>,
 ) -> Result<store::Committed, GateError> {
     let settings = serialised(&worked_out.after)?;
@@ -249,7 +253,8 @@ fn commit(
         .map(|(account, credential)| CredentialChange::Set(stored_credential(*account, credential)))
         .collect();
     let demand = demand::record(&state.memory, &worked_out.memory);
-    let records: Vec<_> = demand.iter().map(|record| (demand::RECORD, record.as_str())).collect();
+    let demand = demand.iter().map(|record| (demand::RECORD, record.as_str()));
+    let records: Vec<_> = demand.chain(ended_schedule.map(schedule::Ended::record)).collect();
     let change = store::SettingsChange {
         settings: Some(&settings),
         credentials: &stored,

@@ -17,9 +17,11 @@ use framework::memory::{Counters, Raised};
 use framework::modules::data_recorder;
 use framework::{Memory, Status};
 use metrology::{EnergyRegister, EnergyRegisters};
-use security::{AccountId, Credential, CredentialKind, DeviceKey};
+use security::unseen::is_unseen;
+use security::{AccountId, Credential, CredentialKind, DeviceKey, UserId};
 use store::{MAX_CLOSED_RECORDINGS, MAX_RECORDERS};
 
+use crate::access::{self as rules, Force};
 use crate::recorders::Redefined;
 use crate::restore::Restoring;
 use crate::state::State;
@@ -62,6 +64,9 @@ impl Contents {
                 Part::Recording(found) if !(1..=MAX_RECORDERS).contains(&found.recorder) => {
                     return Err(odd("a recorder's number"));
                 }
+                Part::Recording(found) if !may_be_of(&found.definition) => {
+                    return Err(odd("what a recorder recorded"));
+                }
                 Part::Recording(found) => recordings.push((found, 0)),
                 Part::Record(record) => {
                     let Some((into, count)) = recordings.last_mut() else { return Err(odd("a record")) };
@@ -87,6 +92,13 @@ impl Contents {
         let sealed = sealed.zip(reader.sealed_over());
         Ok(Self { source, settings, energy, demand, recordings, sealed })
     }
+}
+
+/// Whether a meter can have recorded that: as many sources as a record has values, under names that are shown as they are.
+fn may_be_of(definition: &data_recorder::Definition) -> bool {
+    let shown = |text: &str| text.len() <= LONGEST_NAME * 2 && !text.contains(is_unseen);
+    definition.sources.len() <= store::MAX_RECORD_VALUES
+        && definition.sources.iter().all(|source| shown(&source.label) && shown(&source.unit))
 }
 
 fn counters(stored: &BTreeMap<String, u64>) -> Option<EnergyRegisters> {
@@ -173,10 +185,10 @@ pub(crate) fn work_out(state: &State, now: Now, wanted: &Restoring) -> Result<Wo
         };
         after.credentials.insert(*account, kind);
     }
+    // Keys of users that can't log in must not open the account to whoever gets it next.
+    let inactive: Vec<_> = UserId::all().filter(|user| !after.user(*user).active).map(AccountId::User).collect();
+    after.keys.retain(|account, _| !inactive.contains(account));
     after.check(release)?;
-    if state.settings.someone_can_edit_security() && !after.someone_can_edit_security() && !wanted.force {
-        return Err(GateError::LastEditor);
-    }
     let makes_hashes = passwords.values().any(|becomes| matches!(becomes, Becomes::Hashed(_) | Becomes::Given));
     if let (true, CredentialKind::Hashed, None, Some(lost)) =
         (makes_hashes, release.password_storage.kind(), &key, &state.identity.lost_key)
@@ -213,6 +225,7 @@ pub(crate) fn work_out(state: &State, now: Now, wanted: &Restoring) -> Result<Wo
     );
     let given = passwords.values().any(|becomes| !matches!(becomes, Becomes::Stays));
     remarks.extend(told(state, contents));
+    remarks.extend(stands(state, &after, wanted).err().map(|error| format!("As it is, this is refused: {error}.")));
     let serial = state.identity.serial.clone();
     let plan = RestorePlan {
         digest: RestorePlan::named(&contents.source.sha256, &serial, &release.release, &lines),
@@ -226,6 +239,12 @@ pub(crate) fn work_out(state: &State, now: Now, wanted: &Restoring) -> Result<Wo
         remarks,
     };
     Ok(WorkedOut { after, passwords, key, energy, memory, raised: raised_drafts, coming, redefined, plan })
+}
+
+/// The rules that go beyond a single access (B19, B32), which a restore keeps like every other change. A plan is shown
+/// all the same: it says what is missing.
+pub(crate) fn stands(state: &State, after: &Settings, wanted: &Restoring) -> Result<(), GateError> {
+    rules::check(&state.settings, after, if wanted.force { Force::Yes } else { Force::No })
 }
 
 /// What the backup's release is, as far as this meter knows.

@@ -6,9 +6,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use firmware::Plan;
 use firmware::report::{Outcome, Report};
-use security::{Ask, Path, Right, Source, Who};
+use firmware::{Plan, Settings};
+use security::{AccountId, Ask, Path, Right, Source, Who};
 use serde::{Deserialize, Serialize};
 use store::MeterState;
 
@@ -16,7 +16,7 @@ use crate::change::{Acceptable, Request, Step, on_its_road};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, may_read, stands_still};
 use crate::state::State;
-use crate::{GateError, Now};
+use crate::{GateError, Now, ended};
 
 /// The record.
 const RECORD: &str = "schedule";
@@ -122,7 +122,46 @@ pub(crate) fn read(stored: &MeterState) -> Option<Arc<Schedule>> {
     stored.records.get(RECORD).and_then(|text| serde_json::from_str(text).ok()).map(Arc::new)
 }
 
+/// The record of no schedule.
+pub(crate) const NONE: (&str, &str) = (RECORD, "null");
+
+/// A schedule that ends with the login that accepted it, for the commit that ends the login.
+pub(crate) struct Ended {
+    pub schedule: Arc<Schedule>,
+    record: String,
+}
+
+impl Ended {
+    /// What the log is told.
+    pub fn draft(&self) -> Draft {
+        Draft::kept(priority::WARNING, CAUSE, self.schedule.told())
+    }
+
+    /// The record to be written.
+    pub fn record(&self) -> (&'static str, &str) {
+        (RECORD, &self.record)
+    }
+}
+
 impl State {
+    /// What becomes of a change that waits, if a change of settings and passwords ends what its operator logged in for:
+    /// whoever couldn't accept it any more as the same person must not have it carried out.
+    pub(crate) fn schedule_ends(
+        &self,
+        before: &Settings,
+        after: &Settings,
+        passwords: &[AccountId],
+    ) -> Result<Option<Ended>, GateError> {
+        let waits = self.schedule.as_ref().filter(|schedule| schedule.state == ScheduleState::Waiting);
+        let Some(schedule) = waits.filter(|it| ended::why(before, after, passwords, it.who).is_some()) else {
+            return Ok(None);
+        };
+        let why = "the login that accepted it has been changed or taken away since".to_owned();
+        let schedule = Arc::new(Schedule { state: ScheduleState::NotDone(why), ..(**schedule).clone() });
+        let record = serde_json::to_string(&*schedule).map_err(|error| GateError::Unreadable(error.to_string()))?;
+        Ok(Some(Ended { schedule, record }))
+    }
+
     /// Stores the schedule as it is from now on, in a commit with the event that tells of it.
     fn put_schedule(
         &mut self,
@@ -222,6 +261,9 @@ impl Gate {
         decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
         stands_still(&state)?;
         let Some(schedule) = state.schedule.clone() else { return Err(GateError::NoSchedule) };
+        if matches!(schedule.state, ScheduleState::Begun(_)) {
+            return Err(GateError::Changing);
+        }
         let what = if schedule.is_open() { "dropped" } else { "its outcome dropped" };
         let effect = format!("{} to {} {what}", schedule.plan.from, schedule.plan.to);
         state.put_schedule(now, caller, None, effect)?;
@@ -271,8 +313,8 @@ impl Gate {
 fn locked_out(state: &State, now: Now, schedule: &Schedule) -> bool {
     let account = match schedule.who {
         Who::Nobody => return false,
-        Who::Standard => security::AccountId::FrontPanel,
-        Who::User(user) => security::AccountId::User(user),
+        Who::Standard => AccountId::FrontPanel,
+        Who::User(user) => AccountId::User(user),
     };
     let source = schedule.peer.map(|peer| Source::from(peer.ip()));
     state.lockouts.locked(now.up_ms).any(|(attempt, _)| {

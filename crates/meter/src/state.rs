@@ -153,8 +153,9 @@ impl State {
         let log = self.log_setup();
         self.reap(now);
         self.disk.mend(now, &mut self.store);
-        if self.recorders_due {
-            self.recorders_due = self.redefine_recorders(now, &Caller::meter()).is_err();
+        if self.recorders_due && self.trial().is_none() {
+            let again = self.load_recorders().and_then(|()| self.redefine_recorders(now, &Caller::meter()));
+            self.recorders_due = again.is_err();
         }
         let mut events = self.waiting.take();
         let waited = events.len();
@@ -178,7 +179,14 @@ impl State {
         let demand = demand::record(&self.memory, &memory);
         let mut records = locks.borrowed();
         records.extend(demand.iter().map(|record| (demand::RECORD, record.as_str())));
-        let recorded = self.recorders.taken(&self.store, self.id, self.framework.take_recorded());
+        let mut recorded = self.framework.take_recorded();
+        let before_trial = self.trial().and_then(|trial| trial.memory_before());
+        if let Some(before) = &before_trial {
+            records.push((demand::BEFORE_TRIAL, before.as_str()));
+            // A recorder that the new release defines otherwise begins its epoch when that is confirmed.
+            recorded.retain(|recorded| self.recorders.records_as(&self.settings.template, recorded.module));
+        }
+        let recorded = self.recorders.taken(&self.store, self.id, recorded);
         let committed = recorded.and_then(|recorded| {
             let recorders = store::RecorderBatch { records: &recorded, ..store::RecorderBatch::NONE };
             let events = log.batch(&events);

@@ -1,10 +1,12 @@
 //! The clock's part of a trial: seconds that were measured, as before the change, and committed since the new release
 //! was, with time going on from one to the next. The faces' part is the host's, which has the sockets.
 
+use framework::Memory;
 use framework::interval::GAP_MS;
 
 use crate::Now;
 use crate::change::{Stage, Ticket, UnderWay, under_way};
+use crate::demand;
 use crate::gate::Gate;
 use crate::state::State;
 
@@ -19,13 +21,20 @@ pub(crate) struct Trial {
     begun: Now,
     /// Whether the meter measured before: one whose source is dead may still change its release.
     measures: bool,
+    /// What the modules remembered before: the new release's may forget it.
+    memory: Memory,
     last: Option<Now>,
     seconds: u32,
 }
 
 impl Trial {
-    pub fn begun(now: Now, measures: bool) -> Self {
-        Self { begun: now, measures, last: None, seconds: 0 }
+    pub fn begun(now: Now, measures: bool, memory: Memory) -> Self {
+        Self { begun: now, measures, memory, last: None, seconds: 0 }
+    }
+
+    /// The record of what the modules remembered before.
+    pub fn memory_before(&self) -> Option<String> {
+        demand::text(&self.memory)
     }
 
     pub fn begun_utc_ms(&self) -> i64 {
@@ -94,7 +103,7 @@ mod tests {
             ),
         ] {
             let proves = |measures| {
-                let mut trial = Trial::begun(second(0, 0), measures);
+                let mut trial = Trial::begun(second(0, 0), measures, Memory::default());
                 seconds.iter().for_each(|(now, measured)| trial.second(*now, *measured));
                 trial.seconds >= TRIAL_SECONDS
             };

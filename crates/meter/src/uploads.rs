@@ -194,6 +194,7 @@ impl Uploads {
         open: impl FnOnce() -> Result<IncomingPackage, StoreError>,
     ) -> Result<Arc<Turn>, GateError> {
         let mut place = self.turn();
+        let mut used_up_ms = now.up_ms;
         if let Some(turn) = place.as_ref() {
             let own = announced.is_some() && turn.is_of(caller);
             let gone = turn.caller.session.is_some_and(|session| !kept(session));
@@ -206,6 +207,10 @@ impl Uploads {
                 }),
                 _ => false,
             };
+            if own {
+                // Announcing again is no moving: the place is held by bytes.
+                used_up_ms = turn.used_up_ms.load(Ordering::Relaxed);
+            }
             if !freed {
                 return Err(GateError::UploadUnderWay { moving: Box::new(turn.moving(now)) });
             }
@@ -219,7 +224,7 @@ impl Uploads {
             announced,
             began_utc_ms: now.utc_ms,
             came: AtomicU64::new(file.size()),
-            used_up_ms: AtomicI64::new(now.up_ms),
+            used_up_ms: AtomicI64::new(used_up_ms),
             file: Mutex::new(Some(file)),
         });
         *place = Some(Arc::clone(&turn));

@@ -7,6 +7,7 @@ use store::{PACKAGE_PIECE, PackageId, ReceivedPackage, StoreError, StoredFile};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
+use crate::refusals::{Kind, unlogged_text};
 use crate::{GateError, Now, floor};
 
 /// Verifies a package that has come in whole.
@@ -68,10 +69,13 @@ impl Gate {
         allowed.or_else(|error| self.refuse_package(now, caller, error))
     }
 
-    /// Refuses a package, which is an event that is always kept.
+    /// Refuses a package, which is an event that is always kept; of many, one a minute says how many there were.
     pub(crate) fn refuse_package<T>(&self, now: Now, caller: &Caller, why: GateError) -> Result<T, GateError> {
-        let refused = Draft::kept(priority::WARNING, "package", format!("refused: {why}"));
-        self.state().log(now, caller, vec![refused])?;
+        let mut state = self.state();
+        if let Some(unlogged) = state.refusals.count(now.up_ms, Kind::Package(caller.path, caller.who)) {
+            let effect = format!("refused: {why}{}", unlogged_text(unlogged));
+            state.log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
+        }
         Err(why)
     }
 }

@@ -58,4 +58,5 @@ pub use store::{
     MAX_CREDENTIALS, MAX_DOCUMENT, MAX_NAME, MAX_RECORDS, MAX_STORED_SECRET, MAX_TRUSTED_KEYS, MeterId, NewMeter,
     NewSlot, Store,
 };
+pub use trial::Confirmed;
 pub use unfinished::StoredFile;

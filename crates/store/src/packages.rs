@@ -336,7 +336,7 @@ mod tests {
 
     use super::*;
     use crate::testbed::{METER, Testbed, meter, slot};
-    use crate::{Committed, EventBatch, NewSlot};
+    use crate::{Committed, Confirmed, EventBatch, NewSlot};
 
     fn stage(store: &mut Store, meter: MeterId, bytes: &[u8]) -> Result<StagedPackage, StoreError> {
         let mut coming = store.package_inbox().receive()?;
@@ -434,16 +434,16 @@ mod tests {
         };
         change(&mut store, &first).unwrap();
         assert_eq!(store.load(METER).unwrap().active.package.as_ref(), Some(&first));
-        let _: Committed = store.revert_trial(METER, "{}", EventBatch::NONE).unwrap();
+        let _: Committed = store.revert_trial(METER, "{}", &[], EventBatch::NONE).unwrap();
         assert_eq!(store.staged_packages(METER).unwrap().len(), 1, "still staged after a revert");
         change(&mut store, &first).unwrap();
-        let _: Committed = store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE).unwrap();
+        let _: Committed = store.confirm_trial(METER, "{}", &Confirmed::default(), EventBatch::NONE).unwrap();
         assert!(store.staged_packages(METER).unwrap().is_empty(), "active, no longer staged");
         store.drop_package(MeterId(2), &first).unwrap();
         assert!(package(&store, &first).is_ok(), "a slot runs from it");
         let second = stage(&mut store, METER, b"second").unwrap().id;
         change(&mut store, &second).unwrap();
-        let _: Committed = store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE).unwrap();
+        let _: Committed = store.confirm_trial(METER, "{}", &Confirmed::default(), EventBatch::NONE).unwrap();
         assert!(matches!(package(&store, &first), Err(StoreError::NoSuchPackage(_))), "nobody needs it any more");
         assert!(matches!(change(&mut store, &first), Err(StoreError::NoSuchPackage(_))));
     }

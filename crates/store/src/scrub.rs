@@ -87,8 +87,8 @@ mod tests {
     use super::*;
     use crate::testbed::{DEPTH, METER, Testbed, credential, event, marked, meter, slot};
     use crate::{
-        Committed, Credential, CredentialChange, EventBatch, Keep, MAX_STORED_SECRET, RecorderBatch, SettingsChange,
-        Tick,
+        Committed, Confirmed, Credential, CredentialChange, EventBatch, Keep, MAX_STORED_SECRET, RecorderBatch,
+        SettingsChange, Tick,
     };
 
     fn set(store: &mut Store, account: &str, number: u32, length: usize) -> Result<Committed, StoreError> {
@@ -210,11 +210,11 @@ mod tests {
                         previous = Some(std::mem::replace(&mut active, names));
                     }
                     Step::Confirm if previous.is_some() => {
-                        let _: Committed = store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE).unwrap();
+                        let _: Committed = store.confirm_trial(METER, "{}", &Confirmed::default(), EventBatch::NONE).unwrap();
                         previous = None;
                     }
                     Step::Revert => if let Some(old) = previous.take() {
-                        let _: Committed = store.revert_trial(METER, "{}", EventBatch::NONE).unwrap();
+                        let _: Committed = store.revert_trial(METER, "{}", &[], EventBatch::NONE).unwrap();
                         active = old;
                     }
                     Step::Life { text } => {

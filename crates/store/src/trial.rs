@@ -9,7 +9,19 @@ use crate::change::{Committed, DeviceChange, change_device, mark_for_scrub, put_
 use crate::error::{During, StoreError};
 use crate::events::{self, EventBatch};
 use crate::packages;
+use crate::recordings::{self, RecordingChange};
 use crate::store::{MeterId, NewSlot, Store, active_slot, bound_document, insert_slot};
+
+/// What else is so from the confirming of a version change on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Confirmed<'a> {
+    /// What the change makes of the device.
+    pub device: &'a [DeviceChange],
+    /// Records that are written.
+    pub records: &'a [(&'a str, &'a str)],
+    /// What becomes of recordings.
+    pub recordings: &'a [RecordingChange<'a>],
+}
 
 impl Store {
     /// Writes the new release's slot and makes it the active one, on trial. Its package must be staged.
@@ -42,25 +54,33 @@ impl Store {
         &mut self,
         meter: MeterId,
         report: &str,
-        device: &[DeviceChange],
-        records: &[(&str, &str)],
+        new: &Confirmed<'_>,
         events: EventBatch<'_>,
     ) -> Result<Committed, StoreError> {
         let with_it = |transaction: &Transaction<'_>| {
-            change_device(transaction, meter, device)?;
-            put_records(transaction, meter, records)
+            change_device(transaction, meter, new.device)?;
+            put_records(transaction, meter, new.records)?;
+            recordings::change(transaction, meter, new.recordings)
         };
         self.end_trial(meter, report, events, |new| (new, other(new)), with_it)
     }
 
-    /// The old release comes back as it was: the new slot and its credentials go. Call [`Store::scrub`] after it.
+    /// The old release comes back as it was: the new slot and its credentials go, and these records are written. Call
+    /// [`Store::scrub`] after it.
     pub fn revert_trial(
         &mut self,
         meter: MeterId,
         report: &str,
+        records: &[(&str, &str)],
         events: EventBatch<'_>,
     ) -> Result<Committed, StoreError> {
-        self.end_trial(meter, report, events, |new| (other(new), new), |_| Ok(()))
+        self.end_trial(
+            meter,
+            report,
+            events,
+            |new| (other(new), new),
+            |transaction| put_records(transaction, meter, records),
+        )
     }
 
     /// `choose` gets the slot on trial and says which stays and which goes.
@@ -162,7 +182,7 @@ mod tests {
         assert_eq!((previous.release.as_str(), accounts(&previous.credentials)), ("4.0.9", vec!["8650", "USER1"]));
         assert_eq!(state.change_report.as_deref(), Some(r#"{"state":"begun"}"#));
 
-        assert_eq!(store.revert_trial(METER, "{}", EventBatch::NONE).unwrap(), Committed::ScrubPending);
+        assert_eq!(store.revert_trial(METER, "{}", &[], EventBatch::NONE).unwrap(), Committed::ScrubPending);
         store.scrub().unwrap();
         let state = store.load(METER).unwrap();
         assert!(state.trial.is_none());
@@ -176,7 +196,7 @@ mod tests {
         let mut store = on_trial(&bed);
         let happened = [event("confirmed", Keep::Always)];
         let events = EventBatch { events: &happened, depth: 0 };
-        assert_eq!(store.confirm_trial(METER, "{}", &[], &[], events).unwrap(), Committed::ScrubPending);
+        assert_eq!(store.confirm_trial(METER, "{}", &Confirmed::default(), events).unwrap(), Committed::ScrubPending);
         store.scrub().unwrap();
         drop(store);
         let store = bed.again();
@@ -194,9 +214,9 @@ mod tests {
             let release = format!("5.0.{round}");
             store.begin_trial(METER, &slot(&release, &old()), "{}", EventBatch::NONE).unwrap();
             let ended = if round % 2 == 0 {
-                store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE)
+                store.confirm_trial(METER, "{}", &Confirmed::default(), EventBatch::NONE)
             } else {
-                store.revert_trial(METER, "{}", EventBatch::NONE)
+                store.revert_trial(METER, "{}", &[], EventBatch::NONE)
             };
             assert_eq!(ended.unwrap(), Committed::ScrubPending);
             let expected = format!("5.0.{}", round / 2 * 2);
@@ -212,9 +232,12 @@ mod tests {
         assert!(matches!(again, Err(StoreError::TrialPending)));
         let settings = SettingsChange { settings: Some("{}"), ..SettingsChange::default() };
         assert!(matches!(store.commit_settings(METER, &settings), Err(StoreError::TrialPending)));
-        let _: Committed = store.revert_trial(METER, "{}", EventBatch::NONE).unwrap();
-        assert!(matches!(store.revert_trial(METER, "{}", EventBatch::NONE), Err(StoreError::NoTrial)));
-        assert!(matches!(store.confirm_trial(METER, "{}", &[], &[], EventBatch::NONE), Err(StoreError::NoTrial)));
+        let _: Committed = store.revert_trial(METER, "{}", &[], EventBatch::NONE).unwrap();
+        assert!(matches!(store.revert_trial(METER, "{}", &[], EventBatch::NONE), Err(StoreError::NoTrial)));
+        assert!(matches!(
+            store.confirm_trial(METER, "{}", &Confirmed::default(), EventBatch::NONE),
+            Err(StoreError::NoTrial)
+        ));
         let unknown = store.begin_trial(MeterId(8), &slot("5.0.0", &[]), "{}", EventBatch::NONE);
         assert!(matches!(unknown, Err(StoreError::NoSuchMeter(_))));
     }

@@ -12,8 +12,9 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use store::{
-        Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewIntervalRecord, NewMeter, NewRecording,
-        NewSlot, OpenOptions, Opened, RecorderBatch, RecordingChange, Secret, SettingsChange, Store, StoreError, Tick,
+        Confirmed, Credential, CredentialChange, EventBatch, Keep, MeterId, NewEvent, NewIntervalRecord, NewMeter,
+        NewRecording, NewSlot, OpenOptions, Opened, RecorderBatch, RecordingChange, Secret, SettingsChange, Store,
+        StoreError, Tick,
     };
 
     const METER: MeterId = MeterId::ONLY;
@@ -73,7 +74,7 @@ mod tests {
             }
         };
         if store.load(METER).unwrap().trial.is_some() {
-            let _ = store.revert_trial(METER, "{}", EventBatch::NONE).unwrap();
+            let _ = store.revert_trial(METER, "{}", &[], EventBatch::NONE).unwrap();
         }
         store.scrub().unwrap();
         store
@@ -122,7 +123,7 @@ mod tests {
                 let new = credentials(step);
                 let slot = NewSlot { release: &text, settings: &text, credentials: &new, package: None };
                 store.begin_trial(METER, &slot, &text, EventBatch::NONE).unwrap();
-                let _ = store.confirm_trial(METER, &text, &[], &[], EventBatch::NONE).unwrap();
+                let _ = store.confirm_trial(METER, &text, &Confirmed::default(), EventBatch::NONE).unwrap();
                 store.scrub().unwrap();
                 writeln!(out, "\nerased {step}").unwrap();
             }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::parts::{Form, Part};
-use super::{FORMAT, MAGIC, MAX_BACKUP_BYTES, MAX_DOCUMENTS, MAX_LINE, MAX_RECORDINGS};
+use super::{FORMAT, MAGIC, MAX_BACKUP_BYTES, MAX_DOCUMENTS, MAX_LINE, MAX_RECORDINGS, MAX_RECORDS};
 use crate::digest::Sha256Digest;
 
 /// Why a file is no backup that can be used.
@@ -69,6 +69,7 @@ pub struct Reader<R> {
     rank: Option<u8>,
     form: Form,
     recordings: usize,
+    records: u64,
     documents: usize,
     sealed_over: Option<Sha256Digest>,
     ended: Option<Sha256Digest>,
@@ -86,6 +87,7 @@ impl<R: BufRead> Reader<R> {
             rank: None,
             form: Form::SecretFree,
             recordings: 0,
+            records: 0,
             documents: 0,
             sealed_over: None,
             ended: None,
@@ -203,12 +205,13 @@ impl<R: BufRead> Reader<R> {
                 return Err("a secret-free backup has no sealed part");
             }
             Part::Record(_) if self.recordings == 0 => return Err("it is not where the format has it"),
+            Part::Record(_) => self.records += 1,
             Part::Recording(_) => self.recordings += 1,
             Part::Document(_) => self.documents += 1,
             _ => {}
         }
-        if self.recordings > MAX_RECORDINGS || self.documents > MAX_DOCUMENTS {
-            return Err("there are more recordings or documents than a meter has");
+        if self.recordings > MAX_RECORDINGS || self.records > MAX_RECORDS || self.documents > MAX_DOCUMENTS {
+            return Err("there are more recordings, records or documents than a meter has");
         }
         self.rank = Some(rank);
         Ok(())

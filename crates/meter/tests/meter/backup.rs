@@ -142,10 +142,19 @@ fn a_secret_free_backup_says_which_passwords_are_0_and_holds_none() {
     let device = std::fs::read_to_string(one.path().join("state/device.key")).unwrap();
     assert!(!text.contains("$argon2") && !text.contains(device.trim()) && !text.contains("abc\""));
     let other = open_as(OTHER, other.path(), Some("4.40.1"), NOW);
-    let plan = restored(&other, &bytes);
+    let mut wanted = restoring(&other, &bytes).unwrap();
+    let plan = other.plan_restore(NOW, &Caller::meter(), &wanted).unwrap();
     let zero = plan.lines.iter().find(|line| line.kind == LineKind::Password && line.subject == "USER1").unwrap();
     assert_eq!((zero.after.as_str(), zero.severity), ("0", Severity::Danger));
-    assert_eq!(opens(&other, "USER1", "0"), Verdict::Right);
+    // B32 holds for a restore too: nobody turns Advanced on with 0.
+    let refused = other.restore(NOW, &Caller::meter(), &wanted, BTreeMap::new(), &plan.digest);
+    assert!(matches!(refused, Err(GateError::NoAdvancedEditor)), "{refused:?}");
+    assert!(plan.remarks.iter().any(|remark| remark.starts_with("As it is, this is refused: ")), "{:?}", plan.remarks);
+    wanted.new_passwords.insert(account("USER1"));
+    let plan = other.plan_restore(NOW, &Caller::meter(), &wanted).unwrap();
+    let made = BTreeMap::from([(account("USER1"), credential(&other, "xyz"))]);
+    assert!(other.restore(NOW, &Caller::meter(), &wanted, made, &plan.digest).unwrap().restored);
+    assert_eq!(opens(&other, "USER1", "xyz"), Verdict::Right);
     // On the meter itself everybody keeps what they have, and nothing that was measured goes back.
     count_energy(&gate, 5);
     set(&gate, "PT Prim", "120");

@@ -161,3 +161,44 @@ fn b31_another_template_takes_full_meter_config_as_well() {
         assert!(matches!(refused, meter::GateError::Refused(_)), "{refused}");
     }
 }
+
+#[test]
+fn b26_what_a_trial_of_another_template_would_forget_is_there_again_when_it_is_taken_back() {
+    for cut in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = meter(dir.path());
+        for round in 0..8_i64 {
+            (round * 10 + 1..=round * 10 + 10).for_each(|n| second(&gate, n));
+            set(&gate, "Data Recorder 1/Depth", &(100 + round).to_string());
+        }
+        (81..=1000).for_each(|n| second(&gate, n));
+        let (all, maxima) = (epochs(&gate), gate.view().demand().maxima);
+        assert!(all.len() == 9 && maxima.iter().any(|maximum| maximum.value.is_some()), "{all:?} {maxima:?}");
+        let choices = file(
+            &gate,
+            &[
+                ("Depth = 107", "Depth = 50"),
+                ("Source = \"Power Meter 1/kW tot\"", "Source = \"Power Meter 1/kVA tot\""),
+            ],
+        );
+        let (ticket, made) = accept(&gate, request(&gate, "4.40.1", choices), &[]);
+        gate.commit_change(NOW, &ticket, made).unwrap();
+        (1001..=1022).for_each(|n| second(&gate, n));
+        let gate = if cut {
+            drop((gate, ticket));
+            open_at(dir.path(), None, at(1023))
+        } else {
+            let failed = Facing { failures: vec!["the web server does not answer".to_owned()], ..Facing::default() };
+            let report = gate.end_trial(at(1022), &ticket, &failed).unwrap();
+            assert_eq!(report.outcome, Outcome::TakenBack);
+            // Stored with going back, not with the next second.
+            drop((gate, ticket));
+            open_at(dir.path(), None, at(1023))
+        };
+        assert_eq!(gate.view().release().release.to_string(), "4.0.9");
+        assert_eq!(epochs(&gate), all, "cut: {cut}");
+        second(&gate, 1023);
+        let found = gate.view().demand().maxima;
+        assert_eq!(found, maxima, "cut: {cut}");
+    }
+}

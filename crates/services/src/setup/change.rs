@@ -20,7 +20,7 @@ use crate::change::carry_through;
 
 /// What is planned may have a template file with it, in JSON: a line of one is a byte longer there, and each of its
 /// quotation marks.
-const LONGEST_PLAN: usize = 2 * LONGEST_FILE + LONGEST_JSON;
+pub(super) const LONGEST_PLAN: usize = 2 * LONGEST_FILE + LONGEST_JSON;
 /// What a report takes over of Setup's word about the hash list.
 const LONGEST_HASH_CHECK: usize = 300;
 

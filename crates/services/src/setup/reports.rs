@@ -10,7 +10,7 @@ use meter::{Caller, Progress};
 
 use super::Connection;
 use super::asked::{Asker, Document};
-use super::change::accepted;
+use super::change::{LONGEST_PLAN, accepted};
 use super::refused::Refused;
 use crate::schedule;
 
@@ -53,7 +53,7 @@ pub(super) async fn scheduled(
 pub(super) async fn schedule(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
-    Document(request): Document<api::ScheduleRequest>,
+    Document(request): Document<api::ScheduleRequest, LONGEST_PLAN>,
 ) -> Result<Json<api::Scheduled>, Refused> {
     let api::ScheduleRequest { change, at_utc_ms, window_s } = request;
     let (request, digest) = accepted(change);
