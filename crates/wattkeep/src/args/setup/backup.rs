@@ -51,8 +51,8 @@ pub struct LoadArgs {
 /// Whether a change of release has a backup taken first, and where.
 #[derive(Debug, Args)]
 pub struct BackupFirstArgs {
-    /// Where the backup goes that is taken before the change
-    /// [default: SERIAL-RELEASE-TIME.wkb in the folder of backups]
+    /// Where the backup goes that is taken before the change; with --at, it is
+    /// taken now [default: SERIAL-RELEASE-TIME.wkb in the folder of backups]
     #[arg(long, value_name = "FILE.wkb", conflicts_with = "no_backup")]
     pub backup: Option<PathBuf>,
     /// Take no backup before the change

@@ -52,9 +52,10 @@ fn new_passphrase(file: Option<&Path>) -> Result<Password, Failure> {
     Ok(passphrase)
 }
 
-/// Before a change of release: the backup's digest, none if there is to be no backup.
+/// Before a change of release, or before it is left to wait: the backup's digest, none if there is to be no backup.
 pub(super) async fn before_a_change(
     args: &BackupFirstArgs,
+    waits: bool,
     session: &mut Session,
     screen: &mut Screen<'_>,
 ) -> Result<Option<Sha256Digest>, Failure> {
@@ -66,7 +67,12 @@ pub(super) async fn before_a_change(
         None => default_file(&session.client().info().await?)?,
     };
     let digest = taken(&file, None, session.client(), screen).await?;
-    output::error::remark(screen, &format!("a backup was taken before the change: {}", file.display()));
+    let file = file.display();
+    let said = match waits {
+        false => format!("a backup was taken before the change: {file}"),
+        true => format!("a backup was taken; it holds the meter of now, not of the time of the change: {file}"),
+    };
+    output::error::remark(screen, &said);
     Ok(Some(digest))
 }
 

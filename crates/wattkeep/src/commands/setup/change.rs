@@ -149,11 +149,12 @@ async fn change(
             return Ok(Status::NotAccepted);
         }
     };
+    // On the disk before the change is asked for or left with the meter; without it nothing is changed.
+    let waits = args.later.at.is_some();
+    prepared.request.choices.backup = super::backup::before_a_change(&args.backup, waits, session, screen).await?;
     if let Some(When(at)) = args.later.at {
         return wait_for(at, args, &prepared, &digest, json, session, screen).await;
     }
-    // On the disk before the change is asked for; without it nothing is changed.
-    prepared.request.choices.backup = super::backup::before_a_change(&args.backup, session, screen).await?;
     let changed = watched(session.client(), &prepared, &digest, &new_passwords, screen).await;
     let changed = match changed {
         Ok(changed) => changed,
