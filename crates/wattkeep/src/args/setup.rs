@@ -6,6 +6,7 @@ mod events;
 mod floor;
 mod keys;
 mod log;
+mod moment;
 mod packages;
 mod reports;
 mod security_file;
@@ -24,8 +25,9 @@ pub use self::events::EventsArgs;
 pub use self::floor::{FloorCommand, RaiseTo};
 pub use self::keys::{KeysArgs, KeysCommand};
 pub use self::log::LogArgs;
+pub use self::moment::Moment;
 pub use self::packages::{Meters, PackagesCommand, StageArgs};
-pub use self::reports::{LaterArgs, ReportArgs, ScheduleCommand, When, Window};
+pub use self::reports::{LaterArgs, ReportArgs, ScheduleCommand, Window};
 pub use self::security_file::SecurityLoadArgs;
 pub use self::template::{TemplateArgs, Wanted};
 

@@ -14,7 +14,7 @@ use super::packages;
 use super::reports::Destination;
 use super::schedule;
 use super::session::Session;
-use crate::args::setup::{BundleArgs, ChangeArgs, PlanArgs, When, Window};
+use crate::args::setup::{BundleArgs, ChangeArgs, Moment, PlanArgs, Window};
 use crate::commands::template;
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -152,7 +152,7 @@ async fn change(
     // On the disk before the change is asked for or left with the meter; without it nothing is changed.
     let waits = args.later.at.is_some();
     prepared.request.choices.backup = super::backup::before_a_change(&args.backup, waits, session, screen).await?;
-    if let Some(When(at)) = args.later.at {
+    if let Some(Moment(at)) = args.later.at {
         return wait_for(at, args, &prepared, &digest, json, session, screen).await;
     }
     let changed = watched(session.client(), &prepared, &digest, &new_passwords, screen).await;
