@@ -23,7 +23,8 @@ pub struct BackupArgs {
 /// A template or a backup, and how what it changes is accepted.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// The file to read: a template, or a backup to restore
+    /// The file to read: a template, which is loaded at once, or a backup, which
+    /// is restored when what it changes is accepted
     #[arg(value_name = "FILE.dcf|FILE.wkb")]
     pub file: PathBuf,
     /// Show what the backup would change, and change nothing

@@ -18,7 +18,7 @@ use super::session::Session;
 use crate::args::setup::{BackupArgs, BackupFirstArgs, LoadArgs};
 use crate::exit::Status;
 use crate::failure::Failure;
-use crate::new_file::NewFile;
+use crate::new_file::{For, NewFile};
 use crate::output;
 use crate::output::setup as show;
 use crate::passwords::{self, Wanted};
@@ -105,7 +105,7 @@ async fn taken(
     client: &mut Client,
     screen: &Screen<'_>,
 ) -> Result<Sha256Digest, Failure> {
-    let mut file = NewFile::create(path)?;
+    let mut file = NewFile::create(path, For::Owner)?;
     let bar = output::progress::spinner(screen, "Taking a backup");
     let mut bytes = 0;
     let came = client

@@ -14,7 +14,8 @@ use super::session::Session;
 use crate::args::setup::SecurityLoadArgs;
 use crate::exit::Status;
 use crate::failure::Failure;
-use crate::files::{self, For};
+use crate::files;
+use crate::new_file::{self, For};
 use crate::output;
 use crate::output::setup as show;
 use crate::passwords;
@@ -27,7 +28,7 @@ pub(super) async fn save(
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
     let text = session.ask(async |client: &mut Client| client.security_file().await).await?;
-    files::write_new(file, text.as_bytes(), For::Owner)?;
+    new_file::write(file, text.as_bytes(), For::Owner)?;
     if json {
         screen.json(&serde_json::json!({ "saved": file }))?;
     } else {
