@@ -6,16 +6,16 @@ use std::io::{BufReader, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use firmware::backup::{BackupError, EXTENSION, Form, Head, MAGIC, Part, Reader, RestorePlan};
+use firmware::backup::{BackupError, EXTENSION, Form, Head, MAGIC, Part, Reader};
 use firmware::digest::Sha256Digest;
 use host::SystemClock;
 use security::sealed::check_passphrase;
 use security::{AccountId, Password};
 use setup::{BackupFile, Client, SecurityLog};
 
-use super::change::{asked, on_a_terminal};
 use super::session::Session;
 use crate::args::setup::{BackupArgs, BackupFirstArgs, LoadArgs};
+use crate::commands::asking::accepted;
 use crate::exit::Status;
 use crate::failure::Failure;
 use crate::new_file::{For, NewFile};
@@ -111,7 +111,7 @@ async fn taken(
     let came = client
         .take_backup(passphrase, |piece| {
             bytes += piece.len() as u64;
-            bar.set_message(format!("Taking a backup: {} kB", bytes / 1000));
+            bar.set_message(format!("Taking a backup: {}", show::packages::so_far(bytes, None)));
             file.write(piece)
         })
         .await;
@@ -174,7 +174,9 @@ pub(super) async fn restore(
         }
         return Ok(Status::Done);
     }
-    let Some(digest) = accepted(args, &plan, screen)? else {
+    let unless = "what the backup changes was not accepted";
+    let accepted = accepted(screen, args.accept.as_ref(), args.yes, &plan.digest, "Restore this?", unless)?;
+    let Some(digest) = accepted else {
         if json {
             screen.json(&plan)?;
         }
@@ -190,17 +192,4 @@ pub(super) async fn restore(
         writeln!(screen.out, "\nIt is done.")?;
     }
     Ok(Status::Done)
-}
-
-/// The digest that is accepted: the given one, the plan's own by `--yes` or by a person, or none.
-fn accepted(args: &LoadArgs, plan: &RestorePlan, screen: &mut Screen<'_>) -> Result<Option<String>, Failure> {
-    if let Some(digest) = &args.accept {
-        return Ok(Some(digest.prefixed()));
-    }
-    if args.yes || on_a_terminal() && asked(screen, "Restore this?")? {
-        return Ok(Some(plan.digest.clone()));
-    }
-    let how = if on_a_terminal() { "" } else { ": accept it with --accept and its digest, or with --yes" };
-    output::error::sentence(screen, &format!("what the backup changes was not accepted, so nothing was done{how}"));
-    Ok(None)
 }
