@@ -1,8 +1,8 @@
 //! Small files, read as a whole and never beyond a bound; big ones are read piece by piece elsewhere.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
 
 use crate::failure::Failure;
 
@@ -27,69 +27,6 @@ pub fn read(path: &Path, what: &'static str, max: usize) -> Result<Vec<u8>, Fail
 /// As [`read`], or if it isn't UTF-8.
 pub fn read_text(path: &Path, what: &'static str, max: usize) -> Result<String, Failure> {
     String::from_utf8(read(path, what, max)?).map_err(|_| Failure::NotText(path.to_owned()))
-}
-
-/// Whether a new file is for its owner alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum For {
-    /// Mode 0600 from its first byte on.
-    Owner,
-    /// As the user's umask has it.
-    Everyone,
-}
-
-/// Writes a file that mustn't be there yet, and sees it on the disk.
-///
-/// # Errors
-/// If it is there already or can't be written.
-pub fn write_new(path: &Path, bytes: &[u8], whom: For) -> Result<(), Failure> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    if whom == For::Owner {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|error| Failure::Write(path.to_owned(), error))
-}
-
-/// A new file that something will be written to later. Dropped before that, it is gone again.
-pub struct Reserved {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl Reserved {
-    /// Makes it.
-    ///
-    /// # Errors
-    /// If it is there already or can't be written.
-    pub fn new(path: &Path) -> Result<Self, Failure> {
-        let file = File::create_new(path).map_err(|error| Failure::Write(path.to_owned(), error))?;
-        Ok(Self { path: path.to_owned(), file: Some(file) })
-    }
-
-    /// Writes it, and sees it on the disk.
-    ///
-    /// # Errors
-    /// If it can't be written.
-    pub fn write(mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let Some(mut file) = self.file.take() else { return Ok(()) };
-        let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        written.map_err(|error| Failure::Write(self.path.clone(), error))
-    }
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if self.file.take().is_some() {
-            // An empty file is left at worst.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
 }
 
 /// The names of the files in a folder, sorted; folders and names that aren't UTF-8 are left out.

@@ -1,5 +1,5 @@
-//! A file that is written piece by piece, for its owner alone, and has its name only when it is whole and on the disk.
-//! One that is there already is never replaced; one that isn't finished is gone.
+//! A file that is written piece by piece and has its name only when it is whole and on the disk. One that is there
+//! already is never replaced; one that isn't finished is gone. Whatever this program writes is written here.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,8 +8,23 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 
-/// Only its owner reads and writes it.
-const MODE: u32 = 0o600;
+/// Who may read a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum For {
+    /// Its owner alone, from its first byte on.
+    Owner,
+    /// Whom the user's umask lets.
+    Everyone,
+}
+
+impl For {
+    fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::Everyone => 0o666,
+        }
+    }
+}
 
 /// A file that isn't whole yet. Its name is taken meanwhile, by an empty file.
 pub struct NewFile {
@@ -19,19 +34,28 @@ pub struct NewFile {
     whole: bool,
 }
 
+/// Writes a small file at once.
+///
+/// # Errors
+/// If it is there already or can't be written.
+pub fn write(path: &Path, bytes: &[u8], whom: For) -> Result<(), Failure> {
+    NewFile::create(path, whom)?.finish_with(bytes)
+}
+
 impl NewFile {
     /// Takes the name.
     ///
     /// # Errors
     /// If it is there already or can't be written.
-    pub fn create(path: &Path) -> Result<Self, Failure> {
+    pub fn create(path: &Path, whom: For) -> Result<Self, Failure> {
         let unwritable = |error| Failure::Write(path.to_owned(), error);
-        let create = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(path);
-        create(path).map_err(unwritable)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(whom.mode());
+        options.open(path).map_err(unwritable)?;
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let unfinished = PathBuf::from(name);
-        let file = create(&unfinished).map_err(|error| {
+        let file = options.open(&unfinished).map_err(|error| {
             let _ = fs::remove_file(path);
             unwritable(error)
         })?;
@@ -39,16 +63,25 @@ impl NewFile {
     }
 
     /// Writes on.
+    ///
+    /// # Errors
+    /// Those of the disk.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)
     }
 
     /// What has been written, to be read from its start.
+    ///
+    /// # Errors
+    /// If it can't be opened.
     pub fn reopened(&self) -> io::Result<File> {
         File::open(&self.unfinished)
     }
 
     /// It is whole: on the disk under its name when this returns.
+    ///
+    /// # Errors
+    /// If it can't be seen onto the disk; it is gone then.
     pub fn finish(mut self) -> Result<(), Failure> {
         let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let done = self
@@ -58,6 +91,15 @@ impl NewFile {
             .and_then(|()| File::open(parent)?.sync_all());
         self.whole = done.is_ok();
         done.map_err(|error| Failure::Write(self.path.clone(), error))
+    }
+
+    /// These bytes make it whole.
+    ///
+    /// # Errors
+    /// If they can't be written or seen onto the disk; it is gone then.
+    pub fn finish_with(mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write(bytes).map_err(|error| Failure::Write(self.path.clone(), error))?;
+        self.finish()
     }
 }
 
@@ -78,21 +120,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_private_whole_or_gone_and_never_replaced() {
+    fn a_file_is_whole_or_gone_and_never_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.wkb");
         let names = || fs::read_dir(dir.path()).unwrap().count();
-        let mut file = NewFile::create(&path).unwrap();
+        let mut file = NewFile::create(&path, For::Everyone).unwrap();
         file.write(b"half").unwrap();
         drop(file);
         assert_eq!(names(), 0);
-        let mut file = NewFile::create(&path).unwrap();
-        file.write(b"whole").unwrap();
-        file.finish().unwrap();
+        let mut file = NewFile::create(&path, For::Everyone).unwrap();
+        file.write(b"wh").unwrap();
+        file.finish_with(b"ole").unwrap();
         assert_eq!((fs::read(&path).unwrap().as_slice(), names()), (&b"whole"[..], 1));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        let refused = NewFile::create(&path).err().unwrap().to_string();
-        assert!(refused.contains("it is there already"), "{refused}");
+        for refused in [NewFile::create(&path, For::Owner).err(), write(&path, b"other", For::Owner).err()] {
+            let refused = refused.unwrap().to_string();
+            assert!(refused.contains("it is there already"), "{refused}");
+        }
         assert_eq!(fs::read(&path).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn what_is_for_its_owner_is_so_from_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let path = dir.path().join("secret");
+        let file = NewFile::create(&path, For::Owner).unwrap();
+        assert_eq!((mode(&file.path), mode(&file.unfinished)), (0o600, 0o600));
+        file.finish().unwrap();
+        assert_eq!(mode(&path), 0o600);
     }
 }

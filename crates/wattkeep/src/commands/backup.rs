@@ -4,41 +4,18 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use firmware::backup::{BackupError, Head, LogPart, LoggedEvent, Part, Reader, SealedPart, Secrets};
-use firmware::digest::Sha256Digest;
+use firmware::backup::{BackupError, LogPart, LoggedEvent, Part, Reader, SealedPart, Secrets};
 use security::HashMemory;
 use security::chain::{ChainKey, Class, Head as ChainHead, Record, Verifier};
 use security::sealed::PassphraseKey;
-use serde::Serialize;
 
 use crate::args::backup::{BackupArgs, BackupCommand};
 use crate::exit::Status;
 use crate::failure::Failure;
 use crate::output;
+use crate::output::backup::Summary;
 use crate::passwords::{self, Wanted};
 use crate::screen::Screen;
-
-/// What a backup holds.
-#[derive(Debug, Serialize)]
-pub struct Summary {
-    /// Over all of it.
-    pub sha256: Option<Sha256Digest>,
-    /// Whose it is.
-    #[serde(flatten)]
-    pub head: Head,
-    /// How many modules its settings have.
-    pub modules: usize,
-    /// How many accounts have SSH keys.
-    pub accounts_with_keys: usize,
-    /// Epochs of recorders.
-    pub recordings: u64,
-    /// Their records.
-    pub records: u64,
-    /// Events.
-    pub events: u64,
-    /// Documents, by name alone.
-    pub documents: Vec<String>,
-}
 
 /// Shows what was asked for.
 ///
@@ -163,7 +140,7 @@ fn verified(path: &Path, passphrase_file: Option<&Path>) -> Result<api::LogVerif
             }
             Part::Event(event) => {
                 if let Some(verifier) = &mut verifier {
-                    let link = event.chain.as_deref().and_then(unhex);
+                    let link = event.chain.as_deref().and_then(|link| hex::decode(link).ok());
                     verifier.look(head.as_ref(), &record(&event), link.as_deref());
                 }
             }
@@ -178,10 +155,4 @@ fn record(event: &LoggedEvent) -> Record<'_> {
     let LoggedEvent { number, utc_ms, priority, user, path, cause, effect, kept, .. } = event;
     let class = if *kept { Class::Kept } else { Class::Ordinary };
     Record { number: *number, utc_ms: *utc_ms, priority: *priority, user, path, cause, effect, class }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }

@@ -3,7 +3,7 @@
 use host::FloorAtMachine;
 use serde_json::json;
 
-use super::asked;
+use super::asking::confirmed;
 use crate::args::floor::FloorArgs;
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -21,8 +21,8 @@ pub fn run(args: &FloorArgs, screen: &mut Screen<'_>) -> Result<Status, Failure>
         None => (FloorAtMachine::Show, String::new()),
     };
     if doing != FloorAtMachine::Show && !args.yes {
-        let question = format!("The meter in {} will go to {wanted}.\nChange its floor? [y/N] ", args.state.display());
-        if !asked(&question, "the floor was not changed", screen)? {
+        let question = format!("The meter in {} will go to {wanted}.\nChange its floor?", args.state.display());
+        if !confirmed(screen, &question, "the floor was not changed")? {
             return Ok(Status::NotAccepted);
         }
     }

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 use crate::args::release::ReleaseCommand;
 use crate::exit::Status;
 use crate::failure::Failure;
-use crate::files::{self, For};
+use crate::files;
+use crate::new_file::{self, For};
 use crate::output::release::{self as shown, Built, BuiltFile, Keys, List, Listed, Shown};
 use crate::releases::{self, Sources};
 use crate::screen::Screen;
@@ -70,7 +71,7 @@ fn build(source: &str, folder: &Path, sign: Option<&Path>, keys: &KeyChanges) ->
     let missing = missing_files(folder, &files)?;
     fs::create_dir_all(folder).map_err(|error| Failure::Write(folder.to_owned(), error))?;
     for file in &missing {
-        files::write_new(&folder.join(&file.name), &file.bytes, For::Everyone)?;
+        new_file::write(&folder.join(&file.name), &file.bytes, For::Everyone)?;
     }
     let packages: Vec<_> = firmware::shipped()?.iter().map(|shipped| shipped.carried.package).collect();
     let file = |BundleFile { name, bytes }: &BundleFile| BuiltFile {
@@ -135,8 +136,8 @@ fn keygen(name: &Path, comment: &str) -> Result<Keys, Failure> {
         }
     }
     let line = key.public().to_string();
-    files::write_new(&secret, key.to_secret_text().as_bytes(), For::Owner)?;
-    files::write_new(&public, format!("{line}\n").as_bytes(), For::Everyone)?;
+    new_file::write(&secret, key.to_secret_text().as_bytes(), For::Owner)?;
+    new_file::write(&public, format!("{line}\n").as_bytes(), For::Everyone)?;
     Ok(Keys {
         key: key.public().id().to_string(),
         secret_file: shown::path(&secret),

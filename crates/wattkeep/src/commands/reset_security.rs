@@ -1,6 +1,6 @@
 //! Resets the security of a meter that doesn't run, for whoever holds its machine.
 
-use super::asked;
+use super::asking::confirmed;
 use crate::args::reset_security::ResetSecurityArgs;
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -14,10 +14,10 @@ use crate::screen::Screen;
 pub fn run(args: &ResetSecurityArgs, screen: &mut Screen<'_>) -> Result<Status, Failure> {
     let question = format!(
         "Every password of the meter in {} becomes 0, and its users, rights and switches those of the factory.\n\
-         Reset its security? [y/N] ",
+         Reset its security?",
         args.state.display()
     );
-    if !args.yes && !asked(&question, "security was not reset", screen)? {
+    if !args.yes && !confirmed(screen, &question, "security was not reset")? {
         return Ok(Status::NotAccepted);
     }
     let reset = host::reset_security(&args.state, args.device_key.clone())?;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Change;
 use crate::failure::Failure;
-use crate::files::{self, For};
+use crate::new_file::{self, For};
 
 /// Users of a rehearsal without settings of its own: all that the field's smaller utilities have.
 const USERS: u8 = 6;
@@ -129,7 +129,7 @@ impl People {
             text.extend(password.expose().iter().copied().map(char::from));
             text.push('\n');
         }
-        files::write_new(file, text.as_bytes(), For::Owner)
+        new_file::write(file, text.as_bytes(), For::Owner)
     }
 }
 

@@ -2,12 +2,36 @@
 
 use std::io::{self, Write};
 
+use firmware::backup::Head;
+use firmware::digest::Sha256Digest;
 use security::chain::Verified;
+use serde::Serialize;
 
 use super::style;
 use super::table::{Align, Table};
 use super::text::{Precision, counted, heading, paragraph, utc};
-use crate::commands::backup::Summary;
+
+/// What a backup holds.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Over all of it.
+    pub sha256: Option<Sha256Digest>,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub head: Head,
+    /// How many modules its settings have.
+    pub modules: usize,
+    /// How many accounts have SSH keys.
+    pub accounts_with_keys: usize,
+    /// Epochs of recorders.
+    pub recordings: u64,
+    /// Their records.
+    pub records: u64,
+    /// Events.
+    pub events: u64,
+    /// Documents, by name alone.
+    pub documents: Vec<String>,
+}
 
 /// Whose it is and what it holds.
 ///

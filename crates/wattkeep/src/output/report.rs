@@ -35,7 +35,9 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         }
         table.write(out)?;
     }
-    writeln!(out, "\n{} of {} as planned", same.len(), counted(report.lines.len(), "line"))?;
+    if !report.lines.is_empty() {
+        writeln!(out, "\n{} of {} as planned", same.len(), counted(report.lines.len(), "line"))?;
+    }
     heading(out, "About this change")?;
     let mut record = Table::new([("", Align::Left), ("", Align::Left)]);
     // A digest takes most of a line, so those stand at its edge.

@@ -23,7 +23,8 @@ pub struct BackupArgs {
 /// A template or a backup, and how what it changes is accepted.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// The file to read: a template, or a backup to restore
+    /// The file to read: a template, which is loaded at once, or a backup, which
+    /// is restored when what it changes is accepted
     #[arg(value_name = "FILE.dcf|FILE.wkb")]
     pub file: PathBuf,
     /// Show what the backup would change, and change nothing
@@ -51,8 +52,8 @@ pub struct LoadArgs {
 /// Whether a change of release has a backup taken first, and where.
 #[derive(Debug, Args)]
 pub struct BackupFirstArgs {
-    /// Where the backup goes that is taken before the change
-    /// [default: SERIAL-RELEASE-TIME.wkb in the folder of backups]
+    /// Where the backup goes that is taken before the change; with --at, it is
+    /// taken now [default: SERIAL-RELEASE-TIME.wkb in the folder of backups]
     #[arg(long, value_name = "FILE.wkb", conflicts_with = "no_backup")]
     pub backup: Option<PathBuf>,
     /// Take no backup before the change

@@ -1,13 +1,11 @@
 //! `wattkeep setup METER log …`: which records of which recorder.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use setup::Wanted;
+
+use super::moment::Moment;
 
 /// Records shown unless told otherwise: a screen, and six hours of quarter-hours.
 const SHOWN: u64 = 24;
@@ -49,47 +47,8 @@ impl LogArgs {
             recorder: self.recorder?,
             epoch: self.epoch,
             last: self.last.or((!bounded).then_some(SHOWN)),
-            since_utc_ms: self.from.map(|moment| moment.0),
-            until_utc_ms: self.to.map(|moment| moment.0),
+            since_utc_ms: self.from.map(|Moment(time)| time.as_millisecond()),
+            until_utc_ms: self.to.map(|Moment(time)| time.as_millisecond()),
         })
-    }
-}
-
-/// A time, UTC, in milliseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(i64);
-
-/// Something that is no time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a time looks like \"2026-01-31 12:00:00\", in UTC, or like 2026-01-31T12:00:00+01:00")]
-pub struct NotATime;
-
-impl FromStr for Moment {
-    type Err = NotATime;
-
-    fn from_str(text: &str) -> Result<Self, NotATime> {
-        let with_offset = text.parse::<Timestamp>().ok();
-        let utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
-        Ok(Self(with_offset.or_else(utc).ok_or(NotATime)?.as_millisecond()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_utc_or_has_its_offset() {
-        for (text, expected) in [
-            ("1970-01-01 00:00:01", Some(1000)),
-            ("1970-01-02", Some(86_400_000)),
-            ("1970-01-01 00:15", Some(900_000)),
-            ("1970-01-01T01:00:00+01:00", Some(0)),
-            ("1970-01-01T00:00:00.250Z", Some(250)),
-            ("yesterday", None),
-            ("", None),
-        ] {
-            assert_eq!(text.parse::<Moment>().ok(), expected.map(Moment), "{text}");
-        }
     }
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
+
+use super::moment::Moment;
 
 /// Which report, and where it goes.
 #[derive(Debug, Args)]
@@ -36,39 +36,16 @@ pub enum ScheduleCommand {
 #[derive(Debug, Args)]
 pub struct LaterArgs {
     /// Accept the plan now, and have the meter carry it out then, by its own
-    /// clock: 2027-01-31T02:00:00+01:00, or "2027-01-31 02:00" in local time
+    /// clock: "2027-01-31 02:00" in UTC, or with its offset,
+    /// 2027-01-31T02:00:00+01:00
     #[arg(long, value_name = "TIME", conflicts_with = "new_passwords")]
-    pub at: Option<When>,
+    pub at: Option<Moment>,
     /// How long after that time it may still begin: 90m, 2h
-    #[arg(long, value_name = "TIME", requires = "at", default_value = "1h")]
+    #[arg(long, value_name = "DURATION", requires = "at", default_value = "1h")]
     pub window: Window,
     /// Write the report to this new file: .html, .txt or .json
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     pub report: Option<PathBuf>,
-}
-
-/// A moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct When(pub Timestamp);
-
-impl FromStr for When {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(moment) = text.parse::<Timestamp>() {
-            return Ok(Self(moment));
-        }
-        let local = DateTime::strptime("%Y-%m-%d %H:%M", text).map_err(|_| {
-            "a time is 2027-01-31T02:00:00+01:00, with its zone, or \"2027-01-31 02:00\" in local time".to_owned()
-        })?;
-        in_zone(local, &TimeZone::system()).map(Self)
-    }
-}
-
-/// A local time that clocks show once, or why it is none.
-fn in_zone(local: DateTime, zone: &TimeZone) -> Result<Timestamp, String> {
-    let once = zone.to_ambiguous_timestamp(local).unambiguous();
-    once.map_err(|_| format!("clocks are changed around {local} in local time: give the time with its zone"))
 }
 
 /// So many seconds.
@@ -114,25 +91,6 @@ mod tests {
             let line = ["wattkeep", "setup", "m"].map(str::to_owned).into_iter().chain(words);
             assert_eq!(Cli::try_parse_from(line.clone()).is_ok(), understood, "{:?}", line.collect::<Vec<_>>());
         }
-    }
-
-    #[test]
-    fn moments_have_a_zone_or_are_local() {
-        let utc: When = "2027-01-31T02:00:00+01:00".parse().unwrap();
-        assert_eq!(utc.0.as_second(), 1_801_357_200);
-        assert_eq!("2027-01-31T01:00:00Z".parse::<When>().unwrap(), utc);
-        assert!("2027-01-31 02:00".parse::<When>().is_ok());
-        for text in ["", "tomorrow", "2027-01-31", "2027-13-01 02:00", "2027-01-31T02:00:00"] {
-            assert!(text.parse::<When>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_local_time_that_is_twice_or_never_is_refused() {
-        let summer = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
-        let at = |text: &str| in_zone(DateTime::strptime("%Y-%m-%d %H:%M", text).unwrap(), &summer);
-        assert_eq!(at("2027-01-31 02:00").unwrap().as_second(), 1_801_357_200);
-        assert!(at("2027-03-28 02:30").is_err() && at("2027-10-31 02:30").is_err());
     }
 
     #[test]

@@ -6,19 +6,19 @@ use std::io::{BufReader, Read};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use firmware::backup::{BackupError, EXTENSION, Form, Head, MAGIC, Part, Reader, RestorePlan};
+use firmware::backup::{BackupError, EXTENSION, Form, Head, MAGIC, Part, Reader};
 use firmware::digest::Sha256Digest;
 use host::SystemClock;
 use security::sealed::check_passphrase;
 use security::{AccountId, Password};
 use setup::{BackupFile, Client, SecurityLog};
 
-use super::change::{asked, on_a_terminal};
 use super::session::Session;
 use crate::args::setup::{BackupArgs, BackupFirstArgs, LoadArgs};
+use crate::commands::asking::accepted;
 use crate::exit::Status;
 use crate::failure::Failure;
-use crate::new_file::NewFile;
+use crate::new_file::{For, NewFile};
 use crate::output;
 use crate::output::setup as show;
 use crate::passwords::{self, Wanted};
@@ -52,9 +52,10 @@ fn new_passphrase(file: Option<&Path>) -> Result<Password, Failure> {
     Ok(passphrase)
 }
 
-/// Before a change of release: the backup's digest, none if there is to be no backup.
+/// Before a change of release, or before it is left to wait: the backup's digest, none if there is to be no backup.
 pub(super) async fn before_a_change(
     args: &BackupFirstArgs,
+    waits: bool,
     session: &mut Session,
     screen: &mut Screen<'_>,
 ) -> Result<Option<Sha256Digest>, Failure> {
@@ -66,7 +67,12 @@ pub(super) async fn before_a_change(
         None => default_file(&session.client().info().await?)?,
     };
     let digest = taken(&file, None, session.client(), screen).await?;
-    output::error::remark(screen, &format!("a backup was taken before the change: {}", file.display()));
+    let file = file.display();
+    let said = match waits {
+        false => format!("a backup was taken before the change: {file}"),
+        true => format!("a backup was taken; it holds the meter of now, not of the time of the change: {file}"),
+    };
+    output::error::remark(screen, &said);
     Ok(Some(digest))
 }
 
@@ -99,13 +105,13 @@ async fn taken(
     client: &mut Client,
     screen: &Screen<'_>,
 ) -> Result<Sha256Digest, Failure> {
-    let mut file = NewFile::create(path)?;
+    let mut file = NewFile::create(path, For::Owner)?;
     let bar = output::progress::spinner(screen, "Taking a backup");
     let mut bytes = 0;
     let came = client
         .take_backup(passphrase, |piece| {
             bytes += piece.len() as u64;
-            bar.set_message(format!("Taking a backup: {} kB", bytes / 1000));
+            bar.set_message(format!("Taking a backup: {}", show::packages::so_far(bytes, None)));
             file.write(piece)
         })
         .await;
@@ -168,7 +174,9 @@ pub(super) async fn restore(
         }
         return Ok(Status::Done);
     }
-    let Some(digest) = accepted(args, &plan, screen)? else {
+    let unless = "what the backup changes was not accepted";
+    let accepted = accepted(screen, args.accept.as_ref(), args.yes, &plan.digest, "Restore this?", unless)?;
+    let Some(digest) = accepted else {
         if json {
             screen.json(&plan)?;
         }
@@ -184,17 +192,4 @@ pub(super) async fn restore(
         writeln!(screen.out, "\nIt is done.")?;
     }
     Ok(Status::Done)
-}
-
-/// The digest that is accepted: the given one, the plan's own by `--yes` or by a person, or none.
-fn accepted(args: &LoadArgs, plan: &RestorePlan, screen: &mut Screen<'_>) -> Result<Option<String>, Failure> {
-    if let Some(digest) = &args.accept {
-        return Ok(Some(digest.prefixed()));
-    }
-    if args.yes || on_a_terminal() && asked(screen, "Restore this?")? {
-        return Ok(Some(plan.digest.clone()));
-    }
-    let how = if on_a_terminal() { "" } else { ": accept it with --accept and its digest, or with --yes" };
-    output::error::sentence(screen, &format!("what the backup changes was not accepted, so nothing was done{how}"));
-    Ok(None)
 }

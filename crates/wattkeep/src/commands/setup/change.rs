@@ -1,7 +1,5 @@
 //! Plans a change of release, shows the plan, asks, carries it out, and shows the report.
 
-use std::io::IsTerminal;
-
 use firmware::migrate::Direction;
 use firmware::report::Outcome;
 use firmware::{Choices, Kind, Plan, Severity};
@@ -14,7 +12,8 @@ use super::packages;
 use super::reports::Destination;
 use super::schedule;
 use super::session::Session;
-use crate::args::setup::{BundleArgs, ChangeArgs, PlanArgs, When, Window};
+use crate::args::setup::{BundleArgs, ChangeArgs, Moment, PlanArgs, Window};
+use crate::commands::asking::{accepted, asked, on_a_terminal};
 use crate::commands::template;
 use crate::exit::Status;
 use crate::failure::Failure;
@@ -140,20 +139,20 @@ async fn change(
         }
     }
     show_strengths(&prepared.plan, &new_passwords, screen)?;
-    let digest = match accepted(args, &prepared.plan, screen)? {
-        Some(digest) => digest,
-        None => {
-            if json {
-                screen.json(&prepared.plan)?;
-            }
-            return Ok(Status::NotAccepted);
+    let (question, unless) = ("Carry out this plan?", "the plan was not accepted");
+    let accepted = accepted(screen, args.accept.as_ref(), args.yes, &prepared.plan.digest, question, unless)?;
+    let Some(digest) = accepted else {
+        if json {
+            screen.json(&prepared.plan)?;
         }
+        return Ok(Status::NotAccepted);
     };
-    if let Some(When(at)) = args.later.at {
+    // On the disk before the change is asked for or left with the meter; without it nothing is changed.
+    let waits = args.later.at.is_some();
+    prepared.request.choices.backup = super::backup::before_a_change(&args.backup, waits, session, screen).await?;
+    if let Some(Moment(at)) = args.later.at {
         return wait_for(at, args, &prepared, &digest, json, session, screen).await;
     }
-    // On the disk before the change is asked for; without it nothing is changed.
-    prepared.request.choices.backup = super::backup::before_a_change(&args.backup, session, screen).await?;
     let changed = watched(session.client(), &prepared, &digest, &new_passwords, screen).await;
     let changed = match changed {
         Ok(changed) => changed,
@@ -235,28 +234,6 @@ async fn wait_for(
     Ok(Status::Done)
 }
 
-/// The digest that is accepted: the given one, the plan's own by `--yes` or by a person, or none.
-fn accepted(args: &ChangeArgs, plan: &Plan, screen: &mut Screen<'_>) -> Result<Option<String>, Failure> {
-    if let Some(digest) = &args.accept {
-        return Ok(Some(digest.prefixed()));
-    }
-    if args.yes {
-        return Ok(Some(plan.digest.clone()));
-    }
-    if !on_a_terminal() {
-        output::error::sentence(
-            screen,
-            "the plan was not accepted, so nothing was done: accept it with --accept and its digest, or with --yes",
-        );
-        return Ok(None);
-    }
-    if asked(screen, "Carry out this plan?")? {
-        return Ok(Some(plan.digest.clone()));
-    }
-    output::error::sentence(screen, "the plan was not accepted, so nothing was done");
-    Ok(None)
-}
-
 /// What the new passwords are worth under the release to come, where this program knows its rules.
 fn show_strengths(plan: &Plan, new_passwords: &NewPasswords, screen: &mut Screen<'_>) -> Result<(), Failure> {
     if new_passwords.is_empty() {
@@ -273,19 +250,6 @@ fn show_strengths(plan: &Plan, new_passwords: &NewPasswords, screen: &mut Screen
     Ok(())
 }
 
-pub(super) fn on_a_terminal() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// A question that only "yes" says yes to.
-pub(super) fn asked(screen: &mut Screen<'_>, question: &str) -> Result<bool, Failure> {
-    write!(screen.err, "{question} [y/N] ")?;
-    screen.err.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
 /// The accounts whose password a plan makes `0`.
 fn zeros(plan: &Plan) -> Vec<AccountId> {
     let lines = plan.consequences.iter().filter(|line| line.kind == Kind::Account);
@@ -296,7 +260,7 @@ fn zeros(plan: &Plan) -> Vec<AccountId> {
 /// B21: without `--new-passwords`, new ones can be given before any face but Setup opens.
 fn offer_new_passwords(plan: &Plan, screen: &mut Screen<'_>) -> Result<NewPasswords, Failure> {
     let accounts = zeros(plan);
-    if !asked(screen, "These passwords become 0. Give new ones now?")? {
+    if !asked(screen.err, "These passwords become 0. Give new ones now?")? {
         return Ok(NewPasswords::new());
     }
     let mut given = NewPasswords::new();

@@ -9,7 +9,7 @@ use setup::{Client, Wanted};
 use super::session::Session;
 use crate::args::setup::LogArgs;
 use crate::failure::Failure;
-use crate::files::{self, For};
+use crate::new_file::{self, For};
 use crate::output::progress;
 use crate::output::setup as show;
 use crate::output::text::counted;
@@ -49,7 +49,7 @@ pub(super) async fn run(
     match &args.csv {
         Some(_) if to_output => screen.out.write_all(text(&records).as_bytes())?,
         Some(file) => {
-            files::write_new(file, text(&records).as_bytes(), For::Everyone)?;
+            new_file::write(file, text(&records).as_bytes(), For::Everyone)?;
             let count = records.records.len();
             if json {
                 screen.json(&serde_json::json!({ "saved": file, "records": count }))?;

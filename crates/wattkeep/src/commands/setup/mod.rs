@@ -24,7 +24,8 @@ use crate::args::setup::{
 };
 use crate::exit::Status;
 use crate::failure::Failure;
-use crate::files::{self, For};
+use crate::files;
+use crate::new_file::{self, For};
 use crate::output::setup as show;
 use crate::passwords::{self, Wanted};
 use crate::screen::Screen;
@@ -99,7 +100,7 @@ async fn command(
         SetupCommand::Save { file, security } => {
             let with = if security { WithSecurity::Yes } else { WithSecurity::No };
             let text = session.ask(async |client: &mut Client| client.template(with).await).await?;
-            files::write_new(&file, text.as_bytes(), For::Everyone)?;
+            new_file::write(&file, text.as_bytes(), For::Everyone)?;
             if json {
                 screen.json(&serde_json::json!({ "saved": file }))?;
             } else {
@@ -213,10 +214,10 @@ async fn set_security(
 const LONGEST_KEY: usize = 4096;
 
 async fn load(args: &LoadArgs, json: bool, session: &mut Session, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let for_backups = args.dry_run || args.accept.is_some() || args.new_passwords.is_some();
-    if for_backups || args.passphrase_file.is_some() {
-        let sentence =
-            "--dry-run, --accept, --new-passwords and --passphrase-file are for backups, and this file is none";
+    let accepting = args.dry_run || args.yes || args.accept.is_some();
+    if accepting || args.new_passwords.is_some() || args.passphrase_file.is_some() {
+        let sentence = "--dry-run, --yes, --accept, --new-passwords and --passphrase-file are for backups, which are \
+                        shown and asked about first; this file is none, and a template is loaded at once";
         return Err(Failure::Usage(sentence.to_owned()));
     }
     let text = files::read_text(&args.file, "a template", framework::dcf::LONGEST_FILE)?;

@@ -8,8 +8,9 @@ use setup::Client;
 use super::session::Session;
 use crate::args::setup::ReportArgs;
 use crate::failure::Failure;
-use crate::files::{self, For, Reserved};
+use crate::new_file::{self, For, NewFile};
 use crate::output::report as show;
+use crate::output::text::counted;
 use crate::screen::Screen;
 
 pub(super) async fn run(
@@ -31,11 +32,11 @@ pub(super) async fn run(
             }
             return Ok(());
         }
-        return Err(Failure::InTheWay(format!("the meter has {} such reports, not that many", reports.len())));
+        return Err(Failure::InTheWay(no_such(args.number.unwrap_or(1), reports.len())));
     };
     for (file, form) in [(&args.html, Form::Html), (&args.text, Form::Text)] {
         if let Some(file) = file {
-            files::write_new(file, &form.write(report)?, For::Everyone)?;
+            new_file::write(file, &form.write(report)?, For::Everyone)?;
         }
     }
     if json && all {
@@ -50,6 +51,10 @@ pub(super) async fn run(
         show::write(screen.out, report)?;
     }
     Ok(())
+}
+
+fn no_such(number: u8, kept: usize) -> String {
+    format!("the meter keeps {}: there is no number {number}", counted(kept, "report"))
 }
 
 /// How a report is written to a file.
@@ -87,16 +92,16 @@ impl Form {
 /// A file that a report will be written to. It is there before the change, so that nothing stands in the way after it.
 pub(super) struct Destination {
     form: Form,
-    file: Reserved,
+    file: NewFile,
 }
 
 impl Destination {
     pub fn reserve(file: &Option<PathBuf>) -> Result<Option<Self>, Failure> {
         let Some(file) = file else { return Ok(None) };
-        Ok(Some(Self { form: Form::of(file)?, file: Reserved::new(file)? }))
+        Ok(Some(Self { form: Form::of(file)?, file: NewFile::create(file, For::Everyone)? }))
     }
 
     pub fn write(self, report: &Report) -> Result<(), Failure> {
-        self.file.write(&self.form.write(report)?)
+        self.file.finish_with(&self.form.write(report)?)
     }
 }

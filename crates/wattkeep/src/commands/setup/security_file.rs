@@ -9,12 +9,13 @@ use framework::scf::LONGEST_FILE;
 use security::{AccountId, Password};
 use setup::{Client, SecurityFile};
 
-use super::change::{asked, on_a_terminal};
 use super::session::Session;
 use crate::args::setup::SecurityLoadArgs;
+use crate::commands::asking::accepted;
 use crate::exit::Status;
 use crate::failure::Failure;
-use crate::files::{self, For};
+use crate::files;
+use crate::new_file::{self, For};
 use crate::output;
 use crate::output::setup as show;
 use crate::passwords;
@@ -27,7 +28,7 @@ pub(super) async fn save(
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
     let text = session.ask(async |client: &mut Client| client.security_file().await).await?;
-    files::write_new(file, text.as_bytes(), For::Owner)?;
+    new_file::write(file, text.as_bytes(), For::Owner)?;
     if json {
         screen.json(&serde_json::json!({ "saved": file }))?;
     } else {
@@ -61,7 +62,9 @@ pub(super) async fn load(
         }
         return Ok(Status::Done);
     }
-    let Some(digest) = accepted(args, &plan, screen)? else {
+    let unless = "what the file changes was not accepted";
+    let accepted = accepted(screen, args.accept.as_ref(), args.yes, &plan.digest, "Load this?", unless)?;
+    let Some(digest) = accepted else {
         if json {
             screen.json(&plan)?;
         }
@@ -79,17 +82,4 @@ pub(super) async fn load(
 
 fn nothing_to_do(plan: &SecurityPlan) -> bool {
     plan.changed.is_empty() && plan.passwords.is_empty()
-}
-
-/// The digest that is accepted: the given one, the plan's own by `--yes` or by a person, or none.
-fn accepted(args: &SecurityLoadArgs, plan: &SecurityPlan, screen: &mut Screen<'_>) -> Result<Option<String>, Failure> {
-    if let Some(digest) = &args.accept {
-        return Ok(Some(digest.prefixed()));
-    }
-    if args.yes || on_a_terminal() && asked(screen, "Load this?")? {
-        return Ok(Some(plan.digest.clone()));
-    }
-    let how = if on_a_terminal() { "" } else { ": accept it with --accept and its digest, or with --yes" };
-    output::error::sentence(screen, &format!("what the file changes was not accepted, so nothing was done{how}"));
-    Ok(None)
 }

@@ -1,6 +1,6 @@
 //! The way to a meter: its certificate, and a login where one is given or turns out to be needed.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +11,7 @@ use security::Password;
 use setup::{Acceptance, Address, Bundle, Client, KnownMeters, Prepared, SecurityLog, Sending, SetupError, Trust};
 
 use crate::args::setup::LoginArgs;
+use crate::commands::asking::{asked, on_a_terminal};
 use crate::failure::Failure;
 use crate::output;
 use crate::passwords::{self, PASSWORD_VARIABLE, Wanted};
@@ -171,17 +172,12 @@ impl Session {
 /// Decides about a certificate that nobody has seen before: a person is asked, a script is told.
 fn first_contact(address: &Address, found: &Sha256Digest) -> (Acceptance, Option<String>) {
     let fingerprint = found.prefixed();
-    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if !on_a_terminal() {
         let sentence = format!("First contact with {address}: accepted its certificate {fingerprint}");
         return (Acceptance::Pin, Some(sentence));
     }
-    let mut terminal = std::io::stderr();
-    let _ = write!(
-        terminal,
-        "First contact with {address}.\nIts certificate is {fingerprint}\nIs this the meter you mean? [y/N] "
-    );
-    let _ = terminal.flush();
-    let mut answer = String::new();
-    let yes = std::io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes");
+    let question =
+        format!("First contact with {address}.\nIts certificate is {fingerprint}\nIs this the meter you mean?");
+    let yes = asked(&mut std::io::stderr(), &question).unwrap_or(false);
     (if yes { Acceptance::Pin } else { Acceptance::Refuse }, None)
 }

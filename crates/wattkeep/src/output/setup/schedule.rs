@@ -35,7 +35,7 @@ pub fn schedule(out: &mut dyn Write, Scheduled { schedule }: &Scheduled) -> io::
     let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
     for (name, fact) in [
         ("at", time(*at_utc_ms)),
-        ("or until", time(*until_utc_ms)),
+        ("at the latest", time(*until_utc_ms)),
         ("accepted", format!("{} UTC", utc(*accepted_utc_ms, Precision::Seconds))),
         ("by", format!("{user} over {path}{peer}")),
     ] {
