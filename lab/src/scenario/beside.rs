@@ -1,10 +1,10 @@
 //! What a recorded meter gets from elsewhere: the sealed backup of another meter, which has a device key of its own, and
 //! a signed package that rotates the keys a meter trusts. Nothing of how they are made is part of a recording.
 
+use firmware::Version;
 use firmware::backup::{Form, Secrets};
 use firmware::package::{KeyChanges, PackageParts, SigningKey, Target, build_rotation};
 use firmware::release::SHIPPED;
-use firmware::Version;
 use meter::{Caller, ChangeSet, Edit, Gate, Now, Restoring};
 use metrology::{EnergyIncrement, EnergyRegister, Quantities};
 use security::sealed::PassphraseKey;
