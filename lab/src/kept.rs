@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 
 /// Files that are read in another way (the database), or that each process writes anew (the lock).
 const LOOSE_FILES: [&str; 2] = ["state/meter.db", "state/lock"];
+/// What has come in of a package, which is no package: whoever goes on with it has it looked at as a whole.
+const PARTIAL_PACKAGE: &str = ".part";
 /// Columns that a start may write: the number of the next event, which the log says, and when a recording was opened.
 const LOOSE_COLUMNS: [(&str, &str); 2] = [("meter", "next_event"), ("recording", "opened_utc_ms")];
 /// The record of where the log's chain ends, which a start goes on with; that it is right is seen by verifying the log.
@@ -53,7 +55,7 @@ impl Kept {
             if entry.file_type().map_err(told)?.is_dir() {
                 self.things.insert(format!("directory {path}"), String::new());
                 self.files(root, &path)?;
-            } else if !LOOSE_FILES.contains(&path.as_str()) {
+            } else if !LOOSE_FILES.contains(&path.as_str()) && !path.ends_with(PARTIAL_PACKAGE) {
                 let bytes = fs::read(entry.path()).map_err(told)?;
                 let digest =
                     Sha256::digest(&bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));

@@ -7,12 +7,15 @@ use std::sync::{Arc, LazyLock};
 use firmware::{Settings, Shipped};
 use meter::{Birth, Caller, Gate, Now, Surroundings, View, boot};
 use metrology::EnergyRegister;
+use security::Credential;
 use store::{DeviceKey, OpenOptions, Opened, Store};
 
 use crate::kept::Kept;
 
 /// When recordings begin: on a boundary of every interval. 2026-01-01, UTC.
 pub const BEGINNING_MS: i64 = 1_767_225_600_000;
+/// Whose life is recorded.
+const SERIAL: &str = "MW-2611A001-01";
 /// When states are looked at: long after every recording, so that its events are told from those of the look.
 const LATER: Now = Now { utc_ms: BEGINNING_MS + 365 * 86_400_000, up_ms: 0 };
 
@@ -63,12 +66,17 @@ pub fn prepare(dir: &Path) {
 
 /// Starts the meter in a directory, for a new one that of `release`.
 pub fn start(dir: &Path, release: Option<&str>, now: Now) -> Result<Gate, String> {
-    run(open(dir)?, release, now)
+    start_as(SERIAL, dir, release, now)
 }
 
-fn run(opened: Opened, release: Option<&str>, now: Now) -> Result<Gate, String> {
+/// The same, for a new one with a serial number of its own.
+pub fn start_as(serial: &str, dir: &Path, release: Option<&str>, now: Now) -> Result<Gate, String> {
+    run(open(dir)?, serial, release, now)
+}
+
+fn run(opened: Opened, serial: &str, release: Option<&str>, now: Now) -> Result<Gate, String> {
     let birth = Birth {
-        serial: "MW-2611A001-01".to_owned(),
+        serial: serial.to_owned(),
         release: release.map(|release| release.parse().expect("a version")),
         ports: Vec::new(),
         trust: Vec::new(),
@@ -89,14 +97,24 @@ pub fn look(dir: &Path) -> Result<Found, String> {
     if let DeviceKey::Lost(why) = store.device_key() {
         return Err(format!("its device key is gone: {why}"));
     }
-    let gate = run(Opened::Existing(store), None, LATER)?;
+    let gate = run(Opened::Existing(store), SERIAL, None, LATER)?;
     let log = gate.verify_log(LATER, &Caller::meter()).map_err(|error| format!("its log can't be read: {error}"))?;
     if let Some(finding) = log.findings.first() {
         return Err(format!("its log isn't whole: {finding}"));
     }
     let shown = shown(&gate);
+    let key = gate.device_key().map(|key| key.id());
     drop(gate);
     let mut kept = Kept::read(dir, LATER.utc_ms)?;
+    // A restore may bring passwords with a device key of their own: the two come together, or neither.
+    let named = |stored: &String| match Credential::from_stored(stored) {
+        Ok(Credential::Hashed(hash)) => Some(hash.key_id()) == key,
+        Ok(_) => true,
+        Err(_) => false,
+    };
+    if !kept.secrets.iter().all(named) {
+        return Err("a password's hash names another device key than the one that counts".to_owned());
+    }
     kept.things.extend(shown);
     if kept.things.get("table meter").is_none_or(|meter| !meter.ends_with("|0|0|")) {
         return Err("the start has left a change of release or an erasure undone".to_owned());

@@ -37,7 +37,7 @@ pub struct Plan {
 impl Plan {
     /// That of the ordinary test.
     pub const ORDINARY: Self =
-        Self { seed: 0x5EED, random: 2, systematic: &[Positions::Few], least_cuts: 0, recoveries: 8_000, enough: 20 };
+        Self { seed: 0x5EED, random: 1, systematic: &[Positions::Few], least_cuts: 0, recoveries: 8_000, enough: 20 };
     /// The same in another order, without cuts of starts, until the first failure.
     pub const SMALL: Self = Self {
         random: 1,
@@ -100,7 +100,7 @@ struct Laboratory<'a> {
     cuts: AtomicUsize,
     recoveries: AtomicUsize,
     next: AtomicUsize,
-    progress: &'a (dyn Fn(usize) + Sync),
+    tell: &'a (dyn Fn(Told<'_>) + Sync),
 }
 
 /// A state to be judged: where it comes from, and what it may be.
@@ -110,8 +110,17 @@ struct Case<'a> {
     after: &'a Milestone,
 }
 
-/// Cuts a recording everywhere. `progress` is told how many cuts there have been.
-pub fn run(scenario: &Scenario, plan: Plan, progress: &(dyn Fn(usize) + Sync)) -> (Figures, Vec<Failure>) {
+/// What is told while it goes on.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// There have been so many cuts.
+    Cuts(usize),
+    /// A failure, as soon as it is found.
+    Failed(&'a Failure),
+}
+
+/// Cuts a recording everywhere, and tells how it goes.
+pub fn run(scenario: &Scenario, plan: Plan, tell: &(dyn Fn(Told<'_>) + Sync)) -> (Figures, Vec<Failure>) {
     let laboratory = Laboratory {
         scenario,
         plan,
@@ -120,7 +129,7 @@ pub fn run(scenario: &Scenario, plan: Plan, progress: &(dyn Fn(usize) + Sync)) -
         cuts: AtomicUsize::new(0),
         recoveries: AtomicUsize::new(0),
         next: AtomicUsize::new(0),
-        progress,
+        tell,
     };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -228,7 +237,7 @@ impl Laboratory<'_> {
                 platter.advance(trace, at);
                 at += 1;
             }
-            (self.progress)(cuts_made);
+            (self.tell)(Told::Cuts(cuts_made));
             let (before, after) = around(&self.scenario.milestones, done);
             let seed = self.plan.seed.wrapping_add(round as u64);
             let mut cuts = platter.random_cuts(trace, done, seed, self.plan.random);
@@ -289,6 +298,7 @@ impl Laboratory<'_> {
 
     fn fail(&self, what: String, case: &Case<'_>) {
         let failure = Failure { what, cuts: case.cuts.clone(), after: case.before.name.clone() };
+        (self.tell)(Told::Failed(&failure));
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
     }
 }

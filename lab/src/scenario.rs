@@ -1,12 +1,13 @@
-//! What a meter goes through while it is recorded: first start, measuring, passwords, set-up, documents, packages, an
-//! upgrade, a stop and a start, a template, a downgrade and another upgrade. After each step it is noted what a meter
-//! would be that was stopped there.
+//! What a meter goes through while it is recorded: first start, measuring, passwords, set-up, documents, packages, a
+//! schedule, an upgrade, a stop and a start, a template, a downgrade, another upgrade, another meter's backup, a floor and
+//! a rotation of keys. After each step it is noted what a meter would be that was stopped there.
 //!
 //! **To add a step**, do it in `life` through the gate, and then say `Life::reported` with its name where it is one
 //! commit, `Life::reported_in_parts` where it is several. That is all: whatever a meter keeps (tables, records, files)
 //! is compared by itself, and a password that was replaced is looked for by itself. What a start may change by itself
 //! has to be named in [`crate::kept`].
 
+mod beside;
 mod life;
 
 use std::collections::BTreeSet;
@@ -94,6 +95,8 @@ struct Life {
     now: Now,
     on_trial: bool,
     memory: HashMemory,
+    /// Another meter's, to be restored.
+    backup: Vec<u8>,
     steps: Vec<Step>,
 }
 
@@ -139,6 +142,7 @@ impl Life {
 /// A state that isn't what was shown, though everything that was done has reached the disk.
 pub fn record(dir: &Path) -> Result<Scenario, Failure> {
     oracle::prepare(dir);
+    let backup = beside::sealed_backup();
     watch::begin(dir, Syncs::Noted);
     let mut meter = Life {
         dir: dir.to_owned(),
@@ -146,6 +150,7 @@ pub fn record(dir: &Path) -> Result<Scenario, Failure> {
         now: Now { utc_ms: BEGINNING_MS, up_ms: 0 },
         on_trial: false,
         memory: HashMemory::new(),
+        backup,
         steps: Vec::new(),
     };
     meter.reported("nothing");

@@ -214,7 +214,8 @@ impl StateDir {
                 }
             }
         }
-        Ok(())
+        // The device key may lie elsewhere, and so does another one that was coming.
+        files::remove_if_there(&files::unfinished_name(&self.key_beside()))
     }
 }
 
@@ -415,6 +416,19 @@ mod tests {
         assert_eq!(files::names(dir.path()).unwrap(), ["device.key", "lock"]);
         let mode = fs::metadata(dir.path().join(DEVICE_KEY)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn half_of_a_key_beside_is_swept_wherever_the_device_key_lies() {
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = dir.path().join("vault.key");
+        let half = dir.path().join("vault.key.next.tmp");
+        let neighbour = dir.path().join("vault.key.other.tmp");
+        for path in [&half, &neighbour] {
+            fs::write(path, "0123").unwrap();
+        }
+        StateDir::open(&dir.path().join("s"), Some(&elsewhere), true).unwrap();
+        assert!(!half.exists() && neighbour.exists());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use power_cut_lab::cut::Cut;
-use power_cut_lab::run::{Plan, replay, run, scratch};
+use power_cut_lab::run::{Plan, Told, replay, run, scratch};
 use power_cut_lab::scenario::{Scenario, record};
 
 const USAGE: &str = "usage: soak [CUTS [SEED]] | soak --replay 'CUT / CUT …'";
@@ -56,16 +56,18 @@ fn soak(wanted: usize, seed: u64) -> ExitCode {
     bar.set_style(style.expect("the template is right"));
     // Where nobody looks at a bar, a line for each twentieth.
     let told = AtomicUsize::new(0);
-    let progress = |cuts: usize| {
-        bar.set_position(cuts as u64);
-        let part = cuts * 20 / wanted.max(1);
-        if bar.is_hidden() && told.fetch_max(part, Ordering::Relaxed) < part {
-            println!("{cuts} cuts");
+    let tell = |news: Told<'_>| match news {
+        Told::Failed(failure) => bar.suspend(|| println!("{failure}")),
+        Told::Cuts(cuts) => {
+            bar.set_position(cuts as u64);
+            let part = cuts * 20 / wanted.max(1);
+            if bar.is_hidden() && told.fetch_max(part, Ordering::Relaxed) < part {
+                println!("{cuts} cuts");
+            }
         }
     };
-    let (figures, failures) = run(&scenario, Plan::soak(seed, wanted), &progress);
+    let (figures, failures) = run(&scenario, Plan::soak(seed, wanted), &tell);
     bar.finish_and_clear();
-    failures.iter().for_each(|failure| println!("{failure}"));
     println!("{figures}");
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use firmware::{Choices, PasswordStorage, WithSecurity};
-use meter::{Beginning, Caller, ChangeSet, DocumentChange, DocumentPath, Edit, Facing, Gate, Request, Ticket};
+use firmware::{Choices, PasswordStorage, TemplateChoice, WithSecurity};
+use framework::merge::Side;
+use meter::{
+    Announced, Announcement, Beginning, Caller, ChangeSet, DocumentChange, DocumentPath, Edit, Facing, Gate, NewFloor,
+    Request, Ticket,
+};
 use metrology::{EnergyIncrement, EnergyRegister, Power, Quantities};
 use security::{AccountId, Credential, Password, PublicKey};
 
-use super::Life;
+use super::{Life, beside};
 use crate::oracle;
 
 /// The oldest release, which keeps passwords readable, and the one that hashes them.
 const OLD: &str = "4.0.9";
 const NEW: &str = "4.40.1";
 const SSH_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB laboratory";
-/// The first public key of RFC 8032, 7.1.
-const TRUSTED_KEY: &str =
-    "wattkeep-ed25519 d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a laboratory";
 /// Passwords of the old release.
 const PASSWORDS: [(&str, &str); 4] =
     [("8650", "40718263"), ("USER1", "qZ7!xw"), ("USER2", "k#9Vtr"), ("USER3", "Wm.4:p")];
@@ -43,7 +44,9 @@ pub(super) fn life(meter: &mut Life) {
     meter.clock();
     meter.second(1);
     meter.package_that_goes();
-    meter.change(NEW);
+    meter.package_in_pieces(NEW);
+    meter.change_that_is_scheduled(NEW);
+    meter.change(NEW, Choices::default());
     meter.second(1);
     meter.password("USER2", "another-1");
     let key: PublicKey = SSH_KEY.parse().expect("a key");
@@ -54,10 +57,16 @@ pub(super) fn life(meter: &mut Life) {
     meter.template();
     meter.demand_reset();
     meter.second(1);
-    meter.change(OLD);
+    meter.change(OLD, Choices::default());
     meter.password("USER1", "7301");
     meter.second(1);
-    meter.change(NEW);
+    meter.change(NEW, Choices { template: TemplateChoice::Release(Side::Release), ..Choices::default() });
+    meter.second(1);
+    meter.restore();
+    meter.second(1);
+    meter.floor();
+    let rotating = meter.stage("a package that rotates keys", &beside::rotating_package());
+    meter.change_to(beside::ROTATING, rotating, Choices::default());
     meter.second(1);
 }
 
@@ -127,8 +136,8 @@ impl Life {
     }
 
     fn trust(&mut self) {
-        let me = Caller::meter();
-        self.gate().trust(self.now(), &me, TRUSTED_KEY).expect("a key is trusted");
+        let key = beside::trusted_key().public().to_string();
+        self.gate().trust(self.now(), &Caller::meter(), &key).expect("a key is trusted");
         self.reported("key trusted");
     }
 
@@ -138,21 +147,85 @@ impl Life {
         self.reported("clock set");
     }
 
-    fn stage(&mut self, release: &str) -> String {
-        let package = oracle::SHIPPED.iter().find(|shipped| shipped.carried.release.release.to_string() == release);
-        let bytes = &package.expect("the release is shipped").bytes;
+    fn stage(&mut self, name: &str, bytes: &[u8]) -> String {
         let (package, _, _) = self.gate().stage(self.now(), &Caller::meter(), bytes).expect("it is staged");
-        self.reported_in_parts(&format!("{release} staged"));
+        self.reported_in_parts(&format!("{name} staged"));
         package
     }
 
     fn package_that_goes(&mut self) {
-        self.stage(OLD);
+        self.stage(OLD, shipped(OLD));
         let (me, name, other) = (Caller::meter(), format!("{OLD}.upg"), "another.upg");
         self.gate().rename_staged(self.now(), &me, &name, other, false).expect("it is renamed");
         self.reported("package renamed");
         self.gate().drop_staged(self.now(), &me, other).expect("it is dropped");
         self.reported_in_parts("package dropped");
+    }
+
+    /// An announced package whose link breaks, and which is gone on with after a restart.
+    fn package_in_pieces(&mut self, release: &str) {
+        let (me, bytes) = (Caller::meter(), shipped(release));
+        let (first, rest) = bytes.split_at(bytes.len() / 3);
+        let (upload, here) = self.announce(bytes);
+        assert_eq!(here, 0, "nothing has come in yet");
+        self.gate().take_piece(self.now(), &me, upload, 0, first).expect("a piece comes in");
+        self.gate().interrupt_upload(&me, upload);
+        self.reported_in_parts("first piece of a package");
+        self.stop();
+        self.start(None);
+        let (upload, here) = self.announce(bytes);
+        assert_eq!(here, first.len() as u64, "what came in is still there");
+        self.gate().take_piece(self.now(), &me, upload, here, rest).expect("the rest comes in");
+        self.gate().finish_upload(self.now(), &me, upload).expect("it is whole");
+        self.reported_in_parts("rest of a package");
+    }
+
+    fn announce(&self, bytes: &[u8]) -> (u64, u64) {
+        let package = firmware::digest::Sha256Digest::of(bytes).to_string();
+        let announcement = Announcement { package, bytes: bytes.len() as u64, name: "in pieces.upg".to_owned() };
+        let announced = self.gate().announce_package(self.now(), &Caller::meter(), &announcement);
+        match announced.expect("it may come") {
+            Announced::GoOn { upload, bytes } => (upload, bytes),
+            Announced::Staged(staged) => panic!("{} waits already", staged.release),
+        }
+    }
+
+    fn change_that_is_scheduled(&mut self, release: &str) {
+        const HOUR_MS: i64 = 3_600_000;
+        const WINDOW_S: u32 = 60;
+        let (now, me) = (self.now(), Caller::meter());
+        let request = request(self.stage(release, shipped(release)), Choices::default());
+        let plan = self.gate().plan(now, &me, &request).expect("it can be planned");
+        let scheduled = self.gate().schedule(now, &me, request, &plan.digest, now.utc_ms + HOUR_MS, WINDOW_S);
+        scheduled.expect("it may wait for its time");
+        self.reported("change scheduled");
+        self.gate().drop_schedule(self.now(), &me).expect("it is dropped");
+        self.reported("schedule dropped");
+    }
+
+    /// Another meter's sealed backup: its passwords come with a device key of their own.
+    fn restore(&mut self) {
+        let (now, me, own) = (self.now(), Caller::meter(), self.key_id());
+        let backup = std::mem::take(&mut self.backup);
+        let wanted = beside::opened(self.gate(), now, &backup);
+        self.reported_in_parts("backup received");
+        let plan = self.gate().plan_restore(now, &me, &wanted).expect("it can be planned");
+        let makes = self.gate().restore_makes(now, &me, &wanted).expect("it can be planned");
+        assert!(makes.hash.is_empty(), "the backup has hashes");
+        let done = self.gate().restore(now, &me, &wanted, BTreeMap::new(), &plan.digest).expect("it is restored");
+        assert!(done.restored && self.key_id() != own, "the device key is the backup's");
+        self.reported("backup restored");
+        drop(wanted);
+        self.reported_in_parts("backup gone");
+    }
+
+    fn key_id(&self) -> String {
+        self.gate().device_key().expect("the device key is there").id().to_string()
+    }
+
+    fn floor(&mut self) {
+        self.gate().raise_floor(self.now(), &Caller::meter(), &NewFloor::Current).expect("the floor is raised");
+        self.reported("floor raised");
     }
 
     fn demand_reset(&mut self) {
@@ -171,13 +244,13 @@ impl Life {
     }
 
     /// A change of release, from staging to the end of its trial.
-    fn change(&mut self, release: &str) {
-        let request = Request {
-            package: self.stage(release),
-            choices: Choices::default(),
-            setup: "3.2.30377.02".parse().expect("a version"),
-            hash_check: "built in".to_owned(),
-        };
+    fn change(&mut self, release: &str, choices: Choices) {
+        let package = self.stage(release, shipped(release));
+        self.change_to(release, package, choices);
+    }
+
+    fn change_to(&mut self, release: &str, package: String, choices: Choices) {
+        let request = request(package, choices);
         let (ticket, made) = self.accept(request);
         self.reported(&format!("{release} accepted"));
         self.gate().commit_change(self.now(), &ticket, made).expect("it is tried");
@@ -203,6 +276,16 @@ impl Life {
         }
         (ticket, made)
     }
+}
+
+fn shipped(release: &str) -> &'static [u8] {
+    let shipped = oracle::SHIPPED.iter().find(|shipped| shipped.carried.release.release.to_string() == release);
+    &shipped.expect("the release is shipped").bytes
+}
+
+fn request(package: String, choices: Choices) -> Request {
+    let setup = "3.2.30377.02".parse().expect("a version");
+    Request { package, choices, setup, hash_check: "built in".to_owned() }
 }
 
 fn account(login: &str) -> AccountId {
