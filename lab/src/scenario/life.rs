@@ -141,7 +141,7 @@ impl Life {
     fn stage(&mut self, release: &str) -> String {
         let package = oracle::SHIPPED.iter().find(|shipped| shipped.carried.release.release.to_string() == release);
         let bytes = &package.expect("the release is shipped").bytes;
-        let (package, _, _) = self.gate().stage(self.now(), &Caller::meter(), bytes).expect("it is staged");
+        let package = self.gate().stage(self.now(), &Caller::meter(), bytes).expect("it is staged").package;
         self.reported_in_parts(&format!("{release} staged"));
         package
     }
