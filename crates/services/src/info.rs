@@ -30,7 +30,7 @@ pub fn info(view: &View, faces: &Faces, path: Path, who: Who) -> api::Info {
         factory_password: security.then(|| view.settings.factory_password()),
         services: Service::ALL.into_iter().map(|one| (one.name().to_owned(), service(view, faces, one))).collect(),
         users: security.then(|| users(view)),
-        floor: security.then(|| view.identity.floor.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
+        floor: view.identity.floor.clone().filter(|_| security),
         source: view.identity.source.clone(),
         utc_ms: view.readings.utc_ms,
         dangers: firmware::dangers(&view.settings, release, if security { Sight::Security } else { Sight::Outside }),
