@@ -13,6 +13,8 @@ use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 use crate::faces::{Faces, Listening};
 use crate::schedule;
 
+pub use meter::utc_text;
+
 /// What meters of this class have and this program doesn't.
 pub const NOT_BUILT: [&str; 5] =
     ["DNP3", "DLMS", "IEC 61850 server", "the maker's own protocol", "serial and optical ports"];
@@ -182,10 +184,4 @@ impl fmt::Display for Shown {
         }
         if self.unit.is_empty() { Ok(()) } else { write!(f, " {}", self.unit) }
     }
-}
-
-/// A time as people are shown it, in UTC to the second. Before the first reading there is none.
-pub fn utc_text(utc_ms: i64) -> Option<String> {
-    let time = (utc_ms != 0).then(|| jiff::Timestamp::from_millisecond(utc_ms).ok()).flatten()?;
-    Some(time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
