@@ -86,7 +86,7 @@ fn b27_a_release_is_built_the_same_wherever_and_whenever() {
 fn b28_a_floor_is_raised_over_the_network_and_lowered_only_at_the_machine() {
     let dir = tempfile::tempdir().unwrap();
     let meter = Meter::start(dir.path(), &["--ports", "auto"]);
-    assert_eq!(meter.info(FACTORY)["floor"], "none", "off as shipped");
+    assert!(meter.info(FACTORY).get("floor").is_none(), "off as shipped");
     assert!(meter.info(None).get("floor").is_none(), "for whoever may read security");
     assert_eq!(meter.setup(None, &["floor", "set", "current"]).status, 4);
     meter.setup(FACTORY, &["floor", "set", "current"]).ok();

@@ -90,9 +90,9 @@ pub struct Info {
     /// The users; only for whoever may read security setup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<User>>,
-    /// The oldest release that the meter goes to, or `none`; only for whoever may read security setup.
+    /// The oldest release that the meter goes to, where there is a floor; only for whoever may read security setup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub floor: Option<String>,
+    pub floor: Option<Version>,
     /// What the meter measures: a recording's name, or the simulated grid.
     pub source: String,
     /// UTC of the last reading, in milliseconds since 1970.

@@ -50,10 +50,10 @@ pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
 pub const MAX_TEMPLATE_BYTES: usize = framework::dcf::LONGEST_FILE;
 
 /// The longest notes: they are for people, so they may fill the file beside the other parts. A meter digests them
-/// and keeps none.
+/// and keeps none, and nobody is given any longer than 256 KiB.
 pub const MAX_NOTES_BYTES: usize = MAX_PACKAGE_BYTES - MAX_FRONT_BYTES - MAX_DESCRIPTION_BYTES - MAX_TEMPLATE_BYTES;
 
-/// The longest notes that are held in memory and given out: some hundred pages.
+/// The longest notes that are held in memory and given out: 256 KiB, some hundred pages. Longer ones are only digested.
 pub const MAX_KEPT_NOTES_BYTES: usize = crate::bundle::MAX_NOTES_BYTES;
 
 /// The bounds of the parts, in their order.

@@ -40,6 +40,8 @@ pub struct Facts<'a> {
     pub recorders: &'a BTreeMap<String, RecorderFound>,
     /// Whether the event log goes on from where it was.
     pub events_kept: bool,
+    /// Whether the meter's clock is as far ahead of the machine's as it was.
+    pub clock_kept: bool,
 }
 
 /// How a change ended.
@@ -209,7 +211,7 @@ fn found(line: &Consequence, meter: &Found<'_>) -> String {
             lines::RATIOS => lines::ratios(facts.after).unwrap_or_default(),
             lines::LOCK_OUT => lines::lock_out(facts.after),
             lines::USERS => kept(users_kept(facts)),
-            lines::CLOCK => lines::KEPT.to_owned(),
+            lines::CLOCK => kept(facts.clock_kept),
             STORAGE => storage(facts).to_owned(),
             data_floor::EDITORS => data_floor::editors(facts.after).to_owned(),
             subject => match facts.keys.found(subject) {
@@ -287,6 +289,10 @@ mod tests {
     }
 
     fn differing(after: &Settings, listening: &BTreeMap<Service, bool>) -> Vec<String> {
+        differing_with(after, listening, true)
+    }
+
+    fn differing_with(after: &Settings, listening: &BTreeMap<Service, bool>, clock_kept: bool) -> Vec<String> {
         let before = factory(&legacy());
         let migration = migrate(&before, &legacy(), &current(), &Choices::default());
         let release = current();
@@ -301,6 +307,7 @@ mod tests {
             demand: &BTreeMap::new(),
             recorders: &BTreeMap::from([("Data Recorder 1".to_owned(), goes_on)]),
             events_kept: true,
+            clock_kept,
         };
         let lines = compare(&migration.consequences, &facts);
         lines.into_iter().filter(|line| !line.same).map(|line| format!("{}: {}", line.subject, line.found)).collect()
@@ -310,6 +317,8 @@ mod tests {
     fn b25_a_meter_that_is_as_planned_has_no_differing_line_and_any_other_has() {
         let after = migrate(&factory(&legacy()), &legacy(), &current(), &Choices::default()).settings;
         assert_eq!(differing(&after, &listening(&after)), Vec::<String>::new());
+
+        assert_eq!(differing_with(&after, &listening(&after), false), ["clock: changed"]);
 
         let mut closed = listening(&after);
         closed.insert(Service::Sftp, false);

@@ -232,7 +232,6 @@ fn secrets(state: &State) -> Result<Secrets, GateError> {
 
 fn logged(store::Event { number, event }: store::Event) -> LoggedEvent {
     let store::NewEvent { utc_ms, priority, user, path, cause, effect, keep, chain } = event;
-    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let (kept, chain) = (keep == Keep::Always, chain.map(hex));
+    let (kept, chain) = (keep == Keep::Always, chain.map(hex::encode));
     LoggedEvent { number, utc_ms, priority, user, path, cause, effect, kept, chain }
 }

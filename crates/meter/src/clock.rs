@@ -37,6 +37,12 @@ impl Ahead {
     }
 }
 
+/// A time as people are shown it, in UTC to the second. Before the first reading there is none.
+pub fn utc_text(utc_ms: i64) -> Option<String> {
+    let time = (utc_ms != 0).then(|| jiff::Timestamp::from_millisecond(utc_ms).ok()).flatten()?;
+    Some(time.strftime("%Y-%m-%d %H:%M:%S").to_string())
+}
+
 impl Gate {
     /// The meter's time at a time of the machine's.
     pub fn meter_time(&self, machine: Now) -> Now {

@@ -44,6 +44,7 @@ mod wiring;
 pub use backup::Backup;
 pub use boot::{Birth, BootError, Booted, boot};
 pub use change::{Facing, Request, Ticket};
+pub use clock::utc_text;
 pub use demand::{Demand, DemandMaximum, Demands};
 pub use disk::Disk;
 pub use documents::DocumentChange;

@@ -154,12 +154,11 @@ impl Gate {
         Ok(Staged { package: staged.id.to_string(), release, trusted_by })
     }
 
-    /// The same with all bytes at once. Gives its SHA-256, its release and who vouches for it.
-    pub fn stage(&self, now: Now, caller: &Caller, bytes: &[u8]) -> Result<(String, Version, String), GateError> {
+    /// The same with all bytes at once.
+    pub fn stage(&self, now: Now, caller: &Caller, bytes: &[u8]) -> Result<Staged, GateError> {
         let mut upload = self.receive_package(now, caller)?;
         upload.write_at(now, 0, bytes)?;
-        let Staged { package, release, trusted_by } = self.stage_upload(now, caller, upload, None)?;
-        Ok((package, release, trusted_by))
+        self.stage_upload(now, caller, upload, None)
     }
 
     /// The packages that wait, for whoever may read security.

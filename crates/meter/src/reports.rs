@@ -107,7 +107,7 @@ impl Reports {
 
 /// What a meter keeps of a session's token to know it by.
 pub(crate) fn receipt(token: &[u8; 32]) -> String {
-    token.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(token)
 }
 
 impl Gate {

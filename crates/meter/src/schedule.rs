@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use store::MeterState;
 
 use crate::change::{Acceptable, Request, Step, on_its_road};
+use crate::clock::utc_text;
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, may_read, stands_still};
 use crate::state::State;
@@ -228,7 +229,8 @@ impl Gate {
             return Err(GateError::ScheduleExists);
         }
         let plan = Plan { accepted: true, ..planned.plan };
-        let effect = format!("accepted {} to {} for UNIX time {}, plan {digest}", plan.from, plan.to, at_utc_ms / 1000);
+        let at = utc_text(at_utc_ms).ok_or(GateError::ScheduleTime)?;
+        let effect = format!("accepted {} to {} for {at} UTC, plan {digest}", plan.from, plan.to);
         let Caller { who, path, peer, .. } = *caller;
         let waiting = ScheduleState::Waiting;
         let schedule = Schedule {

@@ -1,9 +1,9 @@
 //! Packages on their way in: one at a time, whoever sends it and by whatever road. What is announced with its digest may
 //! come in pieces and go on after its link broke; what comes over SFTP comes whole.
 //!
-//! It owns the one place and knows whose it is. Bytes are written beside the meter's lock. Nothing that comes in is
-//! looked at further than its front, which is verified as soon as it is there, before all of it is: that is `packages`. It must never let a second
-//! writer into an upload, nor one whose session or right is gone.
+//! It owns the one place and knows whose it is. Bytes are written beside the meter's lock. Of what comes in only the
+//! front is looked at, by `verifying` as soon as it is there; the whole is for `packages` to judge. It must never let a
+//! second writer into an upload, nor one whose session or right is gone.
 
 use std::fmt;
 use std::net::SocketAddr;

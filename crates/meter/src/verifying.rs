@@ -3,12 +3,15 @@
 
 use firmware::Version;
 use firmware::package::{MAX_FRONT_BYTES, Target, Trust, VerifiedPackage, Verifier, front_digest};
-use store::{PACKAGE_PIECE, PackageId, ReceivedPackage, StoreError, StoredFile};
+use store::{MAX_PACKAGE_BYTES, PACKAGE_PIECE, PackageId, ReceivedPackage, StoreError, StoredFile};
 
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate};
 use crate::refusals::{Kind, unlogged_text};
 use crate::{GateError, Now, floor};
+
+// What the store takes in and what a package may be is the same.
+const _: () = assert!(MAX_PACKAGE_BYTES == firmware::package::MAX_PACKAGE_BYTES as u64);
 
 /// Verifies a package that has come in whole.
 pub(crate) fn received(package: &ReceivedPackage, trust: &Trust) -> Result<VerifiedPackage, GateError> {

@@ -21,6 +21,9 @@ pub const TRIAL_DEADLINE: Duration = Duration::from_secs(50);
 /// How often it is looked whether another second was committed.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Between two tries to take a change back.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Why a change didn't come to an end of its own.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
@@ -49,12 +52,12 @@ pub async fn carry_through(
         let made = match credentials(&site, &ticket, new_passwords).await {
             Ok(made) => made,
             Err(error) => {
-                site.gate.abandon_change(site.now(), &ticket, &error.to_string())?;
+                abandon(&site, &ticket, &error.to_string()).await;
                 return Err(error);
             }
         };
         if let Err(error) = site.gate.commit_change(site.now(), &ticket, made) {
-            site.gate.abandon_change(site.now(), &ticket, &error.to_string())?;
+            abandon(&site, &ticket, &error.to_string()).await;
             return Err(error.into());
         }
         let facing = trial(&site, &ticket).await;
@@ -62,13 +65,28 @@ pub async fn carry_through(
             Ok(report) => report,
             // Over, if only the erasure is still to be done; otherwise the meter goes back to what it had.
             Err(error) => {
-                let _over = site.gate.abandon_change(site.now(), &ticket, &error.to_string());
+                abandon(&site, &ticket, &error.to_string()).await;
                 return Err(error.into());
             }
         };
         Ok((ticket.plan().clone(), report))
     });
     task.await.unwrap_or(Err(ChangeError::Stopped))
+}
+
+/// Gives a change up, however many tries the disk makes it take: a meter with a change under way refuses every setting.
+async fn abandon(site: &Site, ticket: &Ticket, why: &str) {
+    let mut told = false;
+    loop {
+        match site.gate.abandon_change(site.now(), ticket, why) {
+            // Over now, or over before; what is still to be erased is erased when it can be.
+            Ok(()) | Err(GateError::ChangeOver | GateError::NotErased(_)) => return,
+            Err(error) if told => tracing::debug!(%error, "the change can't be taken back yet"),
+            Err(error) => tracing::error!(%error, "the change can't be taken back yet; trying again every second"),
+        }
+        told = true;
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// The credentials that the plan wants made: readable passwords hashed, new ones in the form of the
@@ -149,4 +167,59 @@ fn late(site: &Site, ticket: &Ticket) -> Facing {
         facing.failures.push(format!("the clock did not go on: {seconds} within {limit} s"));
     }
     facing
+}
+
+#[cfg(test)]
+mod tests {
+    use firmware::Choices;
+    use firmware::report::Outcome;
+
+    use super::*;
+    use crate::testbed::Bench;
+
+    /// The change of a 4.40.1 to 4.0.9, accepted and begun.
+    fn begin(bench: &Bench) -> tokio::task::JoinHandle<Result<(Plan, Report), ChangeError>> {
+        let (gate, now, caller) = (&bench.site.gate, bench.site.now(), Caller::meter());
+        let shipped = gate.shipped();
+        let legacy = shipped.iter().find(|it| it.carried.release.release.to_string() == "4.0.9").unwrap();
+        let package = gate.stage(now, &caller, &legacy.bytes).unwrap().package;
+        let setup = "3.2.30377.02".parse().unwrap();
+        let request = Request { package, choices: Choices::default(), setup, hash_check: "a test".to_owned() };
+        let digest = gate.plan(now, &caller, &request).unwrap().digest;
+        tokio::spawn(carry_through(Arc::clone(&bench.site), caller, request, digest, Vec::new()))
+    }
+
+    fn runs(bench: &Bench) -> String {
+        bench.site.view().release().release.to_string()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b26_a_release_whose_clock_stands_still_is_taken_back() {
+        let bench = Bench::new("4.40.1");
+        let (_, report) = begin(&bench).await.unwrap().unwrap();
+        let reason = report.reason.unwrap();
+        assert!(report.outcome == Outcome::TakenBack && reason.contains("the clock did not go on"), "{reason}");
+        assert_eq!(runs(&bench), "4.40.1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_the_disk_lets_neither_stand_nor_go_is_taken_back_once_it_can_be() {
+        let bench = Bench::new("4.40.1");
+        bench.goes_on();
+        let database = rusqlite::Connection::open(bench.state().join("meter.db")).unwrap();
+        database
+            .execute_batch(
+                "CREATE TRIGGER stuck BEFORE INSERT ON event
+                 WHEN NEW.effect LIKE '%confirmed' OR NEW.effect LIKE '%taken back%'
+                 BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+            )
+            .unwrap();
+        let change = begin(&bench);
+        tokio::time::sleep(10 * TRIAL_DEADLINE).await;
+        assert!(bench.site.view().on_trial && !change.is_finished());
+        database.execute_batch("DROP TRIGGER stuck").unwrap();
+        assert!(matches!(change.await.unwrap(), Err(ChangeError::Gate(GateError::Store(_)))));
+        assert!(!bench.site.view().on_trial && runs(&bench) == "4.40.1");
+        bench.set(&[("CT Prim", "800")]);
+    }
 }

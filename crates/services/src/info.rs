@@ -13,6 +13,8 @@ use security::{Account, AccountId, Ask, CredentialKind, Path, UserId, Who};
 use crate::faces::{Faces, Listening};
 use crate::schedule;
 
+pub use meter::utc_text;
+
 /// What meters of this class have and this program doesn't.
 pub const NOT_BUILT: [&str; 5] =
     ["DNP3", "DLMS", "IEC 61850 server", "the maker's own protocol", "serial and optical ports"];
@@ -30,7 +32,7 @@ pub fn info(view: &View, faces: &Faces, path: Path, who: Who) -> api::Info {
         factory_password: security.then(|| view.settings.factory_password()),
         services: Service::ALL.into_iter().map(|one| (one.name().to_owned(), service(view, faces, one))).collect(),
         users: security.then(|| users(view)),
-        floor: security.then(|| view.identity.floor.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)),
+        floor: view.identity.floor.clone().filter(|_| security),
         source: view.identity.source.clone(),
         utc_ms: view.readings.utc_ms,
         dangers: firmware::dangers(&view.settings, release, if security { Sight::Security } else { Sight::Outside }),
@@ -182,10 +184,4 @@ impl fmt::Display for Shown {
         }
         if self.unit.is_empty() { Ok(()) } else { write!(f, " {}", self.unit) }
     }
-}
-
-/// A time as people are shown it, in UTC to the second. Before the first reading there is none.
-pub fn utc_text(utc_ms: i64) -> Option<String> {
-    let time = (utc_ms != 0).then(|| jiff::Timestamp::from_millisecond(utc_ms).ok()).flatten()?;
-    Some(time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }

@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::Site;
 use crate::faces::{Faces, Listening};
+use crate::{Site, web};
 
 /// How long one try may take; a machine under load answers in hundreds of milliseconds.
 const TRY: Duration = Duration::from_secs(10);
@@ -93,13 +93,10 @@ async fn answer(view: &View, certificate: &[u8], service: Service, at: SocketAdd
         Service::Telnet => hear_within(&mut stream, view.release().device_type.as_bytes()).await,
         Service::Modbus => modbus(&mut stream).await,
         Service::Web => {
-            stream.write_all(b"GET /Operation.html HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-            let status: &[u8] = match (view.policy.web_login, view.policy.web_read) {
-                (false, _) => b"HTTP/1.1 200",
-                (true, true) => b"HTTP/1.1 401",
-                (true, false) => b"HTTP/1.1 403",
-            };
-            hear(&mut stream, status).await
+            let page = web::Page::Operation;
+            let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", page.path());
+            stream.write_all(request.as_bytes()).await?;
+            hear(&mut stream, format!("HTTP/1.1 {}", web::status_for_strangers(view, page)).as_bytes()).await
         }
     }
 }
@@ -220,28 +217,64 @@ mod tests {
         Faces { services: services.collect(), ..Faces::default() }
     }
 
+    /// Whether the release has this register; then it is set.
+    fn set_if_there(bench: &Bench, register: &str, value: &str) -> bool {
+        let name = framework::RegisterName {
+            module: framework::modules::security_options::module(),
+            register: register.to_owned(),
+        };
+        let there = bench.site.view().settings.template.get(&name).is_some();
+        if there {
+            bench.set(&[(register, value)]);
+        }
+        there
+    }
+
+    /// Each face with a service that is on, as it listens now.
+    async fn serve_all(bench: &Bench) -> Vec<(Service, u16)> {
+        let mut services = Vec::new();
+        for face in &FACES {
+            let on = |service: &&Service| bench.site.view().settings.service(**service) == Some(true);
+            if let Some(service) = face.services.iter().find(on) {
+                services.push((*service, bench.serve(face).await.port()));
+            }
+        }
+        assert!(services.len() >= 4, "{services:?}");
+        services
+    }
+
     #[tokio::test(flavor = "multi_thread")]
-    async fn b26_every_face_of_each_release_proves_itself() {
+    async fn b26_every_face_of_each_release_proves_itself_in_every_mode() {
         for release in ["4.0.9", "4.40.1"] {
             let bench = Bench::new(release);
             for register in ["Web Server", "SSH", "SFTP", "Telnet", "FTP"] {
-                let on = framework::RegisterName {
-                    module: framework::modules::security_options::module(),
-                    register: register.to_owned(),
-                };
-                if bench.site.view().settings.template.get(&on).is_some() {
-                    bench.set(&[(register, "yes")]);
-                }
+                set_if_there(&bench, register, "yes");
             }
-            let mut services = Vec::new();
-            for face in &FACES {
-                let on = |service: &&Service| bench.site.view().settings.service(**service) == Some(true);
-                if let Some(service) = face.services.iter().find(on) {
-                    services.push((*service, bench.serve(face).await.port()));
-                }
+            bench.set_password("USER1", "Watt-hours.1").await;
+            let services = serve_all(&bench).await;
+            for mode in ["none", "standard", "advanced"] {
+                bench.set(&[("Mode", mode)]);
+                assert_eq!(prove(&bench.site, LOOPBACK, &listening(&services)).await, [""; 0], "{release}, {mode}");
             }
-            assert!(services.len() >= 4, "{services:?}");
-            assert_eq!(prove(&bench.site, LOOPBACK, &listening(&services)).await, [""; 0], "{release}");
+        }
+    }
+
+    /// What settings keep from strangers is kept from the proof, which takes no harm.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn b26_a_face_that_shows_strangers_less_proves_itself_as_well() {
+        for release in ["4.0.9", "4.40.1"] {
+            let bench = Bench::new(release);
+            for register in ["Web Server", "SFTP", "Telnet", "FTP"] {
+                set_if_there(&bench, register, "yes");
+            }
+            bench.set(&[("Mode", "none")]);
+            let withheld = ["SSH", "Modbus Map Access", "Web Access Read"].map(|it| set_if_there(&bench, it, "no"));
+            assert!(withheld.contains(&true));
+            let services = serve_all(&bench).await;
+            for mode in ["none", "standard"] {
+                bench.set(&[("Mode", mode)]);
+                assert_eq!(prove(&bench.site, LOOPBACK, &listening(&services)).await, [""; 0], "{release}, {mode}");
+            }
         }
     }
 

@@ -1,14 +1,15 @@
-//! A backup while it is restored: one file with a name that nothing else reads, written as it comes in, read from start to
-//! end as often as it takes, and gone when it is dropped. What a power cut leaves of it is swept at the next start.
+//! A backup while it is restored: one file with a name that nothing else reads, written as it comes in while there is room
+//! beside the reserve, read from start to end as often as it takes, and gone when it is dropped. What a power cut leaves
+//! of it is swept at the next start.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::StoreError;
+use crate::reserve::Room;
 use crate::state_dir::{INCOMING, StateDir};
 use crate::store::Store;
+use crate::turn::{Turn, Turns};
 use crate::unfinished::Unfinished;
 
 /// The file's number: documents count from 0 and never come so far.
@@ -18,22 +19,15 @@ const NUMBER: u64 = u64::MAX;
 #[derive(Debug, Clone)]
 pub struct BackupInbox {
     dir: PathBuf,
-    taken: Arc<AtomicBool>,
-}
-
-/// The inbox, for as long as a backup is in it.
-struct Turn(Arc<AtomicBool>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
+    room: Room,
+    turns: Turns,
 }
 
 /// A backup that is coming in. Dropped, it is gone.
 pub struct IncomingBackup {
     // The order of dropping: the file is gone before another one may come in.
     file: Unfinished,
+    room: Room,
     turn: Turn,
 }
 
@@ -46,11 +40,9 @@ pub struct ReceivedBackup {
 impl BackupInbox {
     /// Takes the inbox for one backup.
     pub fn receive(&self) -> Result<IncomingBackup, StoreError> {
-        if self.taken.swap(true, Ordering::Acquire) {
-            return Err(StoreError::BackupComing);
-        }
-        let turn = Turn(Arc::clone(&self.taken));
-        Ok(IncomingBackup { file: Unfinished::create(&self.dir, NUMBER)?, turn })
+        let turn = self.turns.take().ok_or(StoreError::BackupComing)?;
+        self.room.for_more(0)?;
+        Ok(IncomingBackup { file: Unfinished::create(&self.dir, NUMBER)?, room: self.room.clone(), turn })
     }
 }
 
@@ -60,8 +52,9 @@ impl IncomingBackup {
         self.file.size()
     }
 
-    /// Writes on at the end. The caller has bounded it.
+    /// Writes on at the end, while there is room beside the reserve. The caller has bounded it.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.room.for_more(bytes.len() as u64)?;
         self.file.write_at(self.file.size(), bytes)
     }
 
@@ -101,8 +94,8 @@ impl Store {
 }
 
 /// The one inbox of a state directory.
-pub(crate) fn inbox(dir: &StateDir) -> BackupInbox {
-    BackupInbox { dir: dir.join(INCOMING), taken: Arc::default() }
+pub(crate) fn inbox(dir: &StateDir, room: Room) -> BackupInbox {
+    BackupInbox { dir: dir.join(INCOMING), room, turns: Turns::default() }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod store;
 #[cfg(test)]
 mod testbed;
 mod trial;
+mod turn;
 mod unfinished;
 
 pub use backups::{BackupInbox, IncomingBackup, ReceivedBackup};

@@ -6,8 +6,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::params;
 use sha2::{Digest, Sha256};
@@ -17,6 +15,7 @@ use crate::files;
 use crate::reserve::Room;
 use crate::state_dir::{PACKAGES, StateDir};
 use crate::store::{MeterId, Store, is_there};
+use crate::turn::{Turn, Turns};
 use crate::unfinished::{StoredFile, Unfinished};
 
 /// Largest package, in bytes. The shipped ones are far below 1 MiB.
@@ -92,17 +91,7 @@ pub struct StagedPackage {
 pub struct PackageInbox {
     pub(crate) dir: PathBuf,
     pub(crate) room: Room,
-    taken: Arc<AtomicBool>,
-}
-
-/// The inbox, for as long as a package is in it.
-#[derive(Debug)]
-pub(crate) struct Turn(Arc<AtomicBool>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
-    }
+    turns: Turns,
 }
 
 /// A package that is coming in. Dropped, it is gone, unless it was announced: then somebody may go on with it.
@@ -131,10 +120,7 @@ impl PackageInbox {
     }
 
     pub(crate) fn turn(&self) -> Result<Turn, StoreError> {
-        if self.taken.swap(true, Ordering::Acquire) {
-            return Err(StoreError::PackageComing);
-        }
-        Ok(Turn(Arc::clone(&self.taken)))
+        self.turns.take().ok_or(StoreError::PackageComing)
     }
 }
 
@@ -317,7 +303,7 @@ impl StoredFile {
 
 /// The one inbox of a state directory.
 pub(crate) fn inbox(dir: &StateDir, room: Room) -> PackageInbox {
-    PackageInbox { dir: dir.join(PACKAGES), room, taken: Arc::default() }
+    PackageInbox { dir: dir.join(PACKAGES), room, turns: Turns::default() }
 }
 
 /// Refuses to point at a package that isn't there.

@@ -236,24 +236,7 @@ pub(crate) fn append(
             .ok_or(StoreError::NoRecording(record.recorder))?;
         let (epoch, depth, first): (u32, u64, u64) = (epoch, depth, first);
         let number = next_number(transaction, meter, record.recorder)?;
-        let readings: Vec<u8> = record.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        transaction
-            .prepare_cached(
-                "INSERT INTO interval_record (meter, recorder, number, epoch, utc_ms, status, readings)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )
-            .and_then(|mut statement| {
-                statement.execute(params![
-                    meter.0,
-                    record.recorder,
-                    number,
-                    epoch,
-                    record.utc_ms,
-                    record.status,
-                    readings
-                ])
-            })
-            .during(doing)?;
+        put_record(transaction, meter, Place { recorder: record.recorder, epoch, number }, record)?;
         let oldest = first.max((number + 1).saturating_sub(depth));
         transaction
             .prepare_cached(
@@ -274,6 +257,33 @@ pub(crate) fn append(
             .during(doing)?;
     }
     Ok(())
+}
+
+/// Where a record belongs.
+pub(crate) struct Place {
+    pub recorder: u8,
+    pub epoch: u32,
+    pub number: u64,
+}
+
+/// Writes one record to its place. The caller has bounded its values and counts it.
+pub(crate) fn put_record(
+    transaction: &Transaction<'_>,
+    meter: MeterId,
+    Place { recorder, epoch, number }: Place,
+    record: &NewIntervalRecord,
+) -> Result<(), StoreError> {
+    let readings: Vec<u8> = record.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    transaction
+        .prepare_cached(
+            "INSERT INTO interval_record (meter, recorder, number, epoch, utc_ms, status, readings)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .and_then(|mut statement| {
+            statement.execute(params![meter.0, recorder, number, epoch, record.utc_ms, record.status, readings])
+        })
+        .during("storing a record")
+        .map(drop)
 }
 
 /// Closes and opens recordings, inside the transaction of what makes it necessary.

@@ -177,6 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn once_it_is_given_up_nothing_more_comes_in() {
+        let bed = Testbed::new();
+        let store = open(&bed);
+        let mut package = store.package_inbox().receive().unwrap();
+        let mut backup = store.backup_inbox().receive().unwrap();
+        package.write_at(0, b"one").unwrap();
+        backup.append(b"one").unwrap();
+        store.room.give_up().unwrap();
+        assert!(matches!(package.write_at(3, b"two"), Err(StoreError::OnReserve)));
+        assert!(matches!(backup.append(b"two"), Err(StoreError::OnReserve)));
+        assert_eq!((package.size(), backup.size()), (3, 3));
+        drop((package, backup));
+        assert!(matches!(store.package_inbox().receive(), Err(StoreError::OnReserve)));
+        assert!(matches!(store.backup_inbox().receive(), Err(StoreError::OnReserve)));
+    }
+
+    #[test]
     fn a_start_makes_it_whole_whatever_is_left_of_it() {
         let bed = Testbed::new();
         drop(open(&bed));

@@ -10,7 +10,7 @@ use rusqlite::{Transaction, params};
 use crate::change::{Committed, SettingsChange, put_energies, write_settings};
 use crate::error::{During, StoreError};
 use crate::recordings::{
-    self, MAX_DEFINITION, MAX_RECORD_VALUES, MAX_RECORDING_DEPTH, NewIntervalRecord, RecordingChange,
+    self, MAX_DEFINITION, MAX_RECORD_VALUES, MAX_RECORDING_DEPTH, NewIntervalRecord, Place, RecordingChange,
 };
 use crate::secret::SecretBytes;
 use crate::state_dir::{DEVICE_KEY_BYTES, DeviceKey};
@@ -143,17 +143,7 @@ fn insert(
         .prepare_cached("SELECT next_epoch FROM recorder WHERE meter = ?1 AND recorder = ?2")
         .and_then(|mut statement| statement.query_row(params![meter.0, into.recorder], |row| row.get(0)))
         .during(doing)?;
-    let readings: Vec<u8> = record.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    transaction
-        .prepare_cached(
-            "INSERT INTO interval_record (meter, recorder, number, epoch, utc_ms, status, readings)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )
-        .and_then(|mut statement| {
-            let Coming { recorder, next, .. } = *into;
-            statement.execute(params![meter.0, recorder, next, epoch, record.utc_ms, record.status, readings])
-        })
-        .during(doing)?;
+    recordings::put_record(transaction, meter, Place { recorder: into.recorder, epoch, number: into.next }, record)?;
     into.next += 1;
     Ok(())
 }

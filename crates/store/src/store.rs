@@ -102,7 +102,7 @@ impl Store {
         reserve_bytes: u64,
     ) -> Result<Self, StoreError> {
         let room = Room::of(&dir, reserve_bytes);
-        let (inbox, backups) = (packages::inbox(&dir, room.clone()), backups::inbox(&dir));
+        let (inbox, backups) = (packages::inbox(&dir, room.clone()), backups::inbox(&dir, room.clone()));
         let store = Self { connection, dir, device_key, chain, inbox, backups, document_bytes, room };
         store.sweep_packages()?;
         Ok(store)

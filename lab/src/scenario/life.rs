@@ -148,7 +148,7 @@ impl Life {
     }
 
     fn stage(&mut self, name: &str, bytes: &[u8]) -> String {
-        let (package, _, _) = self.gate().stage(self.now(), &Caller::meter(), bytes).expect("it is staged");
+        let package = self.gate().stage(self.now(), &Caller::meter(), bytes).expect("it is staged").package;
         self.reported_in_parts(&format!("{name} staged"));
         package
     }

@@ -1,4 +1,4 @@
-//! What a meter takes on the disk, and what it says of a disk without room.
+//! What a meter takes on the disk in a day: the measurement behind the size of the reserve, made by hand.
 
 use meter::{Disk, Now};
 use metrology::{EnergyIncrement, EnergyRegister, Quantities};

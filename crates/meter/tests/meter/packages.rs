@@ -49,7 +49,7 @@ fn me() -> Caller {
 }
 
 fn stage(gate: &Gate, bytes: &[u8]) -> Result<Request, GateError> {
-    let (package, _, _) = gate.stage(NOW, &me(), bytes)?;
+    let package = gate.stage(NOW, &me(), bytes)?.package;
     let setup = "3.2.30377.02".parse().unwrap();
     Ok(Request { package, choices: Choices::default(), setup, hash_check: String::new() })
 }

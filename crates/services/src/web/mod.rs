@@ -24,11 +24,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use framework::modules::security_options::Service;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use meter::View;
+use security::{Path, Who};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -75,6 +77,12 @@ pub(crate) fn page_as_file(view: &View, page: Page) -> String {
 pub(crate) fn readings_document(view: &View) -> String {
     // Readings are names and numbers: they can always be written.
     serde_json::to_string(&quantities::Document(view)).unwrap_or_default()
+}
+
+/// The status of the answer to a stranger who asks for a page.
+pub(crate) fn status_for_strangers(view: &View, page: Page) -> u16 {
+    let allowed = view.may(Path::Web, Who::Nobody, page.ask());
+    allowed.map_or_else(|refusal| refused::Refused::from(refusal).status().0, |()| StatusCode::OK).as_u16()
 }
 
 /// Serves the pages until told to stop.

@@ -43,7 +43,7 @@ impl From<GateError> for Refused {
 }
 
 impl Refused {
-    fn status(&self) -> (StatusCode, &'static str) {
+    pub fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Decision(refusal) if refusal.wants_login() => (StatusCode::UNAUTHORIZED, "Login needed"),
             Self::Decision(_) => (StatusCode::FORBIDDEN, "Not allowed"),

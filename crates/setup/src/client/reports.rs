@@ -9,6 +9,7 @@ use firmware::report::Report;
 use hyper::body::Bytes;
 use hyper::header::HOST;
 use hyper::{Method, Request};
+use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
@@ -101,8 +102,8 @@ impl Client {
         let answer = self.ask(self.request(Method::POST, routes::SCHEDULE), request, ANSWER).await;
         let done = answer.and_then(|answer| document(&answer));
         let (from, to) = (&prepared.plan.from, &prepared.plan.to);
-        self.note(&format!("schedule from {from} to {to} plan {accept} for UNIX time {}", at_utc_ms / 1000), &done)
-            .await;
+        let at = Timestamp::from_millisecond(at_utc_ms).map_or_else(|_| at_utc_ms.to_string(), |at| at.to_string());
+        self.note(&format!("schedule from {from} to {to} plan {accept} for {at}"), &done).await;
         done
     }
 

@@ -51,7 +51,7 @@ pub fn info(out: &mut dyn Write, info: &Info) -> io::Result<()> {
         None => {}
     }
     if let Some(floor) = &info.floor {
-        facts.row([fact("floor"), floor.as_str().into()]);
+        facts.row([fact("floor"), floor.to_string().into()]);
     }
     facts.row([fact("measures"), info.source.as_str().into()]);
     facts.row([fact("last reading"), format!("{} UTC", utc(info.utc_ms, Precision::Seconds)).into()]);
@@ -227,7 +227,7 @@ mod tests {
             device_type: "8650V409".to_owned(),
             mode: Mode::Advanced,
             factory_password: Some(true),
-            floor: Some("none".to_owned()),
+            floor: Some("4.0.9".parse().unwrap()),
             services: BTreeMap::from([
                 ("ftp".to_owned(), Service { why, ..service(true, 2121, false) }),
                 ("modbus".to_owned(), service(true, 5020, true)),

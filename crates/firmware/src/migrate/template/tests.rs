@@ -242,6 +242,7 @@ fn differing(
         )]
         .into(),
         events_kept: true,
+        clock_kept: true,
     };
     let lines = compare(&planned.plan.consequences, &facts);
     lines.into_iter().filter(|line| !line.same).map(|line| format!("{}: {}", line.subject, line.found)).collect()

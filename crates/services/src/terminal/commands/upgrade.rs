@@ -69,7 +69,8 @@ async fn stage(desk: &Desk, version: &str) -> Result<String, Failed> {
         let known = known.join(" and ");
         return Err(format!("this program was built with {known}: send other releases with Setup or SFTP").into());
     };
-    let (_, release, _) = desk.gate(move |gate, now, caller| gate.stage(now, caller, &shipped[at].bytes)).await?;
+    let staged = desk.gate(move |gate, now, caller| gate.stage(now, caller, &shipped[at].bytes)).await?;
+    let release = staged.release;
     Ok(format!("release {release} is staged: type upgrade plan {release}\n"))
 }
 
