@@ -175,7 +175,7 @@ mod tests {
     use firmware::report::Outcome;
 
     use super::*;
-    use crate::testbed::Bench;
+    use crate::testbed::{Bench, START_UTC_MS};
 
     /// The change of a 4.40.1 to 4.0.9, accepted and begun.
     fn begin(bench: &Bench) -> tokio::task::JoinHandle<Result<(Plan, Report), ChangeError>> {
@@ -204,20 +204,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_that_the_disk_lets_neither_stand_nor_go_is_taken_back_once_it_can_be() {
-        let bench = Bench::new("4.40.1");
+        // Ten minutes of the meter's clock, which goes a second in each 20 ms of this test's.
+        let stuck = format!(
+            "CREATE TRIGGER stuck BEFORE INSERT ON event
+             WHEN NEW.utc_ms < {} AND (NEW.effect LIKE '%confirmed' OR NEW.effect LIKE '%taken back%')
+             BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+            START_UTC_MS + 600_000
+        );
+        let bench = Bench::with_statements("4.40.1", &stuck);
         bench.goes_on();
-        let database = rusqlite::Connection::open(bench.state().join("meter.db")).unwrap();
-        database
-            .execute_batch(
-                "CREATE TRIGGER stuck BEFORE INSERT ON event
-                 WHEN NEW.effect LIKE '%confirmed' OR NEW.effect LIKE '%taken back%'
-                 BEGIN SELECT RAISE(ABORT, 'stuck'); END",
-            )
-            .unwrap();
         let change = begin(&bench);
-        tokio::time::sleep(10 * TRIAL_DEADLINE).await;
+        tokio::time::sleep(5 * AGAIN).await;
         assert!(bench.site.view().on_trial && !change.is_finished());
-        database.execute_batch("DROP TRIGGER stuck").unwrap();
         assert!(matches!(change.await.unwrap(), Err(ChangeError::Gate(GateError::Store(_)))));
         assert!(!bench.site.view().on_trial && runs(&bench) == "4.40.1");
         bench.set(&[("CT Prim", "800")]);

@@ -89,8 +89,20 @@ impl Bench {
         Self::open(release, OpenOptions { document_bytes: Some(bytes), ..OpenOptions::default() })
     }
 
+    /// The same with a database that these statements have changed.
+    #[cfg(test)]
+    pub fn with_statements(release: &str, statements: &str) -> Self {
+        let Self { site, _dir: dir, .. } = Self::new(release);
+        drop(site);
+        rusqlite::Connection::open(dir.path().join("state/meter.db")).unwrap().execute_batch(statements).unwrap();
+        Self::open_in(dir, release, OpenOptions::default())
+    }
+
     fn open(release: &str, options: OpenOptions) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::open_in(tempfile::tempdir().unwrap(), release, options)
+    }
+
+    fn open_in(dir: tempfile::TempDir, release: &str, options: OpenOptions) -> Self {
         let clock = Arc::new(TestClock::default());
         let (sender, faces) = watch::channel(Faces::default());
         let birth = Birth {
