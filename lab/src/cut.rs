@@ -189,10 +189,10 @@ impl Platter {
 
 /// Operations that are lost, or kept, one at a time. More than that wait only while a large file comes in.
 const MOST_SINGLE: usize = 48;
-const FEW_SINGLE: usize = 4;
+const FEW_SINGLE: usize = 2;
 /// Ways in which one write is torn.
 const MOST_TEARS: usize = usize::MAX;
-const FEW_TEARS: usize = 5;
+const FEW_TEARS: usize = 3;
 
 fn tears(offset: u64, length: u64) -> Vec<Tear> {
     use crate::disk::SECTOR;
