@@ -87,7 +87,8 @@ fn b25_a_report_is_written_kept_and_never_written_over_anything() {
     let meter = Meter::start(dir.path(), &[]);
     let kept = meter.setup(Some(PANEL), &["report", "--json"]).ok().json();
     assert_eq!((kept["reports"].as_array().unwrap().len(), &kept["reports"][1]), (2, &last));
-    assert_eq!(meter.setup(Some(PANEL), &["report", "3"]).status, 1);
+    let third = meter.setup(Some(PANEL), &["report", "3"]);
+    assert!(third.status == 1 && third.err.contains("keeps 2 reports: there is no number 3"), "{third:?}");
 }
 
 #[test]

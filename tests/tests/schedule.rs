@@ -2,52 +2,57 @@
 //! rights are lost, over a restart, and missed.
 
 use std::process::Command;
-use std::time::UNIX_EPOCH;
+use std::sync::mpsc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
-use system_tests::{Meter, Said, run};
+use system_tests::{Meter, Said, run, wattkeep};
 
 const PANEL: (&str, &str) = ("8650", "0");
 /// The longest that a schedule may take to end on a machine under load, beyond its time.
 const PATIENCE_S: u64 = 60;
+/// How far ahead a change is scheduled that the test still has something to do before: enough for a machine under load.
+const LEAD_S: u64 = 20;
+/// How often it is looked whether something has come about.
+const LOOK: Duration = Duration::from_millis(200);
 
 fn utc_s() -> u64 {
     UNIX_EPOCH.elapsed().unwrap().as_secs()
 }
 
-/// A moment that is so many seconds ahead, as the command takes it.
-fn ahead(seconds: u64) -> String {
-    let at = utc_s() + seconds;
-    let (days, second) = (at / 86_400, at % 86_400);
-    // Days to a date of the civil calendar: era of 400 years, year from March on.
-    let z = days as i64 + 719_468;
-    let (era, day) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let (of_month, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{of_month:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+/// Leaves the machine to the meters between two looks at them.
+fn between_looks() {
+    let (_open, nothing_comes) = mpsc::channel::<()>();
+    let _ = nothing_comes.recv_timeout(LOOK);
 }
 
-fn accept(meter: &Meter, in_s: u64, window: &str) {
-    let at = ahead(in_s);
-    let done =
+/// A moment, as the command takes it.
+fn time(utc_s: u64) -> String {
+    run(Command::new("date").args(["-u", "+%FT%TZ", "-d", &format!("@{utc_s}")])).ok().out.trim().to_owned()
+}
+
+/// Leaves an upgrade with a meter.
+fn accept(meter: &Meter, at_s: u64, window: &str) -> Said {
+    let at = time(at_s);
+    let said =
         meter.setup(Some(PANEL), &["upgrade", "--to", "4.40.1", "--at", &at, "--window", window, "--yes", "--json"]);
-    let done = done.ok().json();
+    let said = said.ok();
+    let done = said.json();
     assert_eq!((&done["schedule"]["state"]["name"], &done["schedule"]["to"]), (&"waiting".into(), &"4.40.1".into()));
+    said
 }
 
 /// Asks until the schedule has ended.
-fn ended(meter: &Meter) -> Said {
-    let until = utc_s() + PATIENCE_S;
+fn ended(meter: &Meter, login: (&str, &str)) -> Said {
+    let until = utc_s() + LEAD_S + PATIENCE_S;
     loop {
-        let said = meter.setup(Some(PANEL), &["schedule", "--json"]);
+        let said = meter.setup(Some(login), &["schedule", "--json"]);
         let state = said.json()["schedule"]["state"]["name"].clone();
         if state != "waiting" && state != "begun" {
             return said;
         }
         assert!(utc_s() < until, "it never ends: {said:#?}");
+        between_looks();
     }
 }
 
@@ -71,17 +76,25 @@ fn remark(meter: &Meter, words: &str) -> bool {
 fn b25_a_change_is_done_at_its_time_as_it_was_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
-    accept(&meter, 4, "1h");
+    let accepted = accept(&meter, utc_s() + LEAD_S, "1h");
+    // The backup before it is of now, and says so.
+    let said = "it holds the meter of now, not of the time of the change: ";
+    let backup =
+        accepted.err.lines().find_map(|line| line.split_once(said)).unwrap_or_else(|| panic!("{accepted:#?}")).1;
+    let backup = run(wattkeep(dir.path()).args(["backup", "show", backup, "--json"])).ok().json();
+    assert_eq!(backup["release"], "4.0.9");
     assert!(remark(&meter, "waits for its time"));
-    let again = meter.setup(Some(PANEL), &["upgrade", "--to", "4.40.1", "--at", &ahead(50), "--yes"]);
+    let later = time(utc_s() + 3600);
+    let again = meter.setup(Some(PANEL), &["upgrade", "--to", "4.40.1", "--at", &later, "--yes", "--no-backup"]);
     assert!(again.status == 1 && again.err.contains("scheduled already"), "{again:#?}");
-    let said = ended(&meter);
+    let said = ended(&meter, PANEL);
     assert_eq!(said.status, 0, "{said:#?}");
     let report = &said.json()["schedule"]["state"]["report"];
     assert_eq!(
         (&report["as_planned"], &report["user"], &report["path"]),
         (&true.into(), &"8650".into(), &"setup".into())
     );
+    assert_eq!(report["backup"], backup["sha256"]);
     assert_eq!(release(&meter), "4.40.1");
     assert!(kept_event(&meter, "confirmed") && remark(&meter, "is done, as planned"));
     meter.setup(Some(PANEL), &["schedule", "drop"]).ok();
@@ -93,9 +106,9 @@ fn b25_a_change_is_done_at_its_time_as_it_was_accepted() {
 fn b25_a_plan_that_has_changed_by_its_time_does_nothing_and_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
-    accept(&meter, 6, "1h");
+    accept(&meter, utc_s() + LEAD_S, "1h");
     meter.setup(Some(PANEL), &["set", "Web Server", "no"]).ok();
-    let said = ended(&meter);
+    let said = ended(&meter, PANEL);
     assert_eq!(said.status, 6, "{said:#?}");
     let state = said.json()["schedule"]["state"].clone();
     assert_eq!(state["name"], "plan-differs", "{state:#}");
@@ -109,21 +122,28 @@ fn b25_a_plan_that_has_changed_by_its_time_does_nothing_and_is_told() {
 
 #[test]
 fn b25_a_schedule_survives_a_cut_and_is_done_at_the_start_or_missed() {
-    for (window, done) in [("1h", true), ("1s", false)] {
-        let dir = tempfile::tempdir().unwrap();
-        let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
-        accept(&meter, 5, window);
-        let at = utc_s() + 5;
-        meter.kill();
-        // The meter is off at its time, and past its window of a second.
-        while utc_s() <= at + 2 {
-            run(Command::new("sleep").arg("0.2")).ok();
-        }
-        let meter = Meter::start(dir.path(), &[]);
-        let said = ended(&meter);
-        assert_eq!(said.status, if done { 0 } else { 1 }, "{said:#?}");
-        assert_eq!(said.json()["schedule"]["state"]["name"], if done { "done" } else { "missed" });
-        assert_eq!(release(&meter), if done { "4.40.1" } else { "4.0.9" });
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [("1h", 0, "done", "4.40.1"), ("1s", 1, "missed", "4.0.9")];
+    let homes = cases.map(|(window, ..)| dir.path().join(window));
+    let meters = homes.each_ref().map(|home| {
+        std::fs::create_dir(home).unwrap();
+        Meter::start(home, &["--release", "4.0.9", "--ports", "auto"])
+    });
+    let at = utc_s() + LEAD_S;
+    for (meter, (window, ..)) in meters.iter().zip(cases) {
+        accept(meter, at, window);
+    }
+    meters.map(Meter::kill);
+    // The meters are off at their time, and past the window of a second.
+    while utc_s() <= at + 2 {
+        between_looks();
+    }
+    for (home, (_, status, state, release)) in homes.iter().zip(cases) {
+        let meter = Meter::start(home, &[]);
+        let said = ended(&meter, PANEL);
+        assert_eq!(said.status, status, "{said:#?}");
+        assert_eq!(said.json()["schedule"]["state"]["name"], state);
+        assert_eq!(self::release(&meter), release);
     }
 }
 
@@ -138,17 +158,10 @@ fn b31_rights_that_are_lost_in_between_are_lost() {
     }
     meter.setup(Some(PANEL), &["security", "set", "mode", "advanced"]).ok();
     let (first, second) = (("USER1", "k1#pQz"), ("USER2", "k1#pQz"));
-    meter.setup(Some(first), &["upgrade", "--to", "4.40.1", "--at", &ahead(8), "--yes"]).ok();
+    let at = time(utc_s() + LEAD_S);
+    meter.setup(Some(first), &["upgrade", "--to", "4.40.1", "--at", &at, "--yes"]).ok();
     meter.setup(Some(second), &["users", "set", "USER1", "--active", "no"]).ok();
-    let until = utc_s() + PATIENCE_S;
-    let said = loop {
-        let said = meter.setup(Some(second), &["schedule", "--json"]);
-        let name = said.json()["schedule"]["state"]["name"].clone();
-        if name != "waiting" && name != "begun" {
-            break said;
-        }
-        assert!(utc_s() < until, "it never ends: {said:#?}");
-    };
+    let said = ended(&meter, second);
     assert_eq!(said.status, 1, "{said:#?}");
     let reason = said.json()["schedule"]["state"]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("not active"), "{reason}");

@@ -87,3 +87,56 @@ pub fn log_verified(verified: Verified) -> api::LogVerified {
     let findings = findings.iter().map(finding).collect();
     api::LogVerified { whole, checked, unchained, chained_from: begins, findings, more }
 }
+
+#[cfg(test)]
+mod tests {
+    use firmware::backup::{FORMAT, Form};
+
+    use super::*;
+    use crate::screen::tests::shown;
+
+    fn sample() -> Summary {
+        Summary {
+            sha256: Some(Sha256Digest::of(b"abc")),
+            head: Head {
+                format: FORMAT,
+                model: "8650".to_owned(),
+                form: Form::Sealed,
+                serial: "MW-2611A001-01".to_owned(),
+                release: "4.40.1".parse().unwrap(),
+                package: None,
+                floor: Some("4.0.9".to_owned()),
+                trusted_keys: vec!["0011223344556677".to_owned()],
+                taken_utc_ms: 1_795_362_000_000,
+                taken_by: "USER1".to_owned(),
+            },
+            modules: 27,
+            accounts_with_keys: 2,
+            recordings: 1,
+            records: 3360,
+            events: 212,
+            documents: vec!["FTP/readings.csv".to_owned()],
+        }
+    }
+
+    #[test]
+    fn b29_whose_a_backup_is_and_what_it_holds() {
+        insta::assert_snapshot!("backup", shown(|out| summary(out, &sample())));
+    }
+
+    #[test]
+    fn what_a_file_says_of_itself_moves_no_cursor() {
+        let mut hostile = sample();
+        let attack = "\u{1b}[2J\u{7}\u{202e}serial";
+        hostile.head.serial = attack.to_owned();
+        hostile.head.taken_by = attack.to_owned();
+        hostile.head.floor = Some(attack.to_owned());
+        hostile.head.trusted_keys = vec![attack.to_owned()];
+        hostile.documents = vec![attack.to_owned()];
+        // Without a stream that would take the escapes out.
+        let mut out = Vec::new();
+        summary(&mut out, &hostile).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(!text.contains("[2J\u{7}") && !text.contains("\u{1b}[2J") && !text.contains('\u{202e}'), "{text:?}");
+    }
+}

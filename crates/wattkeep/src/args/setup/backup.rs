@@ -49,6 +49,14 @@ pub struct LoadArgs {
     pub force: bool,
 }
 
+impl LoadArgs {
+    /// Whether something is said that only a backup has a use for.
+    pub fn says_of_a_backup(&self) -> bool {
+        let Self { dry_run, yes, accept, new_passwords, passphrase_file, file: _, force: _ } = self;
+        *dry_run || *yes || accept.is_some() || new_passwords.is_some() || passphrase_file.is_some()
+    }
+}
+
 /// Whether a change of release has a backup taken first, and where.
 #[derive(Debug, Args)]
 pub struct BackupFirstArgs {

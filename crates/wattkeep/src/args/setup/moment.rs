@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+/// Characters of a date.
+const DATE: usize = "2026-01-31".len();
+
 /// A moment. Written without an offset it is UTC, as all times are that this program shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(pub Timestamp);
@@ -20,7 +23,10 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
         let with_offset = text.parse::<Timestamp>().ok();
-        let utc = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
+        // A zone by its name, or an offset of a mere date, would be read over.
+        let bare = !text.get(DATE..).unwrap_or_default().contains(['+', '-', '[', 'Z', 'z']);
+        let civil = text.parse::<DateTime>().ok().filter(|_| bare);
+        let utc = || civil?.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp());
         with_offset.or_else(utc).map(Self).ok_or(NotATime)
     }
 }
@@ -40,6 +46,9 @@ mod tests {
             ("1970-01-01T00:00:00.250Z", Some(250)),
             ("2027-01-31T02:00:00+01:00", Some(1_801_357_200_000)),
             ("2027-13-01 02:00", None),
+            ("2027-01-31T02:00:00+01:00[Europe/Berlin]", Some(1_801_357_200_000)),
+            ("2027-01-31T02:00:00[Europe/Berlin]", None),
+            ("2027-01-31+01:00", None),
             ("yesterday", None),
             ("", None),
         ] {

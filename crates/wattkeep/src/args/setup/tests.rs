@@ -128,3 +128,15 @@ fn security_set_takes_the_mode_registers_and_no_password() {
     assert_eq!(change(&["front-panel-password", "1234"]), Err(NotAChange::PasswordAsArgument));
     assert_eq!(change(&["SSH"]), Err(NotAChange::NoValue("SSH".to_owned())));
 }
+
+#[test]
+fn a_template_is_loaded_without_what_is_for_backups() {
+    let says = |line: &str| match setup(line).unwrap().command {
+        SetupCommand::Load(args) => args.says_of_a_backup(),
+        other => panic!("{other:?}"),
+    };
+    assert!(!says("m load FILE.dcf") && !says("m load FILE.dcf --force"));
+    for option in ["--yes", "--dry-run", "--new-passwords F", "--passphrase-file F"] {
+        assert!(says(&format!("m load FILE.dcf {option}")), "{option}");
+    }
+}

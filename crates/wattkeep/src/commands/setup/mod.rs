@@ -214,8 +214,7 @@ async fn set_security(
 const LONGEST_KEY: usize = 4096;
 
 async fn load(args: &LoadArgs, json: bool, session: &mut Session, screen: &mut Screen<'_>) -> Result<(), Failure> {
-    let accepting = args.dry_run || args.yes || args.accept.is_some();
-    if accepting || args.new_passwords.is_some() || args.passphrase_file.is_some() {
+    if args.says_of_a_backup() {
         let sentence = "--dry-run, --yes, --accept, --new-passwords and --passphrase-file are for backups, which are \
                         shown and asked about first; this file is none, and a template is loaded at once";
         return Err(Failure::Usage(sentence.to_owned()));

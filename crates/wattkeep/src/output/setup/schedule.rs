@@ -68,3 +68,71 @@ fn differences(out: &mut dyn Write, lines: &[Line]) -> io::Result<()> {
     }
     table.write(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use firmware::{Kind, Plan, Severity};
+
+    use super::*;
+    use crate::screen::tests::shown;
+
+    const AT: i64 = 1_801_357_200_000;
+
+    fn screen(state: ScheduleState) -> String {
+        let schedule = Schedule {
+            from: "4.0.9".parse().unwrap(),
+            to: "4.40.1".parse().unwrap(),
+            plan: format!("sha256:{}", "12".repeat(32)),
+            user: "USER1".to_owned(),
+            path: "setup".to_owned(),
+            peer: Some("192.0.2.7".to_owned()),
+            accepted_utc_ms: AT - 86_400_000,
+            at_utc_ms: AT,
+            until_utc_ms: AT + 3_600_000,
+            state,
+        };
+        shown(|out| super::schedule(out, &Scheduled { schedule: Some(schedule) }))
+    }
+
+    #[test]
+    fn b25_how_a_scheduled_change_stands() {
+        let none = shown(|out| schedule(out, &Scheduled { schedule: None }));
+        insta::assert_snapshot!(none, @"No change of release is scheduled.");
+        insta::assert_snapshot!("schedule_waiting", screen(ScheduleState::Waiting));
+        let reason = "USER1 is not active any more".to_owned();
+        for (state, said) in [
+            (ScheduleState::Begun, "is being carried out."),
+            (ScheduleState::Missed, "was NOT done: the meter was off,"),
+            (ScheduleState::NotDone { reason }, "was NOT done: USER1 is not active any more."),
+        ] {
+            let screen = screen(state);
+            assert!(screen.starts_with(&format!("The change 4.0.9 → 4.40.1 {said}")), "{screen}");
+        }
+    }
+
+    #[test]
+    fn b25_a_plan_that_differs_is_shown_beside_the_accepted_one() {
+        let differs = |differing| {
+            let plan = Plan {
+                from: "4.0.9".parse().unwrap(),
+                to: "4.40.1".parse().unwrap(),
+                digest: format!("sha256:{}", "34".repeat(32)),
+                accepted: false,
+                consequences: Vec::new(),
+            };
+            screen(ScheduleState::PlanDiffers { plan: Box::new(plan), differing })
+        };
+        let line = Line {
+            kind: Kind::Service,
+            subject: "web".to_owned(),
+            severity: Severity::Warning,
+            before: "enabled".to_owned(),
+            planned: "disabled".to_owned(),
+            found: "no such service".to_owned(),
+            same: false,
+        };
+        insta::assert_snapshot!("schedule_plan_differs", differs(vec![line]));
+        let untold = differs(Vec::new());
+        assert!(untold.contains("settings have changed that no line tells of"), "{untold}");
+    }
+}
