@@ -233,9 +233,15 @@ fn b19_b25_what_was_accepted_is_what_is_done_and_nobody_is_shut_out() {
     bytes = taken(&gate, Form::SecretFree);
     let other = open_as(OTHER, other.path(), Some("4.40.1"), NOW);
     let mut wanted = restoring(&other, &bytes).unwrap();
-    assert!(matches!(other.plan_restore(NOW, &Caller::meter(), &wanted), Err(GateError::LastEditor)));
-    wanted.force = true;
-    assert!(other.plan_restore(NOW, &Caller::meter(), &wanted).is_ok());
+    for force in [false, true] {
+        wanted.force = force;
+        let plan = other.plan_restore(NOW, &Caller::meter(), &wanted).unwrap();
+        let refused = other.restore(NOW, &Caller::meter(), &wanted, BTreeMap::new(), &plan.digest);
+        assert!(
+            matches!(refused, Err(GateError::NoAdvancedEditor)),
+            "Advanced with nobody, forced {force}: {refused:?}"
+        );
+    }
     assert!(matches!(restoring(&other, &bytes), Err(GateError::Store(store::StoreError::BackupComing))));
     drop(wanted);
     assert!(restoring(&other, &bytes[..bytes.len() / 2]).is_err());

@@ -98,22 +98,40 @@ fn past_its_window_it_is_missed_and_within_it_done_at_the_start() {
 
 #[test]
 fn rights_are_those_of_its_time() {
-    for (what, edits) in [
-        ("inactive", vec![Edit::Active(UserId::new(1).unwrap(), false)]),
-        ("no Security Config", vec![Edit::Rights(UserId::new(1).unwrap(), Rights::NONE.with(Right::Read))]),
-        ("another mode", vec![Edit::Register("Mode".to_owned(), "none".to_owned())]),
+    for (what, ends, edits) in [
+        ("inactive", true, vec![Edit::Active(UserId::new(1).unwrap(), false)]),
+        ("no Security Config", false, vec![Edit::Rights(UserId::new(1).unwrap(), Rights::NONE.with(Right::Read))]),
+        ("another mode", true, vec![Edit::Register("Mode".to_owned(), "none".to_owned())]),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let gate = scheduled(dir.path());
         let owner = vec![Edit::Rights(UserId::new(2).unwrap(), Rights::ALL)];
         edit(&gate, owner).unwrap();
         edit(&gate, edits).unwrap();
-        let due = gate.due(later(60_000)).unwrap().unwrap();
+        let due = gate.due(later(60_000)).unwrap();
+        // With the login that accepted it, what it accepted is over, whoever has that login next.
+        assert_eq!(due.is_none(), ends, "{what}");
+        let Some(due) = due else {
+            assert!(matches!(state(&gate), ScheduleState::NotDone(_)), "{what}");
+            assert!(kept_events(&gate).iter().any(|event| event.contains("not done: the login that accepted it")));
+            continue;
+        };
         let refused = gate.accept(later(60_000), &due.caller, due.request, &due.digest).err();
         let told = matches!(refused, Some(GateError::Refused(_) | GateError::PlanChanged(_)));
         assert!(told, "{what}: {refused:?}");
         assert_eq!(gate.view().release().release.as_str(), "4.0.9");
     }
+}
+
+#[test]
+fn a_new_password_of_whoever_accepted_it_ends_it_over_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = scheduled(dir.path());
+    set_password(&gate, "USER1", "fresh");
+    drop(gate);
+    let gate = open_at(dir.path(), None, later(60_000));
+    assert!(gate.due(later(60_000)).unwrap().is_none());
+    assert!(matches!(state(&gate), ScheduleState::NotDone(_)));
 }
 
 #[test]
