@@ -92,7 +92,7 @@ pub fn packages(out: &mut dyn Write, packages: &Packages) -> io::Result<()> {
             table.row([
                 one.release.as_ref().map_or_else(|| NOTHING.to_owned(), ToString::to_string).into(),
                 short(&one.package).into(),
-                mib(one.bytes).into(),
+                size(one.bytes).into(),
                 one.since_utc_ms.map_or_else(|| NOTHING.to_owned(), |ms| utc(ms, Precision::Seconds)).into(),
                 Cell::styled(used, colour),
                 one.name.as_str().into(),
@@ -124,9 +124,9 @@ pub fn packages(out: &mut dyn Write, packages: &Packages) -> io::Result<()> {
     writeln!(
         out,
         "\n{waiting} of at most {most_packages} packages wait, {} of {} together;\nthe largest may have {}.",
-        mib(*bytes),
-        mib(*most_bytes),
-        mib(*largest_bytes),
+        size(*bytes),
+        size(*most_bytes),
+        size(*largest_bytes),
     )
 }
 
@@ -175,16 +175,19 @@ fn short(digest: &str) -> String {
     digest.chars().take(DIGITS).collect()
 }
 
-/// Bytes in MiB, as sizes of packages are shown everywhere.
-fn mib(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0))
+/// Bytes as sizes of packages are shown everywhere: in MiB from one on.
+fn size(bytes: u64) -> String {
+    const KIB: f64 = 1024.0;
+    let kib = bytes as f64 / KIB;
+    if kib < KIB { format!("{kib:.0} KiB") } else { format!("{:.1} MiB", kib / KIB) }
 }
 
 /// `12.3 of 40.0 MiB`.
-pub fn so_far(bytes: u64, size: Option<u64>) -> String {
-    match size {
-        Some(size) => format!("{:.1} of {}", bytes as f64 / (1024.0 * 1024.0), mib(size)),
-        None => mib(bytes),
+pub fn so_far(bytes: u64, announced: Option<u64>) -> String {
+    match announced {
+        Some(all) if all < 1 << 20 => format!("{:.0} of {}", bytes as f64 / 1024.0, size(all)),
+        Some(all) => format!("{:.1} of {}", bytes as f64 / (1024.0 * 1024.0), size(all)),
+        None => size(bytes),
     }
 }
 
