@@ -1,7 +1,7 @@
 //! What a restore does, worked out from a backup and the meter as it is: planning shows it and the act commits it.
 //!
 //! Settings are those of the backup under the release that the meter runs; if that is another, they go through
-//! [`migrate`], as a change of release would take them. Energy and maxima are raised and never lowered; recordings that
+//! [`migrate()`], as a change of release would take them. Energy and maxima are raised and never lowered; recordings that
 //! the meter doesn't have come in closed, as far as there is room, and nothing is erased for them.
 
 use std::collections::{BTreeMap, BTreeSet};
