@@ -133,7 +133,7 @@ fn b25_a_schedule_survives_a_cut_and_is_done_at_the_start_or_missed() {
     for (meter, (window, ..)) in meters.iter().zip(cases) {
         accept(meter, at, window);
     }
-    meters.map(Meter::kill);
+    meters.into_iter().for_each(Meter::kill);
     // The meters are off at their time, and past the window of a second.
     while utc_s() <= at + 2 {
         between_looks();
