@@ -387,6 +387,8 @@ impl Gate {
     /// it (B27).
     pub fn finish_upload(&self, now: Now, caller: &Caller, upload: u64) -> Result<Staged, GateError> {
         self.ask(now, caller, Ask::Do(Right::SecurityConfig))?;
+        // Before anything is finished: what comes in a moment too early stays for going on.
+        stands_still(&self.state())?;
         let turn = self.uploads.of(caller, upload)?;
         let Some((id, size)) = &turn.announced else { return Err(GateError::UploadOver) };
         // Held as long as it is verified: nobody else gets the place meanwhile.

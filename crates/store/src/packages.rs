@@ -91,7 +91,7 @@ pub struct StagedPackage {
 pub struct PackageInbox {
     pub(crate) dir: PathBuf,
     pub(crate) room: Room,
-    turns: Turns,
+    pub(crate) turns: Turns,
 }
 
 /// A package that is coming in. Dropped, it is gone, unless it was announced: then somebody may go on with it.

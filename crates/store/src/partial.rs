@@ -88,9 +88,11 @@ impl PackageInbox {
     }
 
     /// Drops what nobody has gone on with for [`PARTIAL_KEPT_MS`], or, where room is wanted, all of it. A clock that was
-    /// set back by more than that counts alike.
+    /// set back by more than that counts alike; what comes in at this moment isn't dropped for its age.
     pub fn sweep_partial(&self, utc_ms: i64, room_is_wanted: bool) -> Result<(), StoreError> {
-        let over = |partial: &PartialPackage| partial.utc_ms.abs_diff(utc_ms) > PARTIAL_KEPT_MS.unsigned_abs();
+        let comes = self.turns.is_taken();
+        let over =
+            |partial: &PartialPackage| !comes && partial.utc_ms.abs_diff(utc_ms) > PARTIAL_KEPT_MS.unsigned_abs();
         let gone: Vec<_> = self.partial()?.into_iter().filter(|partial| room_is_wanted || over(partial)).collect();
         gone.iter().try_for_each(|partial| self.remove(partial))
     }

@@ -13,6 +13,11 @@ pub(crate) struct Turns(Arc<AtomicBool>);
 pub(crate) struct Turn(Arc<AtomicBool>);
 
 impl Turns {
+    /// Whether somebody has it at this moment.
+    pub fn is_taken(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// The turn, unless somebody has it.
     pub fn take(&self) -> Option<Turn> {
         let taken = self.0.swap(true, Ordering::Acquire);
