@@ -37,7 +37,7 @@ pub struct Plan {
 impl Plan {
     /// That of the ordinary test.
     pub const ORDINARY: Self =
-        Self { seed: 0x5EED, random: 1, systematic: &[Positions::Few], least_cuts: 0, recoveries: 8_000, enough: 20 };
+        Self { seed: 0x5EED, random: 1, systematic: &[Positions::Few], least_cuts: 0, recoveries: 1_500, enough: 20 };
     /// The same in another order, without cuts of starts, until the first failure.
     pub const SMALL: Self = Self {
         random: 1,
