@@ -265,13 +265,14 @@ fn b26_a_meter_killed_in_the_middle_comes_up_whole_and_its_energy_never_goes_bac
         let mut change = meter.setup_command(factory, &[verb, "--to", to, "--yes", "--json"]);
         let mut change =
             change.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        // The moment moves from round to round: by so many polls of the meter's own Setup.
-        for _ in 0..round {
+        // The moment moves from round to round: by so many polls of the meter's own Setup. A trial takes two seconds.
+        for _ in 0..6 * round {
             let _ = meter.setup(None, &["read", "kWh del", "--json"]);
         }
         meter.kill();
-        change.wait().unwrap();
         meter = Meter::start(dir.path(), &[]);
+        // Setup learns there what has become of it.
+        change.wait().unwrap();
         let up = meter.info(factory);
         assert!(["4.0.9", "4.40.1"].contains(&up["release"].as_str().unwrap()), "{up:#}");
     }
