@@ -164,6 +164,6 @@ fn b31_rights_that_are_lost_in_between_are_lost() {
     let said = ended(&meter, second);
     assert_eq!(said.status, 1, "{said:#?}");
     let reason = said.json()["schedule"]["state"]["reason"].as_str().unwrap().to_owned();
-    assert!(reason.contains("not active"), "{reason}");
+    assert!(reason.contains("the login that accepted it"), "{reason}");
     assert_eq!(meter.info(Some(second))["release"], "4.0.9");
 }
