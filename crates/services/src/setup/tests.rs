@@ -103,7 +103,7 @@ fn document() -> impl Strategy<Value = Vec<u8>> {
 fn no_route_breaks_down_on_any_request() {
     let desk = Desk::new();
     let seen = RefCell::new(BTreeSet::new());
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(400));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(2_000));
     let authorization = login::session(&desk.token);
     let header = prop_oneof![
         4 => Just(Some(authorization.as_bytes().to_vec())),
@@ -119,6 +119,8 @@ fn no_route_breaks_down_on_any_request() {
     let request = (prop::sample::select(&ROUTES[..]), method, query, header, new_password, document());
     runner
         .run(&request, |(route, method, query, header, new_password, body)| {
+            // The session goes on: whatever came after its end would be refused for that alone.
+            prop_assume!(method != Method::DELETE || route != api::routes::SESSION);
             let mut request = Request::builder().method(method).uri(format!("{route}{query}"));
             if let Some(header) = header {
                 request = request.header(login::AUTHORIZATION, header);
