@@ -224,3 +224,94 @@ fn b26_a_port_that_another_program_grabs_takes_the_change_back_with_the_reason()
     assert!(grab.wait().unwrap().success());
     until(&meter, |info| info["services"]["telnet"]["listening"] == true);
 }
+
+/// Stands between Setup and a meter whose keys it has, and tells one fact of a report otherwise: a service that is on
+/// doesn't listen. That everything is as planned it leaves as it was.
+const OTHERWISE: &str = r#"
+import asyncio, base64, pathlib, re, ssl, sys, tempfile
+
+state, port, alpn = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+PLANNED, FOUND = b'"planned":"enabled","found":"enabled', b', but not listening'
+
+def meter():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    key = base64.encodebytes((state / "tls.key").read_bytes()).decode()
+    with tempfile.NamedTemporaryFile("w") as pem:
+        pem.write(f"-----BEGIN PRIVATE KEY-----\n{key}-----END PRIVATE KEY-----\n")
+        pem.write(ssl.DER_cert_to_PEM_cert((state / "tls.crt").read_bytes()))
+        pem.flush()
+        context.load_cert_chain(pem.name)
+    context.set_alpn_protocols([alpn])
+    return context
+
+def setup():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols([alpn])
+    return context
+
+async def pass_on(reader, writer):
+    while piece := await reader.read(65536):
+        writer.write(piece)
+        await writer.drain()
+    writer.close()
+
+async def tell(reader, writer):
+    while True:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        body = await reader.readexactly(int(length[1])) if length else b""
+        said = body.replace(PLANNED, PLANNED + FOUND, 1)
+        if length:
+            head = head[:length.start(1)] + str(len(said)).encode() + head[length.end(1):]
+        writer.write(head + said)
+        await writer.drain()
+
+async def between(reader, writer):
+    try:
+        there, back = await asyncio.open_connection("127.0.0.1", port, ssl=setup())
+        await asyncio.gather(pass_on(reader, back), tell(there, writer))
+    except (asyncio.IncompleteReadError, OSError):
+        writer.close()
+
+async def main():
+    server = await asyncio.start_server(between, "127.0.0.1", 0, ssl=meter())
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    server.close()
+
+asyncio.run(main())
+"#;
+
+#[test]
+fn b25_a_meter_that_is_not_as_planned_ends_the_command_with_7_whatever_it_says_of_itself() {
+    if !has("python3") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
+    let state = dir.path().join("state");
+    let mut between = Command::new("python3");
+    between.args(["-c", OTHERWISE, state.to_str().unwrap(), &meter.ports["setup"].to_string()]);
+    between.arg(std::str::from_utf8(api::routes::ALPN).unwrap());
+    let mut between = between.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let port = BufReader::new(between.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let setup = |args: &[&str]| {
+        let mut command = wattkeep(dir.path());
+        command.args(["setup", &format!("127.0.0.1:{port}")]).args(args);
+        run(command.env("WATTKEEP_PASSWORD", PANEL.1))
+    };
+    let path = dir.path().join("report.txt");
+    let done = setup(&["upgrade", "--to", "4.40.1", "--yes", "--no-backup", "--report", path.to_str().unwrap()]);
+    assert_eq!(done.status, 7, "{done:#?}");
+    let written = std::fs::read_to_string(path).unwrap();
+    for text in [&done.out, &written] {
+        assert!(text.contains("enabled, but not listening") && text.contains("NOT what the plan said"), "{text}");
+    }
+    // It really is on the new release, and what the meter keeps is the fact.
+    assert_eq!(meter.info(None)["release"], "4.40.1");
+    drop(between.stdin.take());
+    assert!(between.wait().unwrap().success());
+    let kept = meter.setup(Some(PANEL), &["report", "--last", "--json"]).ok().json();
+    assert_eq!(kept["as_planned"], true);
+}

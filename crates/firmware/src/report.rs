@@ -154,16 +154,33 @@ pub fn compare(consequences: &[Consequence], facts: &Facts<'_>) -> Vec<Line> {
             lines: consequences,
         },
     };
-    consequences
-        .iter()
-        .map(|line| {
-            let planned = line.after.clone();
-            let found = found(line, &meter);
-            let same = planned == found;
-            let Consequence { kind, subject, before, severity, .. } = line.clone();
-            Line { kind, subject, severity, before, planned, found, same }
-        })
-        .collect()
+    consequences.iter().map(|line| Line::of(line, found(line, &meter))).collect()
+}
+
+impl Line {
+    /// A line of the plan, and what is found of it.
+    fn of(line: &Consequence, found: String) -> Self {
+        let Consequence { kind, subject, severity, before, after: planned, .. } = line.clone();
+        let same = planned == found;
+        Self { kind, subject, severity, before, planned, found, same }
+    }
+}
+
+impl Report {
+    /// The same, held against the plan that was accepted: whether a confirmed change is as planned isn't the meter's to
+    /// say. A line that it leaves out is not as planned.
+    pub fn held_against(mut self, plan: &Plan) -> Self {
+        const NOT_TOLD: &str = "not in the report";
+        if self.outcome == Outcome::Confirmed {
+            let told = |line: &Consequence| {
+                self.lines.iter().find(|told| (told.kind, &told.subject) == (line.kind, &line.subject))
+            };
+            let found = |line| told(line).map_or_else(|| NOT_TOLD.to_owned(), |told| told.found.clone());
+            self.lines = plan.consequences.iter().map(|line| Line::of(line, found(line))).collect();
+            self.as_planned = self.plan == plan.digest && self.lines.iter().all(|line| line.same);
+        }
+        self
+    }
 }
 
 /// The lines in which a plan differs from the one that was accepted: that one's as planned, this one's as found.
@@ -280,6 +297,7 @@ mod tests {
     use security::Who;
 
     use super::*;
+    use crate::digest::Sha256Digest;
     use crate::migrate::records::RecorderNow;
     use crate::migrate::tests::{current, factory, legacy};
     use crate::migrate::{Choices, migrate};
@@ -328,6 +346,44 @@ mod tests {
         open.set_option("Web Server", Some(Value::Flag(true)));
         let found = differing(&open, &listening(&open));
         assert!(found.contains(&"web: enabled".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn b25_whether_a_change_is_as_planned_isnt_the_meters_to_say() {
+        let (from, to) = (legacy(), current());
+        let package = Sha256Digest::of(b"package");
+        let plan = crate::plan::plan(&factory(&from), &from, &to, &package, &Choices::default()).plan;
+        let report = |change: &dyn Fn(&mut Report)| {
+            let mut report = Report {
+                outcome: Outcome::Confirmed,
+                reason: None,
+                as_planned: true,
+                lines: plan.consequences.iter().map(|line| Line::of(line, line.after.clone())).collect(),
+                plan: plan.digest.clone(),
+                package: String::new(),
+                hash_check: String::new(),
+                setup: "3.2.30377.02".parse().unwrap(),
+                user: "8650".to_owned(),
+                utc_ms: 0,
+                about: About::default(),
+            };
+            change(&mut report);
+            let held = report.held_against(&plan);
+            (held.as_planned, held.lines.iter().filter(|line| !line.same).count())
+        };
+        assert_eq!(report(&|_| ()), (true, 0));
+        assert_eq!(report(&|report| report.as_planned = false), (true, 0), "its lines say so");
+        assert_eq!(report(&|report| report.lines[3].found = "enabled, but not listening".to_owned()), (false, 1));
+        assert_eq!(
+            report(&|report| report.lines[3].planned = "something else".to_owned()),
+            (true, 0),
+            "the plan counts"
+        );
+        assert_eq!(report(&|report| report.lines.truncate(1)), (false, plan.consequences.len() - 1));
+        assert_eq!(report(&|report| report.plan = "sha256:00".to_owned()), (false, 0), "it is another plan's");
+        let back =
+            report(&|report| (report.outcome, report.as_planned, report.lines) = (Outcome::TakenBack, false, vec![]));
+        assert_eq!(back, (false, 0));
     }
 
     #[test]

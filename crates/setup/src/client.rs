@@ -14,7 +14,7 @@ mod sessions;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::{login, routes};
+use api::{Changed, login, routes};
 use firmware::digest::Sha256Digest;
 use firmware::report::Outcome;
 use firmware::{Choices, Plan, WithSecurity};
@@ -310,7 +310,7 @@ impl Client {
         prepared: &Prepared,
         accept: &str,
         new_passwords: &[(AccountId, Password)],
-    ) -> Result<api::Changed, SetupError> {
+    ) -> Result<Changed, SetupError> {
         let change = prepared.accepted(accept);
         let passwords: Vec<_> = new_passwords.iter().map(|(account, password)| (*account, password)).collect();
         let request = with_passwords(self.request(Method::POST, routes::CHANGE), &passwords);
@@ -320,12 +320,14 @@ impl Client {
             Err(SetupError::Lost(address) | SetupError::Timeout(address)) => match self.watch() {
                 Some(watch) => watch.outcome().await.map(|report| {
                     let plan = Plan { digest: report.plan.clone(), accepted: true, ..prepared.plan.clone() };
-                    api::Changed { plan, report }
+                    Changed { plan, report }
                 }),
                 None => Err(SetupError::ChangeLost(address)),
             },
-            answer => answer.and_then(|answer| document::<api::Changed>(&answer)),
+            answer => answer.and_then(|answer| document::<Changed>(&answer)),
         };
+        let changed =
+            changed.map(|Changed { plan, report }| Changed { plan, report: report.held_against(&prepared.plan) });
         if changed.is_ok() {
             self.token = None;
         }

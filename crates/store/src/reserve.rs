@@ -13,9 +13,10 @@ use crate::files;
 use crate::state_dir::StateDir;
 use crate::store::Store;
 
-/// Bytes of the reserve. The journal takes some 1 MiB at its longest, once; beside it, a day of seconds lets the database
-/// grow by the factory template's records and by events. `a_day_of_seconds_fits_into_the_reserve_several_times`, among
-/// the meter's tests, measures both.
+/// Bytes of the reserve. The journal takes 1.1 MiB at its longest, once; beside it, a day of seconds lets the database
+/// grow by 16 KiB of the factory template's records, until its recorder is full after 35 days. What remains are events, for
+/// as long as it takes somebody to come. `a_day_of_seconds_fits_into_the_reserve_several_times`, among the meter's tests,
+/// measures both.
 pub const RESERVE_BYTES: u64 = 8 * 1024 * 1024;
 /// What stays free beside the reserve when something is added: as much as the journal takes at its longest, twice, so
 /// that the next seconds don't need the reserve at once.

@@ -350,6 +350,14 @@ proptest! {
         prop_assert!(after.mode() >= settings.mode() || !to.modes.contains(&settings.mode()));
     }
 
+    /// A report is held against its plan by what each line is about.
+    #[test]
+    fn b25_no_two_lines_of_a_plan_are_about_the_same((settings, from, to) in any_change()) {
+        let lines = migrate(&settings, &from, &to, &Choices::default()).consequences;
+        let subjects: BTreeSet<_> = lines.iter().map(|line| (line.kind, &line.subject)).collect();
+        prop_assert_eq!(subjects.len(), lines.len());
+    }
+
     /// Every register that changes has a line that says from what to what.
     #[test]
     fn b25_nothing_changes_without_a_line((settings, from, to) in any_change()) {
