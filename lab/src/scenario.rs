@@ -83,8 +83,8 @@ struct Step {
     name: String,
     done: usize,
     commits: Commits,
-    /// What the meter showed; none while it doesn't run, or will go back.
-    shown: Option<[(String, String); 4]>,
+    /// What the meter shows that is stopped here and started again; nothing while it doesn't run.
+    shown: Vec<(String, String)>,
 }
 
 /// A meter that is being recorded.
@@ -93,7 +93,8 @@ struct Life {
     gate: Option<Gate>,
     /// The machine's time.
     now: Now,
-    on_trial: bool,
+    /// What it showed before the change that is on trial, and shows again when that is taken back.
+    before_trial: Option<Vec<(String, String)>>,
     memory: HashMemory,
     /// Another meter's, to be restored.
     backup: Vec<u8>,
@@ -120,7 +121,8 @@ impl Life {
     }
 
     fn step(&mut self, name: &str, commits: Commits) {
-        let shown = self.gate.as_ref().filter(|_| !self.on_trial).map(oracle::shown);
+        let shown = || self.gate.as_ref().map_or_else(Vec::new, |gate| oracle::shown(gate).into());
+        let shown = self.before_trial.clone().unwrap_or_else(shown);
         self.steps.push(Step { name: name.to_owned(), done: watch::done(), commits, shown });
     }
 
@@ -148,7 +150,7 @@ pub fn record(dir: &Path) -> Result<Scenario, Failure> {
         dir: dir.to_owned(),
         gate: None,
         now: Now { utc_ms: BEGINNING_MS, up_ms: 0 },
-        on_trial: false,
+        before_trial: None,
         memory: HashMemory::new(),
         backup,
         steps: Vec::new(),
@@ -190,8 +192,8 @@ fn milestones(trace: &Trace, steps: Vec<Step>) -> Result<(Vec<Milestone>, Vec<Se
 }
 
 /// What was shown before a stop is there after a start.
-fn as_shown(found: Found, shown: Option<[(String, String); 4]>) -> Result<Found, String> {
-    if let (Some(meter), Some(shown)) = (found.meter(), shown) {
+fn as_shown(found: Found, shown: Vec<(String, String)>) -> Result<Found, String> {
+    if let Some(meter) = found.meter() {
         for (name, text) in shown {
             let now = meter.things.get(&name);
             if now != Some(&text) {

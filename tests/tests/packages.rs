@@ -112,7 +112,10 @@ fn b28_a_floor_is_raised_over_the_network_and_lowered_only_at_the_machine() {
     assert_eq!(at_machine(&["--json"]).ok().json()["floor"], "4.40.1");
     assert_eq!(at_machine(&["--set", "4.0.9", "--yes", "--json"]).ok().json()["before"], "4.40.1");
     assert!(at_machine(&["--off", "--yes"]).ok().out.contains("no floor"));
+    assert_eq!(at_machine(&["--json"]).ok().json()["floor"], Value::Null);
     let meter = Meter::start(dir.path(), &[]);
+    let shown = meter.setup(FACTORY, &["floor", "--json"]).ok().json();
+    assert_eq!(shown.get("floor"), Some(&Value::Null), "as at the machine: {shown:?}");
     let said = events(&meter, FACTORY);
     for told in ["floor none → 4.40.1", "floor 4.40.1 → 4.0.9", "floor 4.0.9 → none"] {
         assert!(said.contains(told), "{told} isn't in {said}");

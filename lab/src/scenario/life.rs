@@ -253,13 +253,15 @@ impl Life {
         let request = request(package, choices);
         let (ticket, made) = self.accept(request);
         self.reported(&format!("{release} accepted"));
+        let [before, _, maxima, _] = oracle::shown(self.gate());
         self.gate().commit_change(self.now(), &ticket, made).expect("it is tried");
-        self.on_trial = true;
+        self.before_trial = Some(vec![before, maxima]);
         self.reported(&format!("{release} on trial"));
-        self.second(3);
+        // Stored on trial, and less than the maxima: taken back, they are as before.
+        self.second(1);
         let report = self.gate().end_trial(self.now(), &ticket, &faces(self.gate())).expect("it is confirmed");
         assert!(report.as_planned, "the recorded change is one that goes well");
-        self.on_trial = false;
+        self.before_trial = None;
         self.reported(&format!("{release} confirmed"));
     }
 

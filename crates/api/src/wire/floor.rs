@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Floor {
     /// The oldest release that it goes to; none is any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub floor: Option<Version>,
     /// The release that runs: the floor is never raised above it.
     pub release: Version,

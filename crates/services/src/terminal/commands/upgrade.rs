@@ -98,7 +98,10 @@ fn shown<P: Peer>(planned: &Plan, peer: &P) -> String {
     let columns = peer.columns().unwrap_or(USUAL_COLUMNS);
     let mut text = plan::text(planned, columns);
     let digest = short(&planned.digest);
-    text.push_str(&hanging("", &format!("Nothing is done yet. To do it: upgrade accept {digest}"), columns));
+    let next = format!(
+        "Nothing is done yet, and no backup is taken here; Setup's backup takes one. To do it: upgrade accept {digest}"
+    );
+    text.push_str(&hanging("", &next, columns));
     text
 }
 
