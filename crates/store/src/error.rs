@@ -54,7 +54,8 @@ pub enum StoreError {
     /// The database or a file doesn't hold together.
     #[error("the meter's state is damaged ({0}); restore it from a backup")]
     Damaged(String),
-    /// No space, or a quota of the file system. Nothing was changed.
+    /// No space. Nothing was changed. (A file system's quota counts as this where files are written; SQLite tells it as a
+    /// failed write.)
     #[error("the disk that holds the meter's state is full ({0}); free some space, nothing was changed")]
     Full(String),
     /// A file operation failed.

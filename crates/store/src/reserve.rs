@@ -92,10 +92,13 @@ impl Room {
 
     /// Gives the reserve up; says whether there was one to give.
     pub fn give_up(&self) -> Result<bool, StoreError> {
-        if !self.held.swap(false, Ordering::AcqRel) {
+        if !self.held.load(Ordering::Acquire) {
             return Ok(false);
         }
-        files::remove(&self.path()).map(|()| true)
+        // One that can't be removed now, as on a file system that needs room for that, may be the next time.
+        files::remove(&self.path())?;
+        self.held.store(false, Ordering::Release);
+        Ok(true)
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use firmware::{Choices, PasswordStorage, TemplateChoice, WithSecurity};
+use firmware::{Choices, PasswordStorage, TemplateChoice, TemplateFile, WithSecurity};
 use framework::merge::Side;
+use framework::{Dcf, ModuleSetup, Value};
 use meter::{
     Announced, Announcement, Beginning, Caller, ChangeSet, DocumentChange, DocumentPath, Edit, Facing, Gate, NewFloor,
     Request, Ticket,
@@ -60,13 +61,15 @@ pub(super) fn life(meter: &mut Life) {
     meter.change(OLD, Choices::default());
     meter.password("USER1", "7301");
     meter.second(1);
-    meter.change(NEW, Choices { template: TemplateChoice::Release(Side::Release), ..Choices::default() });
+    let template = meter.other_template();
+    meter.change(NEW, Choices { template, ..Choices::default() });
     meter.second(1);
     meter.restore();
     meter.second(1);
     meter.floor();
     let rotating = meter.stage("a package that rotates keys", &beside::rotating_package());
-    meter.change_to(beside::ROTATING, rotating, Choices::default());
+    let template = TemplateChoice::Release(Side::Release);
+    meter.change_to(beside::ROTATING, rotating, Choices { template, ..Choices::default() });
     meter.second(1);
 }
 
@@ -235,12 +238,23 @@ impl Life {
 
     /// The meter's own template, a label changed.
     fn template(&mut self) {
-        let view = self.gate().view();
-        let mut file = view.settings.to_dcf(view.release(), WithSecurity::No);
-        let module = "Power Meter 1".parse().expect("a module");
-        let labels = &mut file.modules.get_mut(&module).expect("it is there").labels;
-        labels.insert("kW tot".to_owned(), "kW of the laboratory".to_owned());
+        let mut file = self.own_template();
+        module(&mut file, "Power Meter 1").labels.insert("kW tot".to_owned(), "kW of the laboratory".to_owned());
         self.edit("template", vec![Edit::Template(Box::new(file))]);
+    }
+
+    /// With it, what is recorded and a maximum begin anew.
+    fn other_template(&self) -> TemplateChoice {
+        let mut file = self.own_template();
+        module(&mut file, "Data Recorder 1").setup.insert("Depth".to_owned(), Value::Number(5.0));
+        let other = "Sliding Window Demand 2/SWinDemand".parse().expect("a register");
+        module(&mut file, "Maximum 1").inputs.insert("Source".to_owned(), other);
+        TemplateChoice::File(Box::new(TemplateFile::parse(file.to_text().as_bytes()).expect("it can stand")))
+    }
+
+    fn own_template(&self) -> Dcf {
+        let view = self.gate().view();
+        view.settings.to_dcf(view.release(), WithSecurity::No)
     }
 
     /// A change of release, from staging to the end of its trial.
@@ -250,12 +264,15 @@ impl Life {
     }
 
     fn change_to(&mut self, release: &str, package: String, choices: Choices) {
+        let others = matches!(choices.template, TemplateChoice::File(_));
         let request = request(package, choices);
         let (ticket, made) = self.accept(request);
         self.reported(&format!("{release} accepted"));
-        let [before, _, maxima, _] = oracle::shown(self.gate());
+        let [before, _, maxima, records] = oracle::shown(self.gate());
+        // Records go on, unless the file has others recorded.
+        let goes_back = [before, maxima].into_iter().chain(others.then_some(records));
+        self.before_trial = Some(goes_back.collect());
         self.gate().commit_change(self.now(), &ticket, made).expect("it is tried");
-        self.before_trial = Some(vec![before, maxima]);
         self.reported(&format!("{release} on trial"));
         // Stored on trial, and less than the maxima: taken back, they are as before.
         self.second(1);
@@ -283,6 +300,10 @@ impl Life {
 fn shipped(release: &str) -> &'static [u8] {
     let shipped = oracle::SHIPPED.iter().find(|shipped| shipped.carried.release.release.to_string() == release);
     &shipped.expect("the release is shipped").bytes
+}
+
+fn module<'a>(file: &'a mut Dcf, name: &str) -> &'a mut ModuleSetup {
+    file.modules.get_mut(&name.parse().expect("a module")).expect("it is there")
 }
 
 fn request(package: String, choices: Choices) -> Request {
