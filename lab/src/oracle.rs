@@ -8,7 +8,7 @@ use firmware::{Settings, Shipped};
 use meter::{Birth, Caller, Gate, Now, Surroundings, View, boot};
 use metrology::EnergyRegister;
 use security::Credential;
-use store::{DeviceKey, OpenOptions, Opened, Store};
+use store::{DeviceFile, DeviceFiles, DeviceKey, OpenOptions, Opened, Store, StoreError};
 
 use crate::kept::Kept;
 
@@ -82,8 +82,22 @@ fn run(opened: Opened, serial: &str, release: Option<&str>, now: Now) -> Result<
         trust: Vec::new(),
         source: "the laboratory".to_owned(),
     };
+    let device_files = opened.dir().device_files();
     let booted = boot(opened, birth, Arc::clone(&SHIPPED), now, Arc::new(Nowhere));
-    Ok(booted.map_err(|error| format!("it can't start: {error}"))?.gate)
+    let gate = booted.map_err(|error| format!("it can't start: {error}"))?.gate;
+    keys(&device_files, &gate).map_err(|error| format!("its keys can't be made: {error}"))?;
+    Ok(gate)
+}
+
+/// The keys of its faces, written as the host writes them: after the meter, in this order, each that is missing. What is
+/// in them is only whose they are.
+fn keys(files: &DeviceFiles, gate: &Gate) -> Result<(), StoreError> {
+    for file in [DeviceFile::TlsKey, DeviceFile::TlsCertificate, DeviceFile::SshHostKey] {
+        if files.read(file)?.is_none() {
+            files.write_once(file, gate.view().identity.serial.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Starts what is there, and stops it again. Anything but a blank or a meter that runs, whose log is whole and which has

@@ -105,14 +105,10 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
         ..OpenOptions::default()
     };
     let opened = Store::open(&options.state, &open)?;
-    let serial = options.serial.clone().unwrap_or_else(|| serial_number(clock.now().utc_ms));
-    let (keys, new) = match &opened {
-        Opened::New(blank) => (keys::load_or_make(blank.dir(), &serial)?, true),
-        Opened::Existing(store) => (keys::load_or_make(store.dir(), &serial)?, false),
-    };
-    let (birth_ports, moved) = ports(&options, new)?;
+    let device_files = opened.dir().device_files();
+    let (birth_ports, moved) = ports(&options, matches!(opened, Opened::New(_)))?;
     let birth = Birth {
-        serial,
+        serial: options.serial.clone().unwrap_or_else(|| serial_number(clock.now().utc_ms)),
         release: options.release.clone(),
         ports: birth_ports,
         trust: options.trust.clone(),
@@ -120,6 +116,8 @@ pub async fn start(options: Options) -> Result<RunningMeter, StartError> {
     };
     let sockets = Arc::new(Sockets::new(options.bind, moved.into_iter().collect()));
     let booted = boot(opened, birth, shipped, clock.now(), Arc::clone(&sockets) as _)?;
+    // Only now it is certain whose they are.
+    let keys = keys::load_or_make(&device_files, &booted.gate.view().identity.serial)?;
     let (faces, really) = watch::channel(Faces::default());
     let site = Arc::new(Site {
         gate: booted.gate,

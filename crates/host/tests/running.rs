@@ -83,6 +83,24 @@ async fn an_existing_meter_goes_on_with_its_energy_serial_and_ports() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_names_the_meter_that_is_there_whenever_it_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let names_it = |meter: &RunningMeter| {
+        let (serial, certificate) = (meter.site.view().identity.serial.clone(), &meter.site.keys.tls_certificate);
+        certificate.windows(serial.len()).any(|bytes| bytes == serial.as_bytes())
+    };
+    let meter = start(options(&state)).await.unwrap();
+    assert!(names_it(&meter));
+    meter.stop().await;
+    // As a cut leaves it that comes after the meter and before its certificate.
+    std::fs::remove_file(state.join("tls.crt")).unwrap();
+    let meter = start(options(&state)).await.unwrap();
+    assert!(!meter.born && names_it(&meter), "not the serial number that was drawn for this start");
+    meter.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn b12_services_open_and_close_with_their_settings_and_a_taken_port_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let meter = start(options(&dir.path().join("state"))).await.unwrap();

@@ -223,7 +223,7 @@ fn recordings(state: &State) -> Result<Vec<(RecordingPart, std::ops::Range<u64>)
 fn secrets(state: &State) -> Result<Secrets, GateError> {
     let lost = || GateError::KeyLost(state.identity.lost_key.clone().unwrap_or_default());
     let device_key = state.device_key.clone().ok_or_else(lost)?;
-    let chain_key = state.store.dir().device_file(DeviceFile::ChainKey)?;
+    let chain_key = state.store.dir().device_files().read(DeviceFile::ChainKey)?;
     let chain_key = chain_key.ok_or_else(|| GateError::Unreadable("the key of the event log's chain".to_owned()))?;
     let chain_key = Zeroizing::new(chain_key.expose().to_vec());
     let credentials = state.credentials.iter().map(|(account, stored)| (*account, Arc::clone(stored))).collect();

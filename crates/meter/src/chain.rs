@@ -18,7 +18,7 @@ const PAGE: usize = 500;
 
 /// The key of this meter's chain, made if it has none.
 pub(crate) fn key(dir: &StateDir) -> Result<Arc<ChainKey>, StoreError> {
-    let bytes = dir.random_device_file(DeviceFile::ChainKey, ChainKey::BYTES)?;
+    let bytes = dir.device_files().random(DeviceFile::ChainKey, ChainKey::BYTES)?;
     Ok(Arc::new(ChainKey::new(bytes.expose())))
 }
 

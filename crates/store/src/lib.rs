@@ -9,6 +9,7 @@
 mod backups;
 mod chain;
 mod change;
+mod device_files;
 mod documents;
 mod error;
 mod events;
@@ -34,6 +35,7 @@ mod unfinished;
 pub use backups::{BackupInbox, IncomingBackup, ReceivedBackup};
 pub use chain::{Chain, LogEnd, Sealed};
 pub use change::{Committed, Credential, CredentialChange, DeviceChange, SettingsChange, Tick};
+pub use device_files::{DeviceFile, DeviceFiles, MAX_DEVICE_FILE};
 pub use documents::{
     Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_BYTES,
     MAX_DOCUMENT_DEPTH, MAX_DOCUMENT_NAME, MAX_DOCUMENT_WRITERS, MAX_DOCUMENTS,
@@ -54,7 +56,7 @@ pub use recordings::{
 pub use reserve::{RESERVE_BYTES, Reserve, WORKING_BYTES};
 pub use restore::{Restore, Restored};
 pub use secret::{Secret, SecretBytes};
-pub use state_dir::{DEVICE_KEY_BYTES, DeviceFile, DeviceKey, MAX_DEVICE_FILE, StateDir};
+pub use state_dir::{DEVICE_KEY_BYTES, DeviceKey, StateDir};
 pub use store::{
     MAX_CREDENTIALS, MAX_DOCUMENT, MAX_NAME, MAX_RECORDS, MAX_STORED_SECRET, MAX_TRUSTED_KEYS, MeterId, NewMeter,
     NewSlot, Store,

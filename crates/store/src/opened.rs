@@ -70,8 +70,18 @@ impl Store {
     }
 }
 
+impl Opened {
+    /// The directory that is held.
+    pub fn dir(&self) -> &StateDir {
+        match self {
+            Self::New(blank) => blank.dir(),
+            Self::Existing(store) => store.dir(),
+        }
+    }
+}
+
 impl Blank {
-    /// The directory and the keys in it; write keys before [`Blank::create`].
+    /// The directory and the device key in it.
     pub fn dir(&self) -> &StateDir {
         &self.dir
     }
@@ -113,7 +123,7 @@ mod tests {
     fn a_meter_is_born_private_and_continues() {
         let bed = Testbed::new();
         let Opened::New(blank) = bed.open().unwrap() else { panic!("there was a meter") };
-        blank.dir().write_device_file_once(DeviceFile::TlsKey, b"key").unwrap();
+        blank.dir().device_files().write_once(DeviceFile::TlsKey, b"key").unwrap();
         let DeviceKey::Present(key) = blank.device_key() else { panic!("a blank has a key") };
         let key = key.expose().to_vec();
         let store = blank.create(METER, &meter(&[credential("8650", marked(1, 8))])).unwrap();
@@ -129,7 +139,7 @@ mod tests {
         assert_eq!((state.active.release.as_str(), state.active.credentials.len()), ("4.0.9", 1));
         assert_eq!((state.events.next_number, state.scrub_pending), (1, false));
         assert!(matches!(store.device_key(), DeviceKey::Present(again) if again.expose() == key));
-        assert_eq!(store.dir().device_file(DeviceFile::TlsKey).unwrap().unwrap().expose(), b"key");
+        assert_eq!(store.dir().device_files().read(DeviceFile::TlsKey).unwrap().unwrap().expose(), b"key");
         assert!(matches!(store.load(MeterId(2)), Err(StoreError::NoSuchMeter(_))));
     }
 

@@ -1,7 +1,7 @@
 //! The state directory: what lies where, who holds it, and the keys beside the database.
 //!
-//! One process holds a directory, by a lock that the system drops when the process dies. Keys are written once, before
-//! the database is born; no release or template replaces them. The device key alone has a successor, when a sealed backup
+//! One process holds a directory, by a lock that the system drops when the process dies. The device key is written once,
+//! before the database is born; no release or template replaces it. It alone has a successor, when a sealed backup
 //! brings the credentials that name it. It must never take over a directory that holds something else.
 
 use std::fs::{File, TryLockError};
@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::device_files::{DeviceFile, DeviceFiles, MAX_DEVICE_FILE};
 use crate::error::StoreError;
 use crate::files;
 use crate::secret::SecretBytes;
 
 /// Bytes of the device key: as many as the hash it keys puts out (Argon2id, BLAKE2b cut to 256 bits).
 pub const DEVICE_KEY_BYTES: usize = 32;
-/// Largest key or certificate, in bytes. A certificate with its chain is a few thousand.
-pub const MAX_DEVICE_FILE: u64 = 64 * 1024;
 
 pub(crate) const DATABASE: &str = "meter.db";
 /// The database until its first commit is whole; it gets its name only then.
@@ -35,34 +34,6 @@ const BESIDE: &str = ".next";
 const LOST_AND_FOUND: &str = "lost+found";
 /// Digits of the largest process number there is.
 const MAX_PID_TEXT: u64 = 10;
-
-/// A key that its own room makes and reads, and the store keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeviceFile {
-    /// Private key of Setup's TLS listener.
-    TlsKey,
-    /// Its self-signed certificate.
-    TlsCertificate,
-    /// Host key of the SSH listener.
-    SshHostKey,
-    /// Keys the chain over the event log.
-    ChainKey,
-}
-
-impl DeviceFile {
-    /// Every device file but the device key itself.
-    pub const ALL: [Self; 4] = [Self::TlsKey, Self::TlsCertificate, Self::SshHostKey, Self::ChainKey];
-
-    /// Its name in the state directory.
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Self::TlsKey => "tls.key",
-            Self::TlsCertificate => "tls.crt",
-            Self::SshHostKey => "ssh_host_ed25519",
-            Self::ChainKey => "chain.key",
-        }
-    }
-}
 
 /// The secret that keys the password hashes (B29), or why an existing meter has to do without.
 pub enum DeviceKey {
@@ -114,18 +85,9 @@ impl StateDir {
         self.path.join(name)
     }
 
-    /// What a device file holds; `None` until it has been written.
-    pub fn device_file(&self, file: DeviceFile) -> Result<Option<SecretBytes>, StoreError> {
-        files::read_bounded(&self.join(file.file_name()), MAX_DEVICE_FILE, "a key file (bytes)")
-    }
-
-    /// Writes a device file for good: private, whole or not at all. One that exists is never replaced
-    /// ([`StoreError::Exists`]).
-    pub fn write_device_file_once(&self, file: DeviceFile, bytes: &[u8]) -> Result<(), StoreError> {
-        if bytes.len() as u64 > MAX_DEVICE_FILE {
-            return Err(StoreError::TooLarge { what: "a key file (bytes)", limit: MAX_DEVICE_FILE });
-        }
-        files::write_once(&self.join(file.file_name()), bytes)
+    /// The keys beside the database.
+    pub fn device_files(&self) -> DeviceFiles {
+        DeviceFiles::of(&self.path)
     }
 
     /// The device key of an existing meter. Lost is not an error: measuring goes on.
@@ -155,19 +117,6 @@ impl StateDir {
             Err(StoreError::Exists(path)) => self.parse_device_key()?.ok_or(StoreError::NotADeviceKey(path)),
             Err(e) => Err(e),
         }
-    }
-
-    /// What a device file holds that needs nothing but random bytes; drawn and written if there is none yet.
-    pub fn random_device_file(&self, file: DeviceFile, bytes: usize) -> Result<SecretBytes, StoreError> {
-        if let Some(there) = self.device_file(file)? {
-            return Ok(there);
-        }
-        let path = self.join(file.file_name());
-        let mut random = Zeroizing::new(vec![0; bytes]);
-        getrandom::fill(&mut random)
-            .map_err(|e| StoreError::io("drawing random bytes for", &path, io::Error::other(e.to_string())))?;
-        self.write_device_file_once(file, &random)?;
-        Ok(SecretBytes::new(random.to_vec()))
     }
 
     fn parse_device_key(&self) -> Result<Option<SecretBytes>, StoreError> {
@@ -290,17 +239,6 @@ mod tests {
 
     fn open(path: &Path) -> Result<(StateDir, Contents), StoreError> {
         StateDir::open(path, None, true)
-    }
-
-    #[test]
-    fn random_bytes_are_drawn_once_and_for_their_owner_alone() {
-        let dir = tempfile::tempdir().unwrap();
-        let (state, _) = StateDir::open(dir.path(), None, true).unwrap();
-        let drawn = state.random_device_file(DeviceFile::ChainKey, 32).unwrap().expose().to_vec();
-        assert_eq!(drawn.len(), 32);
-        assert_eq!(state.random_device_file(DeviceFile::ChainKey, 32).unwrap().expose(), drawn);
-        let mode = fs::metadata(dir.path().join("chain.key")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]
@@ -429,22 +367,6 @@ mod tests {
         }
         StateDir::open(&dir.path().join("s"), Some(&elsewhere), true).unwrap();
         assert!(!half.exists() && neighbour.exists());
-    }
-
-    #[test]
-    fn device_files_are_written_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let (state, _) = open(dir.path()).unwrap();
-        for file in DeviceFile::ALL {
-            assert!(state.device_file(file).unwrap().is_none());
-            state.write_device_file_once(file, file.file_name().as_bytes()).unwrap();
-            assert!(matches!(state.write_device_file_once(file, b"other"), Err(StoreError::Exists(_))));
-            assert_eq!(state.device_file(file).unwrap().unwrap().expose(), file.file_name().as_bytes());
-            let path = state.join(file.file_name());
-            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
-        }
-        let huge = vec![0; MAX_DEVICE_FILE as usize + 1];
-        assert!(matches!(state.write_device_file_once(DeviceFile::TlsKey, &huge), Err(StoreError::TooLarge { .. })));
     }
 
     #[test]
