@@ -1,7 +1,7 @@
 //! What a program does to a directory, as a list: the alphabet of the laboratory. Paths are relative to the watched
 //! directory; a file is known by a number, so that writes find it whatever it is called by then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A file, whatever it is called.
@@ -54,6 +54,19 @@ pub struct Trace {
 /// The directory that a path lies in; the watched one is the empty text.
 pub fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
+impl Trace {
+    /// What kind of work it is: the names it makes and takes away, and how much it does, roughly.
+    pub fn kind(&self) -> (BTreeSet<String>, u32) {
+        let names = self.ops.iter().filter_map(|op| match op {
+            Op::Create { .. } | Op::Rename { .. } | Op::Remove { .. } | Op::MakeDir { .. } | Op::RemoveDir { .. } => {
+                Some(op.told())
+            }
+            Op::Write { .. } | Op::Truncate { .. } | Op::SyncFile { .. } | Op::SyncDir { .. } => None,
+        });
+        (names.collect(), self.ops.len().checked_ilog2().unwrap_or(0))
+    }
 }
 
 impl Op {

@@ -1,7 +1,7 @@
 //! The laboratory at work: every state that a cut can leave of a recording, each one started and held against what
 //! had been reported; then the starts themselves cut. States that have been seen are not started again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,8 @@ pub struct Plan {
     pub systematic: &'static [Positions],
     /// Cuts to go on to.
     pub least_cuts: usize,
-    /// Of the states whose start writes something, every so many has its start cut, too; none if 0.
+    /// Of the states whose start writes something, the first one of each kind of work that is left has its start cut, too,
+    /// and then every so many; none if 0.
     pub recoveries: usize,
     /// So many failures, and there is no point in going on.
     pub enough: usize,
@@ -37,7 +38,7 @@ pub struct Plan {
 impl Plan {
     /// That of the ordinary test.
     pub const ORDINARY: Self =
-        Self { seed: 0x5EED, random: 1, systematic: &[Positions::Few], least_cuts: 0, recoveries: 1_500, enough: 20 };
+        Self { seed: 0x5EED, random: 1, systematic: &[Positions::Few], least_cuts: 0, recoveries: 10_000, enough: 20 };
     /// The same in another order, without cuts of starts, until the first failure.
     pub const SMALL: Self = Self {
         random: 1,
@@ -58,18 +59,23 @@ impl Plan {
 pub struct Figures {
     /// Operations of the recording.
     pub operations: usize,
-    /// Cuts made, those in starts among them.
+    /// Cuts made in the recording.
     pub cuts: usize,
     /// Different states that they left.
     pub states: usize,
-    /// Starts that were cut.
+    /// Starts that were cut as well.
     pub recoveries: usize,
+    /// Cuts made in these.
+    pub recovery_cuts: usize,
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operations, cuts, states, recoveries } = self;
-        write!(f, "{operations} operations, {cuts} cuts, {states} different states, {recoveries} starts cut as well")
+        let Self { operations, cuts, states, recoveries, recovery_cuts } = self;
+        write!(
+            f,
+            "{operations} operations, {cuts} cuts; {recoveries} starts, {recovery_cuts} cuts; {states} different states"
+        )
     }
 }
 
@@ -96,9 +102,12 @@ struct Laboratory<'a> {
     plan: Plan,
     /// By the step that had been reported, too: what may be found before it may be wrong after it.
     seen: Mutex<HashSet<(usize, [u8; 32])>>,
+    /// The kinds of work whose start has been cut.
+    kinds: Mutex<HashSet<(BTreeSet<String>, u32)>>,
     failures: Mutex<Vec<Failure>>,
     cuts: AtomicUsize,
     recoveries: AtomicUsize,
+    recovery_cuts: AtomicUsize,
     next: AtomicUsize,
     tell: &'a (dyn Fn(Told<'_>) + Sync),
 }
@@ -125,9 +134,11 @@ pub fn run(scenario: &Scenario, plan: Plan, tell: &(dyn Fn(Told<'_>) + Sync)) ->
         scenario,
         plan,
         seen: Mutex::default(),
+        kinds: Mutex::default(),
         failures: Mutex::default(),
         cuts: AtomicUsize::new(0),
         recoveries: AtomicUsize::new(0),
+        recovery_cuts: AtomicUsize::new(0),
         next: AtomicUsize::new(0),
         tell,
     };
@@ -142,6 +153,7 @@ pub fn run(scenario: &Scenario, plan: Plan, tell: &(dyn Fn(Told<'_>) + Sync)) ->
         cuts: laboratory.cuts.into_inner(),
         states: laboratory.seen.into_inner().unwrap_or_else(PoisonError::into_inner).len(),
         recoveries: laboratory.recoveries.into_inner(),
+        recovery_cuts: laboratory.recovery_cuts.into_inner(),
     };
     (figures, laboratory.failures.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
@@ -254,7 +266,8 @@ impl Laboratory<'_> {
     }
 
     fn is_new(&self, disk: &Disk, case: &Case<'_>) -> Option<usize> {
-        self.cuts.fetch_add(1, Ordering::Relaxed);
+        let made = if case.cuts.len() == 1 { &self.cuts } else { &self.recovery_cuts };
+        made.fetch_add(1, Ordering::Relaxed);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert((case.before.done, disk.digest())).then(|| seen.len())
     }
@@ -270,16 +283,21 @@ impl Laboratory<'_> {
         match judged {
             Err(what) => self.fail(what, case),
             Ok(start) => {
-                let cut_too = self.plan.recoveries > 0 && number % self.plan.recoveries == 0;
-                if cut_too && case.cuts.len() == 1 && !start.ops.is_empty() {
-                    self.cut_start(&start, dir, case);
+                if self.plan.recoveries == 0 || case.cuts.len() > 1 || start.ops.is_empty() {
+                    return;
+                }
+                let kinds = || self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+                if number % self.plan.recoveries == 0 {
+                    self.cut_start(&start, dir, case, Positions::All);
+                } else if kinds().insert(start.kind()) {
+                    self.cut_start(&start, dir, case, Positions::Few);
                 }
             }
         }
     }
 
     /// The power goes again while the meter starts.
-    fn cut_start(&self, start: &Trace, dir: &Path, case: &Case<'_>) {
+    fn cut_start(&self, start: &Trace, dir: &Path, case: &Case<'_>, positions: Positions) {
         self.recoveries.fetch_add(1, Ordering::Relaxed);
         let mut platter = Platter::new(start);
         for done in 0..=start.ops.len() {
@@ -287,7 +305,7 @@ impl Laboratory<'_> {
                 platter.advance(start, done - 1);
             }
             let mut drawn = platter.random_cuts(start, done, self.plan.seed, 1);
-            drawn.extend(platter.cuts(start, done, Positions::All));
+            drawn.extend(platter.cuts(start, done, positions));
             for cut in drawn {
                 let cuts = case.cuts.iter().copied().chain([cut]).collect();
                 let case = Case { cuts, before: case.before, after: case.after };
