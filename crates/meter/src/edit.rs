@@ -8,19 +8,17 @@ use firmware::{Danger, KeyChange, Settings, WithSecurity, dangers};
 use framework::dcf::SecuritySection;
 use framework::{Dcf, RegisterName};
 use security::{
-    Account, AccountId, Ask, Credential, CredentialKind, Fingerprint, Mode, Password, PublicKey, Right, Rights,
-    Session, Source, UserId,
+    Account, AccountId, Ask, Credential, CredentialKind, Fingerprint, Mode, Password, PublicKey, Right, Rights, UserId,
 };
-use store::CredentialChange;
 
 use crate::access::{self, Force};
-use crate::ended::{self, Ended};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide};
+use crate::login_changes::{Endings, NewCredentials};
 use crate::recorders::Redefined;
-use crate::state::{State, stored_credential};
+use crate::state::State;
 use crate::stored::serialised;
-use crate::{GateError, Now, schedule, wiring};
+use crate::{GateError, Now, wiring};
 
 /// One wish of a change set.
 pub enum Edit {
@@ -138,13 +136,13 @@ impl Gate {
 pub(crate) struct Checked {
     pub after: Settings,
     pub registers: Vec<(String, String, String)>,
-    pub credentials: Vec<(AccountId, Credential)>,
+    pub credentials: NewCredentials,
 }
 
 impl Checked {
     /// The accounts that get a new password.
     pub fn passwords(&self) -> Vec<AccountId> {
-        self.credentials.iter().map(|(account, _)| *account).collect()
+        self.credentials.accounts()
     }
 
     /// What the change endangers.
@@ -162,7 +160,7 @@ pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: Chan
     }
     allowed(state, now, caller, asks)?;
     let mut after = (*before).clone();
-    let mut credentials = Vec::new();
+    let mut credentials = NewCredentials::default();
     for edit in change.edits {
         wish(&mut after, &mut credentials, edit)?;
     }
@@ -175,8 +173,8 @@ pub(crate) fn checked(state: &mut State, now: Now, caller: &Caller, change: Chan
     allowed(state, now, caller, changed(&before, &after))?;
     // A password that was made for the release before: a change of release was faster.
     let stored = state.carried.release.password_storage.kind();
-    let fits = |credential: &Credential| [CredentialKind::Factory, stored].contains(&credential.kind());
-    if state.under_way.is_some() || !credentials.iter().all(|(_, credential)| fits(credential)) {
+    let fits = |kind| [CredentialKind::Factory, stored].contains(&kind);
+    if state.under_way.is_some() || !credentials.kinds().all(fits) {
         return Err(GateError::Changing);
     }
     after.check(&state.carried.release)?;
@@ -206,32 +204,13 @@ pub(crate) fn carry_out(
         return Ok(Edited::default());
     }
     gate.make_room(&before, &checked.after)?;
-    let open = state.sessions.list(now.up_ms);
-    let why = |session: &Session| ended::why(&before, &checked.after, &passwords, session.who);
-    let ends: Vec<_> = open.filter_map(|session| Some((session.clone(), why(session)?))).collect();
+    let endings = Endings::of(state, now, &checked.after, &passwords)?;
     let redefined = state.recorders.redefined(&checked.after.template, now.utc_ms)?;
     let erased = redefined.erased.clone();
-    let ended_schedule = state.schedule_ends(&before, &checked.after, &passwords)?;
-    let endings = Endings { sessions: &ends, schedule: ended_schedule.as_ref() };
     let committed = commit(state, now, caller, &before, &checked, redefined, &endings)?;
-    if let Some(ended) = ended_schedule {
-        state.schedule = Some(ended.schedule);
-    }
     let Checked { after, registers, credentials } = checked;
-    for (account, credential) in credentials {
-        state.credentials.insert(account, Arc::new(credential));
-        state.lockouts.forget_sources_of(account);
-        // But from where somebody has just given themselves a new one, they work.
-        if let (true, Some(peer)) = (account.login() == caller.who.to_string(), caller.peer) {
-            state.lockouts.remember(account, Source::from(peer.ip()));
-        }
-    }
-    for (session, _) in ends {
-        state.sessions.close_number(session.number);
-    }
-    if ended::anybody(&before, &after, &passwords) {
-        state.logins_ended += 1;
-    }
+    credentials.take_effect(state, caller);
+    endings.take_effect(state);
     state.adopt(after)?;
     let recorders = state.load_recorders();
     // What is stored is in force; only then is what it replaced erased.
@@ -242,7 +221,7 @@ pub(crate) fn carry_out(
     Ok(Edited { registers, passwords, dangers, erased })
 }
 
-fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, edit: Edit) -> Result<(), GateError> {
+fn wish(after: &mut Settings, credentials: &mut NewCredentials, edit: Edit) -> Result<(), GateError> {
     match edit {
         Edit::Register(typed, value) => {
             let name = after.template.find(&typed)?;
@@ -264,7 +243,7 @@ fn wish(after: &mut Settings, credentials: &mut Vec<(AccountId, Credential)>, ed
         }
         Edit::Password(account, credential) => {
             after.credentials.insert(account, credential.kind());
-            credentials.push((account, credential));
+            credentials.push(account, Arc::new(credential));
         }
         Edit::AddKey(account, key) => after.add_key(account, key),
         Edit::RemoveKey(account, fingerprint) => {
@@ -319,12 +298,6 @@ fn allowed(state: &mut State, now: Now, caller: &Caller, mut asks: Vec<Ask>) -> 
     asks.into_iter().try_for_each(|ask| decide(state, now, caller, ask))
 }
 
-/// What ends with the logins that a change takes away.
-struct Endings<'a> {
-    sessions: &'a [(Session, ended::Why)],
-    schedule: Option<&'a schedule::Ended>,
-}
-
 fn commit(
     state: &mut State,
     now: Now,
@@ -332,33 +305,25 @@ fn commit(
     before: &Settings,
     Checked { after, registers, credentials }: &Checked,
     mut redefined: Redefined,
-    endings: &Endings<'_>,
+    endings: &Endings,
 ) -> Result<store::Committed, GateError> {
     let log = state.log_setup();
     let mut drafts: Vec<Draft> = registers.iter().map(setup_change).collect();
     drafts.extend(rewirings(before, after));
     drafts.append(&mut redefined.drafts);
-    drafts.extend(credentials.iter().map(|(account, credential)| {
-        let effect = if credential.kind() == CredentialKind::Factory { "password reset to 0" } else { "new password" };
-        Draft::kept(priority::SETUP, account.to_string(), effect)
-    }));
+    drafts.extend(credentials.drafts());
     drafts.extend(key_changes(before, after));
     if let Some(draft) = mode_change(before.mode(), after.mode()) {
         drafts.push(draft);
     }
-    drafts.extend(endings.schedule.map(schedule::Ended::draft));
+    drafts.extend(endings.drafts());
     let mut events = log.take(now, caller, drafts);
-    let by = |why| Ended::By(why, caller.who, caller.path);
-    events.extend(endings.sessions.iter().filter_map(|(session, why)| ended::event(log, now, session, by(*why))));
+    events.extend(endings.events(log, now, caller));
     let settings = serialised(after)?;
-    let stored: Vec<_> = credentials
-        .iter()
-        .map(|(account, credential)| CredentialChange::Set(stored_credential(*account, credential)))
-        .collect();
-    let records: Vec<_> = endings.schedule.map(schedule::Ended::record).into_iter().collect();
+    let records: Vec<_> = endings.records().collect();
     let change = store::SettingsChange {
         settings: Some(&settings),
-        credentials: &stored,
+        credentials: &credentials.rows(),
         records: &records,
         recordings: &redefined.changes(),
         events: log.batch(&events),
@@ -366,7 +331,7 @@ fn commit(
     Ok(state.store.commit_settings(state.id, &change)?)
 }
 
-fn rewirings(before: &Settings, after: &Settings) -> impl Iterator<Item = Draft> {
+pub(crate) fn rewirings(before: &Settings, after: &Settings) -> impl Iterator<Item = Draft> {
     let changes = wiring::changes(&before.template, &after.template).into_iter();
     changes.map(|(cause, effect)| Draft::ordinary(priority::SETUP, cause, effect))
 }

@@ -22,6 +22,7 @@ mod gate;
 mod key_login;
 mod locks;
 mod login;
+mod login_changes;
 mod packages;
 mod recorders;
 mod refusals;

@@ -11,17 +11,17 @@ use std::sync::Arc;
 
 use firmware::PasswordStorage;
 use firmware::backup::{BackupError, MAX_BACKUP_BYTES, Part, Reader, RestorePlan, Secrets, Source};
-use security::{AccountId, Ask, Credential, CredentialKind, DeviceKey, Right, Session, Source as Peer};
-use store::{CredentialChange, IncomingBackup, NewIntervalRecord, ReceivedBackup, Restored, StoreError};
+use security::{AccountId, Ask, Credential, DeviceKey, Right};
+use store::{IncomingBackup, NewIntervalRecord, ReceivedBackup, Restored, StoreError};
 
-use crate::ended::{self, Ended};
 use crate::events::{Draft, priority};
 use crate::gate::{Caller, Gate, decide, stands_still};
+use crate::login_changes::{Endings, NewCredentials};
 use crate::restored::{Contents, WorkedOut, stands, work_out};
-use crate::state::{State, stored_credential, stored_energies};
+use crate::state::{State, stored_energies};
 use crate::stored::serialised;
 use crate::view::Identity;
-use crate::{GateError, Now, demand, edit, schedule, wiring};
+use crate::{GateError, Now, demand, edit};
 
 /// A backup that is coming in, one at a time. Dropped, it is gone.
 pub struct BackupUpload(IncomingBackup);
@@ -154,42 +154,21 @@ fn carry_out(
     made: BTreeMap<AccountId, Credential>,
 ) -> Result<RestorePlan, GateError> {
     let credentials = worked_out.credentials(made)?;
-    let changed: Vec<AccountId> = credentials.iter().map(|(account, _)| *account).collect();
-    let before = Arc::clone(&state.settings);
-    let open = state.sessions.list(now.up_ms);
-    let why = |session: &Session| ended::why(&before, &worked_out.after, &changed, session.who);
-    let ends: Vec<_> = open.filter_map(|session| Some((session.clone(), why(session)?))).collect();
+    let endings = Endings::of(state, now, &worked_out.after, &credentials.accounts())?;
     let log = state.log_setup();
-    let ended_schedule = state.schedule_ends(&before, &worked_out.after, &changed)?;
     let mut drafts = drafts(state, &mut worked_out, &credentials);
-    drafts.extend(ended_schedule.iter().map(schedule::Ended::draft));
+    drafts.extend(endings.drafts());
     let mut events = log.take(now, caller, drafts);
-    let by = |why| Ended::By(why, caller.who, caller.path);
-    events.extend(ends.iter().filter_map(|(session, why)| ended::event(log, now, session, by(*why))));
+    events.extend(endings.events(log, now, caller));
     if let Some(key) = &worked_out.key {
         state.store.put_device_key_beside(key.expose())?;
     }
     // A commit that failed may be in the journal all the same: whether anything names the key beside is found out by the
     // next start, or by the next restore, which puts its own there.
-    let ended = ended_schedule.as_ref();
-    let committed = commit(state, wanted, &worked_out, &credentials, ended, log.batch(&events))?;
-    if let Some(ended) = ended_schedule {
-        state.schedule = Some(ended.schedule);
-    }
+    let committed = commit(state, wanted, &worked_out, &credentials, &endings, log.batch(&events))?;
     let WorkedOut { after, key, energy, memory, mut plan, .. } = worked_out;
-    for (account, credential) in credentials {
-        state.credentials.insert(account, credential);
-        state.lockouts.forget_sources_of(account);
-        if let (true, Some(peer)) = (account.login() == caller.who.to_string(), caller.peer) {
-            state.lockouts.remember(account, Peer::from(peer.ip()));
-        }
-    }
-    for (session, _) in ends {
-        state.sessions.close_number(session.number);
-    }
-    if ended::anybody(&before, &after, &changed) {
-        state.logins_ended += 1;
-    }
+    credentials.take_effect(state, caller);
+    endings.take_effect(state);
     (state.energy, state.memory) = (energy, memory);
     let key_settled = key.map_or(Ok(()), |key| {
         state.device_key = Some(key);
@@ -208,7 +187,7 @@ fn carry_out(
 }
 
 /// What the log tells: whose backup, then each thing that is different now.
-fn drafts(state: &State, worked_out: &mut WorkedOut, credentials: &[(AccountId, Arc<Credential>)]) -> Vec<Draft> {
+fn drafts(state: &State, worked_out: &mut WorkedOut, credentials: &NewCredentials) -> Vec<Draft> {
     let Source { sha256, form, serial, release, taken_utc_ms, taken_by, log_next } = &worked_out.plan.backup;
     let whose = format!(
         "{} backup {} of {serial}, release {release}, taken at {} by {taken_by}; its log ends before event {log_next}",
@@ -219,16 +198,9 @@ fn drafts(state: &State, worked_out: &mut WorkedOut, credentials: &[(AccountId, 
     let mut drafts = vec![Draft::kept(priority::WARNING, "restore", whose)];
     let (before, after) = (&*state.settings, &worked_out.after);
     drafts.extend(edit::differences(before, after).iter().map(edit::setup_change));
-    let wiring = wiring::changes(&before.template, &after.template).into_iter();
-    drafts.extend(wiring.map(|(cause, effect)| Draft::ordinary(priority::SETUP, cause, effect)));
+    drafts.extend(edit::rewirings(before, after));
     drafts.append(&mut worked_out.redefined.drafts);
-    drafts.extend(credentials.iter().map(|(account, credential)| {
-        let effect = match credential.kind() {
-            CredentialKind::Factory => "password reset to 0",
-            _ => "new password",
-        };
-        Draft::kept(priority::SETUP, account.to_string(), effect)
-    }));
+    drafts.extend(credentials.drafts());
     drafts.extend(edit::key_changes(before, after));
     drafts.extend(edit::mode_change(before.mode(), after.mode()));
     if let Some(key) = &worked_out.key {
@@ -243,21 +215,17 @@ fn commit(
     state: &mut State,
     wanted: &Restoring,
     worked_out: &WorkedOut,
-    credentials: &[(AccountId, Arc<Credential>)],
-    ended_schedule: Option<&schedule::Ended>,
+    credentials: &NewCredentials,
+    endings: &Endings,
     events: store::EventBatch<'_>,
 ) -> Result<store::Committed, GateError> {
     let settings = serialised(&worked_out.after)?;
-    let stored: Vec<_> = credentials
-        .iter()
-        .map(|(account, credential)| CredentialChange::Set(stored_credential(*account, credential)))
-        .collect();
     let demand = demand::record(&state.memory, &worked_out.memory);
     let demand = demand.iter().map(|record| (demand::RECORD, record.as_str()));
-    let records: Vec<_> = demand.chain(ended_schedule.map(schedule::Ended::record)).collect();
+    let records: Vec<_> = demand.chain(endings.records()).collect();
     let change = store::SettingsChange {
         settings: Some(&settings),
-        credentials: &stored,
+        credentials: &credentials.rows(),
         records: &records,
         recordings: &worked_out.redefined.changes(),
         events,

@@ -22,6 +22,7 @@ use security::{AccountId, Credential, CredentialKind, DeviceKey, UserId};
 use store::{MAX_CLOSED_RECORDINGS, MAX_RECORDERS};
 
 use crate::access::{self as rules, Force};
+use crate::login_changes::NewCredentials;
 use crate::recorders::Redefined;
 use crate::restore::Restoring;
 use crate::state::State;
@@ -148,11 +149,8 @@ impl WorkedOut {
     }
 
     /// Each account's credential that is another from now on.
-    pub fn credentials(
-        &self,
-        mut made: BTreeMap<AccountId, Credential>,
-    ) -> Result<Vec<(AccountId, Arc<Credential>)>, GateError> {
-        let mut credentials = Vec::new();
+    pub fn credentials(&self, mut made: BTreeMap<AccountId, Credential>) -> Result<NewCredentials, GateError> {
+        let mut credentials = NewCredentials::default();
         for (account, becomes) in &self.passwords {
             let credential = match becomes {
                 Becomes::Stays => continue,
@@ -163,7 +161,7 @@ impl WorkedOut {
                     Arc::new(made.ok_or(GateError::NewPasswordZero(*account))?)
                 }
             };
-            credentials.push((*account, credential));
+            credentials.push(*account, credential);
         }
         Ok(credentials)
     }
