@@ -98,9 +98,11 @@ async fn command(
         SetupCommand::Report(args) => reports::run(&args, json, session, screen).await?,
         SetupCommand::Schedule { change } => return schedule::run(change, json, session, screen).await,
         SetupCommand::Save { file, security } => {
-            let with = if security { WithSecurity::Yes } else { WithSecurity::No };
+            // Who may do what is nobody else's business.
+            let (with, whom) =
+                if security { (WithSecurity::Yes, For::Owner) } else { (WithSecurity::No, For::Everyone) };
             let text = session.ask(async |client: &mut Client| client.template(with).await).await?;
-            new_file::write(&file, text.as_bytes(), For::Everyone)?;
+            new_file::write(&file, text.as_bytes(), whom)?;
             if json {
                 screen.json(&serde_json::json!({ "saved": file }))?;
             } else {
