@@ -13,7 +13,8 @@ use crate::failure::Failure;
 use crate::new_file::{self, For};
 use crate::output::progress;
 use crate::output::setup as show;
-use crate::output::text::counted;
+use crate::output::style;
+use crate::output::text::{counted, line};
 use crate::screen::Screen;
 
 /// Shows the recorders, or the records that are asked for.
@@ -56,7 +57,8 @@ pub(super) async fn run(
                 screen.json(&serde_json::json!({ "saved": file, "records": count }))?;
             } else {
                 let (are, count) = (if count == 1 { "is" } else { "are" }, counted(count, "record"));
-                writeln!(screen.out, "{count} of {} {are} saved in {}.", records.label, file.display())?;
+                let said = format!("{count} of {} {are} saved in {}.", records.label, file.display());
+                line(screen.out, style::PLAIN, &said)?;
             }
         }
         None if json => screen.json(&records)?,

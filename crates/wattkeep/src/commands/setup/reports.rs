@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::new_file::{self, For, NewFile};
 use crate::output::report as show;
 use crate::output::text::counted;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 
 pub(super) async fn run(
     args: &ReportArgs,
@@ -85,7 +85,7 @@ impl Form {
                 show::write(&mut text, report)?;
                 text.into_inner()
             }
-            Self::Json => serde_json::to_vec_pretty(report).map_err(std::io::Error::from)?,
+            Self::Json => screen::json(report)?.into_bytes(),
         })
     }
 }

@@ -7,7 +7,10 @@ use firmware::backup::{RestoreLine, RestorePlan, Source};
 
 use super::super::style;
 use super::super::table::{Align, Cell, Table};
-use super::super::text::{Precision, hanging, heading, paragraph, utc};
+use super::super::text::{Precision, cut, hanging, heading, paragraph, utc};
+
+/// Characters that are shown of a text out of a file.
+const LONGEST: usize = 200;
 
 /// Where the backup comes from, and what it changes here.
 ///
@@ -19,9 +22,9 @@ pub fn restore_plan(out: &mut dyn Write, plan: &RestorePlan) -> io::Result<()> {
     let whose = format!(
         "A {} backup of {}, release {release}, taken {taken} UTC by {}; restored to {}, release {}.",
         form.name(),
-        printable(serial),
-        printable(taken_by),
-        printable(&plan.serial),
+        cut(serial, LONGEST),
+        cut(taken_by, LONGEST),
+        cut(&plan.serial, LONGEST),
         plan.release
     );
     paragraph(out, 0, style::PLAIN, &whose)?;
@@ -38,7 +41,7 @@ pub fn restore_plan(out: &mut dyn Write, plan: &RestorePlan) -> io::Result<()> {
                 Severity::Info => ("", style::QUIET),
             };
             let change = if before == after { format!("{after} (stays)") } else { format!("{before} → {after}") };
-            table.row([Cell::styled(word, colour), printable(subject).into(), printable(&change).into()]);
+            table.row([Cell::styled(word, colour), cut(subject, LONGEST).into(), cut(&change, LONGEST).into()]);
         }
         table.write(out)?;
     }
@@ -62,9 +65,4 @@ pub fn restore_plan(out: &mut dyn Write, plan: &RestorePlan) -> io::Result<()> {
     writeln!(out)?;
     paragraph(out, 0, style::QUIET, &plan.digest)?;
     out.flush()
-}
-
-/// A text out of a file, without what could move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !security::unseen::is_unseen(*c)).take(200).collect()
 }
