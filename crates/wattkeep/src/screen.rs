@@ -28,6 +28,19 @@ pub struct Screen<'a> {
 }
 
 impl Screen<'_> {
+    /// Shows a document as JSON, or as `show` shows it to people.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn show<T: Serialize>(
+        &mut self,
+        document: &T,
+        json: bool,
+        show: impl FnOnce(&mut dyn Write, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if json { self.json(document) } else { show(self.out, document) }
+    }
+
     /// Shows one JSON document.
     ///
     /// # Errors

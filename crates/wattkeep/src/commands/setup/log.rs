@@ -29,11 +29,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let Some(wanted) = args.wanted() else {
         let recorders = session.ask(async |client: &mut Client| client.recorders().await).await?;
-        if json {
-            screen.json(&recorders)?
-        } else {
-            show::recorders(screen.out, &recorders)?
-        }
+        screen.show(&recorders, json, show::recorders)?;
         return Ok(());
     };
     let to_output = args.csv.as_deref() == Some(Path::new("-"));

@@ -21,11 +21,7 @@ pub(super) async fn run(
         None => session.ask(async |client: &mut Client| client.scheduled().await).await?,
         Some(ScheduleCommand::Drop) => session.ask(async |client: &mut Client| client.drop_schedule().await).await?,
     };
-    if json {
-        screen.json(&scheduled)?
-    } else {
-        show::schedule(screen.out, &scheduled)?
-    }
+    screen.show(&scheduled, json, show::schedule)?;
     Ok(status(&scheduled))
 }
 
