@@ -14,7 +14,7 @@ use crate::new_file::{self, For};
 use crate::output::progress;
 use crate::output::setup as show;
 use crate::output::style;
-use crate::output::text::{counted, line};
+use crate::output::text::{counted, line, printable};
 use crate::screen::Screen;
 
 /// Shows the recorders, or the records that are asked for.
@@ -122,12 +122,14 @@ fn text(records: &Records) -> String {
     let time =
         |utc_ms| Timestamp::from_millisecond(utc_ms).map_or_else(|_| utc_ms.to_string(), |time| format!("{time:.3}"));
     let rows = records.records.iter().map(|record| csv::row(&records.sources, record, &time(record.utc_ms)));
-    std::iter::once(csv::head(&records.sources)).chain(rows).collect()
+    let rows = std::iter::once(csv::head(&records.sources)).chain(rows);
+    // Labels are a meter's, and the file may be shown on a terminal.
+    rows.map(|row| format!("{}\r\n", printable(row.trim_end_matches("\r\n")))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use api::Record;
+    use api::{Record, RecordSource};
 
     use super::*;
 
@@ -166,6 +168,15 @@ mod tests {
             let refused = read_from(pages).unwrap_err();
             assert!(refused.contains(odd), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_label_in_a_file_moves_no_cursor_and_begins_no_line() {
+        let label = "kWh\u{1b}[2J\u{202e}\r\n1,2".to_owned();
+        let source = RecordSource { label, register: String::new(), unit: "kWh".to_owned(), decimals: 0 };
+        let records = Records { sources: vec![source], ..page(0..1, None) };
+        let head = "Number,Time (UTC),Status,\"kWh\u{fffd}[2J\u{fffd}  1,2 (kWh)\"";
+        assert_eq!(text(&records), format!("{head}\r\n0,1970-01-01T00:00:00.000Z,complete\r\n"));
     }
 
     #[test]
