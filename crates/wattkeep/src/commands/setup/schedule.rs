@@ -19,7 +19,13 @@ pub(super) async fn run(
 ) -> Result<Status, Failure> {
     let scheduled = match change {
         None => session.ask(async |client: &mut Client| client.scheduled().await).await?,
-        Some(ScheduleCommand::Drop) => session.ask(async |client: &mut Client| client.drop_schedule().await).await?,
+        Some(ScheduleCommand::Drop) => {
+            let left = session.ask(async |client: &mut Client| client.drop_schedule().await).await?;
+            if !json {
+                write!(screen.out, "It is dropped. ")?;
+            }
+            left
+        }
     };
     screen.show(&scheduled, json, show::schedule)?;
     Ok(status(&scheduled))
