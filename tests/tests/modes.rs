@@ -6,6 +6,7 @@
 mod table;
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path as FilePath;
 
 use framework::modules::security_options as options;
@@ -236,6 +237,7 @@ fn b10_the_newer_release_offers_no_security_on_no_path() {
     let meter = Meter::start(dir.path(), &["--release", "4.40.1", "--ports", "auto"]);
     let file = dir.path().join("meter.dcf");
     meter.setup(Some(ZERO), &["save", file.to_str().unwrap(), "--security"]).ok();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "it says who may do what");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.contains("mode = \"standard\""), "{text}");
     std::fs::write(&file, text.replace("mode = \"standard\"", "mode = \"none\"")).unwrap();

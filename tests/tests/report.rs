@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
@@ -58,6 +59,10 @@ fn b25_a_report_is_written_kept_and_never_written_over_anything() {
     upgrade(&path("r.html")).ok();
     let html = std::fs::read_to_string(path("r.html")).unwrap();
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("4.0.9 → 4.40.1") && !html.contains("<script"));
+    let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("r.html"), 0o600, "it says who may do what");
+    meter.setup(Some(PANEL), &["report", "--last", "--text", &path("r.txt")]).ok();
+    assert_eq!(mode("r.txt"), 0o600);
 
     let last = meter.setup(Some(PANEL), &["report", "--last", "--json"]).ok().json();
     assert_eq!(

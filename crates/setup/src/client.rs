@@ -358,9 +358,7 @@ impl Client {
 
     /// Trusts the key with this id no more.
     pub async fn revoke(&mut self, key: &str) -> Result<api::Trusted, SetupError> {
-        let path = queried(routes::TRUST, &[("key", key.to_owned())]);
-        let answer = self.ask(self.request(Method::DELETE, &path), Bytes::new(), ANSWER).await;
-        let done = answer.and_then(|answer| document(&answer));
+        let done = self.delete(&queried(routes::TRUST, &[("key", key.to_owned())])).await;
         self.note(&format!("revoke {key}"), &done).await;
         done
     }
@@ -377,6 +375,10 @@ impl Client {
     ) -> Result<T, SetupError> {
         let request = with_passwords(self.request(Method::POST, path), passwords);
         document(&self.ask(request, json(body)?, ANSWER).await?)
+    }
+
+    async fn delete<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, SetupError> {
+        document(&self.ask(self.request(Method::DELETE, path), Bytes::new(), ANSWER).await?)
     }
 
     /// A request with the session's token, if there is one.

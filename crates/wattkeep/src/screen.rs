@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use security::unseen::is_unseen;
 use serde::Serialize;
 
 /// Whether a person sees how far a long piece of work has come.
@@ -27,14 +28,45 @@ pub struct Screen<'a> {
 }
 
 impl Screen<'_> {
+    /// Shows a document as JSON, or as `show` shows it to people.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn show<T: Serialize>(
+        &mut self,
+        document: &T,
+        json: bool,
+        show: impl FnOnce(&mut dyn Write, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if json { self.json(document) } else { show(self.out, document) }
+    }
+
     /// Shows one JSON document.
     ///
     /// # Errors
     /// Those of the stream.
     pub fn json(&mut self, document: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *self.out, document)?;
-        writeln!(self.out)
+        writeln!(self.out, "{}", json(document)?)
     }
+}
+
+/// The text of a JSON document. What a terminal would act on or not show is written as its number, which JSON reads as
+/// the same.
+///
+/// # Errors
+/// If it can't be one.
+pub fn json(document: &impl Serialize) -> io::Result<String> {
+    let text = serde_json::to_string_pretty(document)?;
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Between the strings there are line feeds, in them there are none.
+        if c != '\n' && is_unseen(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(c);
+        }
+    }
+    Ok(shown)
 }
 
 /// A stream whose reader may go away: from then on what is written is dropped, and the command goes
@@ -76,6 +108,9 @@ impl<W: Write> Write for Pipe<W> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
     use super::*;
 
     /// What a person without colour sees. No line may be wider than the terminal or end in a space.
@@ -89,6 +124,59 @@ pub(crate) mod tests {
             assert!(fits, "{line:?} is wider than the terminal");
         }
         text
+    }
+
+    /// Writes a document whose every text is a stranger's, as far as it then still is one: nothing of it may reach a
+    /// terminal but what shows itself. Without our own colours, which are taken off first.
+    pub(crate) fn harmless<T: Serialize + DeserializeOwned>(
+        document: &T,
+        write: impl FnOnce(&mut dyn Write, &T) -> io::Result<()>,
+    ) {
+        const STRANGERS: &str = "\u{1b}[2J\u{9b}8m\u{202e}\u{2028}\r\u{7}x";
+        let mut spoiled = serde_json::to_value(document).unwrap();
+        let mut texts = Vec::new();
+        pointers(&spoiled, String::new(), &mut texts);
+        let mut count = 0;
+        for pointer in texts {
+            let before = spoiled.pointer(&pointer).cloned().unwrap();
+            let stranger = format!("{}{STRANGERS}", before.as_str().unwrap());
+            *spoiled.pointer_mut(&pointer).unwrap() = stranger.into();
+            // A release or a word of the trade is no free text.
+            match serde_json::from_value::<T>(spoiled.clone()) {
+                Ok(_) => count += 1,
+                Err(_) => *spoiled.pointer_mut(&pointer).unwrap() = before,
+            }
+        }
+        assert!(count > 0, "nothing in it is free text");
+        let mut out = Vec::new();
+        write(&mut out, &serde_json::from_value(spoiled).unwrap()).unwrap();
+        let mut text = String::from_utf8(out).unwrap();
+        for ours in ["0", "1", "2", "31", "32", "33", "31;1", "32;1", "33;1", "1;31", "1;32", "1;33"] {
+            text = text.replace(&format!("\u{1b}[{ours}m"), "");
+        }
+        let odd: Vec<_> = text.lines().filter(|line| line.contains(is_unseen)).collect();
+        assert!(odd.is_empty(), "{odd:#?}");
+    }
+
+    fn pointers(value: &Value, at: String, texts: &mut Vec<String>) {
+        match value {
+            Value::String(_) => texts.push(at),
+            Value::Array(all) => {
+                all.iter().enumerate().for_each(|(index, one)| pointers(one, format!("{at}/{index}"), texts));
+            }
+            Value::Object(all) => all.iter().for_each(|(name, one)| {
+                pointers(one, format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), texts);
+            }),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn json_is_the_same_document_and_moves_no_cursor() {
+        let text = "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\n\"é";
+        let written = json(&[text]).unwrap();
+        assert!(written.lines().all(|line| !line.contains(is_unseen)), "{written:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&written).unwrap(), [text]);
     }
 
     /// Fails each time, with this kind of error.

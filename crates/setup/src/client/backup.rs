@@ -6,19 +6,20 @@ use std::io;
 use std::time::Duration;
 
 use api::{login, routes};
-use firmware::backup::RestorePlan;
+use firmware::backup::{MAX_BACKUP_BYTES, RestorePlan};
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
 use security::{AccountId, Password};
+use tokio::time::timeout;
 
 use super::{Client, document, logged, queried, refused, secret, with_passwords};
 use crate::error::SetupError;
-use crate::link::Broken;
+use crate::link::{Broken, NoAnswer};
 use crate::upload::{Progress, Upload};
 
 /// How long a backup may take over a slow line.
-const UPLOAD: Duration = Duration::from_secs(30 * 60);
+const TRANSFER: Duration = Duration::from_secs(30 * 60);
 
 /// How long a meter may say nothing while a backup comes.
 const STALL: Duration = Duration::from_secs(60);
@@ -53,7 +54,7 @@ impl Client {
     async fn download_backup(
         &mut self,
         passphrase: Option<&Password>,
-        hand_over: impl FnMut(&[u8]) -> io::Result<()>,
+        mut hand_over: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), SetupError> {
         let query: Vec<_> = passphrase.iter().map(|_| ("sealed", "true".to_owned())).collect();
         let mut request = self.request(Method::GET, &queried(routes::BACKUP, &query));
@@ -62,7 +63,13 @@ impl Client {
         }
         let request = request.body(Upload::new(Bytes::new(), None));
         let request = request.map_err(|error| SetupError::Answer(error.to_string()))?;
-        match self.linked().await?.download(request, STALL, hand_over).await {
+        let mut left = MAX_BACKUP_BYTES;
+        let bounded = |piece: &[u8]| {
+            left = within(left, piece)?;
+            hand_over(piece)
+        };
+        let link = self.linked().await?;
+        match timeout(TRANSFER, link.download(request, STALL, bounded)).await.unwrap_or(Err(NoAnswer::Timeout.into())) {
             Ok(answer) if answer.status.is_success() => Ok(()),
             Ok(answer) => Err(refused(&answer)),
             Err(Broken::There(none)) => Err(self.unanswered(none)),
@@ -113,7 +120,14 @@ impl Client {
         }
         let opened = (file.open)().and_then(|file| file.metadata().map(|found| (file, found.len())));
         let (bytes, length) = opened.map_err(SetupError::BackupFile)?;
-        let answer = self.send(request, Upload::file(bytes, length, Some(progress)), UPLOAD).await?;
+        let answer = self.send(request, Upload::file(bytes, length, Some(progress)), TRANSFER).await?;
         document(&answer)
     }
+}
+
+/// How much more may come of a backup after a piece: a meter that goes on and on fills nobody's disk.
+fn within(left: u64, piece: &[u8]) -> io::Result<u64> {
+    left.checked_sub(piece.len() as u64).ok_or_else(|| {
+        io::Error::other(format!("the meter sends more than the {MAX_BACKUP_BYTES} bytes that a backup can have"))
+    })
 }

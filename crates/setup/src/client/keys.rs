@@ -1,11 +1,9 @@
 //! The SSH keys of accounts.
 
 use api::routes;
-use hyper::Method;
-use hyper::body::Bytes;
 use security::{AccountId, Fingerprint, PublicKey};
 
-use super::{ANSWER, Client, document, queried};
+use super::{Client, queried};
 use crate::error::SetupError;
 
 impl Client {
@@ -25,8 +23,7 @@ impl Client {
     /// Takes a key from an account, and ends the account's sessions; its keys then.
     pub async fn remove_ssh_key(&mut self, account: AccountId, key: &Fingerprint) -> Result<api::Keys, SetupError> {
         let query = [("account", account.login()), ("key", key.to_string())];
-        let request = self.request(Method::DELETE, &queried(routes::KEYS, &query));
-        let done = self.ask(request, Bytes::new(), ANSWER).await.and_then(|answer| document(&answer));
+        let done = self.delete(&queried(routes::KEYS, &query)).await;
         self.note(&format!("remove SSH key {key} of {}", account.login()), &done).await;
         done
     }

@@ -35,6 +35,9 @@ impl Client {
             if page.events.is_empty() {
                 break;
             }
+            if page.next <= log.next {
+                return Err(SetupError::Answer("the events after some of the log are those before".to_owned()));
+            }
             log.next = page.next;
             log.events.extend(page.events);
         }

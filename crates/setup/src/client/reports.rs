@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
-use super::{ANSWER, Client, Prepared, document, json, refused, secret};
+use super::{ANSWER, Client, Prepared, document, refused, secret};
 use crate::address::Address;
 use crate::error::SetupError;
 use crate::link::Link;
@@ -98,9 +98,7 @@ impl Client {
         window_s: u32,
     ) -> Result<api::Scheduled, SetupError> {
         let request = ScheduleRequest { change: prepared.accepted(accept), at_utc_ms, window_s };
-        let request = json(&request)?;
-        let answer = self.ask(self.request(Method::POST, routes::SCHEDULE), request, ANSWER).await;
-        let done = answer.and_then(|answer| document(&answer));
+        let done = self.post(routes::SCHEDULE, &request, &[]).await;
         let (from, to) = (&prepared.plan.from, &prepared.plan.to);
         let at = Timestamp::from_millisecond(at_utc_ms).map_or_else(|_| at_utc_ms.to_string(), |at| at.to_string());
         self.note(&format!("schedule from {from} to {to} plan {accept} for {at}"), &done).await;
@@ -109,8 +107,7 @@ impl Client {
 
     /// Drops it.
     pub async fn drop_schedule(&mut self) -> Result<api::Scheduled, SetupError> {
-        let answer = self.ask(self.request(Method::DELETE, routes::SCHEDULE), Bytes::new(), ANSWER).await;
-        let done = answer.and_then(|answer| document(&answer));
+        let done = self.delete(routes::SCHEDULE).await;
         self.note("schedule drop", &done).await;
         done
     }

@@ -1,11 +1,9 @@
 //! Ending sessions and lifting lock-outs. Listing them is `connections`.
 
 use api::routes;
-use hyper::Method;
-use hyper::body::Bytes;
 use security::Source;
 
-use super::{ANSWER, Client, document, queried};
+use super::{Client, queried};
 use crate::error::SetupError;
 
 impl Client {
@@ -19,9 +17,5 @@ impl Client {
         let from = from.map(|source| ("source", source.to_string()));
         let query: Vec<_> = std::iter::once(("login", login.to_owned())).chain(from).collect();
         self.delete(&queried(routes::LOCKOUTS, &query)).await
-    }
-
-    pub(super) async fn delete<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, SetupError> {
-        document(&self.ask(self.request(Method::DELETE, path), Bytes::new(), ANSWER).await?)
     }
 }

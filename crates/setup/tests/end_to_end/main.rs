@@ -4,6 +4,7 @@
 
 mod change;
 mod edit;
+mod endless;
 mod read;
 mod upload;
 mod wire;

@@ -8,6 +8,7 @@ use services::Keys;
 use setup::probe::{Login, Outcome};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -114,8 +115,8 @@ async fn a_changed_certificate_is_refused_in_plain_words_until_it_is_forgotten()
     Client::connect(meter.at.clone(), Trust::Pin(found)).await.unwrap();
 }
 
-/// Shows one certificate and signs with the key of another.
-async fn impostor(shown: &Keys, holds: &Keys) -> Address {
+/// TLS as a meter speaks it, which shows one certificate and signs with the key of another.
+pub fn tls(shown: &Keys, holds: &Keys) -> TlsAcceptor {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(holds.tls_key.to_vec()));
     let key = provider.key_provider.load_private_key(key).unwrap();
@@ -126,7 +127,11 @@ async fn impostor(shown: &Keys, holds: &Keys) -> Address {
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certified));
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    Arc::new(config).into()
+}
+
+async fn impostor(shown: &Keys, holds: &Keys) -> Address {
+    let acceptor = tls(shown, holds);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

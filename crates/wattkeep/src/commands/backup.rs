@@ -25,11 +25,7 @@ pub fn run(args: BackupArgs, screen: &mut Screen<'_>) -> Result<Status, Failure>
     match args.command {
         BackupCommand::Show { file } => {
             let summary = read(&file, |_| {})?;
-            if args.json {
-                screen.json(&summary)?
-            } else {
-                output::backup::summary(screen.out, &summary)?
-            }
+            screen.show(&summary, args.json, output::backup::summary)?;
             Ok(Status::Done)
         }
         BackupCommand::Log { file, verify: false, .. } => {
@@ -41,20 +37,12 @@ pub fn run(args: BackupArgs, screen: &mut Screen<'_>) -> Result<Status, Failure>
             })?;
             let next = events.last().map_or(1, |event: &api::Event| event.number + 1);
             let events = api::Events { events, next };
-            if args.json {
-                screen.json(&events)?
-            } else {
-                output::setup::events(screen.out, &events)?
-            }
+            screen.show(&events, args.json, output::setup::events)?;
             Ok(Status::Done)
         }
         BackupCommand::Log { file, passphrase_file, .. } => {
             let verified = verified(&file, passphrase_file.as_deref())?;
-            if args.json {
-                screen.json(&verified)?
-            } else {
-                output::setup::log_verified(screen.out, &verified)?
-            }
+            screen.show(&verified, args.json, output::setup::log_verified)?;
             Ok(if verified.whole { Status::Done } else { Status::Untrusted })
         }
     }

@@ -28,21 +28,21 @@ pub fn run(command: ReleaseCommand, screen: &mut Screen<'_>) -> Result<Status, F
     match command {
         ReleaseCommand::List { json } => {
             let list = List { releases: releases::shipped()?.iter().map(Listed::new).collect() };
-            if json { screen.json(&list)? } else { shown::list(screen.out, &list)? }
+            screen.show(&list, json, shown::list)?;
         }
         ReleaseCommand::Show { release, json } => {
             let found = releases::find(&release)?;
             let listed = Listed::new(&found);
             let shown = Shown { listed, description: &found.carried.release, notes: &found.notes };
-            if json { screen.json(&shown)? } else { shown::show(screen.out, &shown)? }
+            screen.show(&shown, json, shown::show)?;
         }
         ReleaseCommand::Build { source, out, sign, trust, revoke, json } => {
             let built = build(&source, &out, sign.as_deref(), &key_changes(&trust, revoke)?)?;
-            if json { screen.json(&built)? } else { shown::built(screen.out, &built)? }
+            screen.show(&built, json, shown::built)?;
         }
         ReleaseCommand::Keygen { out, comment, json } => {
             let keys = keygen(&out, &comment)?;
-            if json { screen.json(&keys)? } else { shown::keys(screen.out, &keys)? }
+            screen.show(&keys, json, shown::keys)?;
         }
     }
     Ok(Status::Done)

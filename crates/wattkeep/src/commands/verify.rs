@@ -53,11 +53,7 @@ pub fn run(args: &VerifyArgs, screen: &mut Screen<'_>) -> Result<Status, Failure
             }
         }
     }
-    if args.json {
-        screen.json(&verification)?
-    } else {
-        output::verify::write(screen.out, &verification)?
-    }
+    screen.show(&verification, args.json, output::verify::write)?;
     Ok(status)
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::style;
 use super::table::{Align, Table};
-use super::text::{Precision, counted, heading, paragraph, utc};
+use super::text::{Precision, counted, cut, heading, line, paragraph, utc};
 
 /// What a backup holds.
 #[derive(Debug, Serialize)]
@@ -39,14 +39,14 @@ pub struct Summary {
 /// Those of the stream.
 pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     let Summary { head, .. } = summary;
-    let printable = |text: &str| text.chars().filter(|c| !security::unseen::is_unseen(*c)).take(80).collect::<String>();
+    let short = |text: &str| cut(text, 80);
     let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
-    let taken = format!("{} UTC by {}", utc(head.taken_utc_ms, Precision::Seconds), printable(&head.taken_by));
-    let floor = head.floor.as_deref().map_or_else(|| "none".to_owned(), printable);
-    let keys: Vec<_> = head.trusted_keys.iter().map(|key| printable(key)).collect();
+    let taken = format!("{} UTC by {}", utc(head.taken_utc_ms, Precision::Seconds), short(&head.taken_by));
+    let floor = head.floor.as_deref().map_or_else(|| "none".to_owned(), short);
+    let keys: Vec<_> = head.trusted_keys.iter().map(|key| short(key)).collect();
     let keys = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
     for (name, value) in [
-        ("Meter", printable(&head.serial)),
+        ("Meter", short(&head.serial)),
         ("Release", head.release.to_string()),
         ("Taken", taken),
         ("Form", head.form.name().to_owned()),
@@ -68,7 +68,7 @@ pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     table.write(out)?;
     if !summary.documents.is_empty() {
         heading(out, "Documents, by name alone")?;
-        summary.documents.iter().try_for_each(|path| writeln!(out, "  {}", printable(path)))?;
+        summary.documents.iter().try_for_each(|path| line(out, style::PLAIN, &format!("  {}", short(path))))?;
     }
     writeln!(out)?;
     let digest = summary.sha256.map(|digest| digest.prefixed()).unwrap_or_default();

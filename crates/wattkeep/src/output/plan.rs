@@ -14,7 +14,7 @@ use firmware::{Consequence, Kind, Plan, Severity, Version};
 use owo_colors::OwoColorize;
 
 use super::style;
-use super::text::{counted, hanging, heading, paragraph, width, wrap};
+use super::text::{counted, hanging, heading, line, paragraph, printable, width, wrap};
 
 /// How much of a plan is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,8 +104,8 @@ fn kept_item(line: &Consequence) -> String {
 
 /// Items with dots between them; no item is broken.
 fn items_in_lines(out: &mut dyn Write, items: &[String]) -> io::Result<()> {
-    // Stands for a space that is no place to break at; no name or value has it.
-    const TIED: &str = "\u{1}";
+    // Stands for a space that is no place to break at; of private use, so no name or value has it.
+    const TIED: &str = "\u{e000}";
     let tied: Vec<_> = items.iter().map(|item| item.replace(' ', TIED)).collect();
     let lines = wrap(&tied.join(&format!("{TIED}· ")), super::WIDTH - 2);
     lines.iter().try_for_each(|line| writeln!(out, "  {}", line.replace(TIED, " ").style(style::QUIET)))
@@ -123,7 +123,7 @@ fn group(out: &mut dyn Write, lines: &[&Consequence], detail: Detail, setup: Opt
         let word = severity_word(row.severity);
         let colour = if row.severity == Severity::Info { style::QUIET } else { style::of(row.severity) };
         let padding = " ".repeat(SEVERITY_WIDTH.saturating_sub(width(word)));
-        write!(out, "  {}{padding}  {:subject$}  ", word.style(colour), row.subject)?;
+        write!(out, "  {}{padding}  {:subject$}  ", word.style(colour), printable(&row.subject))?;
         change(out, row, SUBJECT_AT + subject + 2, before)?;
         if let Some(sentence) = &row.sentence {
             paragraph(out, SUBJECT_AT, style::QUIET, sentence)?;
@@ -142,7 +142,7 @@ fn group(out: &mut dyn Write, lines: &[&Consequence], detail: Detail, setup: Opt
 /// What becomes of a row's subject, from column `at` on, its arrow behind a state of `aligned` columns.
 fn change(out: &mut dyn Write, row: &Row, at: usize, aligned: usize) -> io::Result<()> {
     let (lead, text) = if row.changes() && width(&row.before) <= aligned {
-        (format!("{:aligned$} → ", row.before), row.after.clone())
+        (format!("{:aligned$} → ", printable(&row.before)), row.after.clone())
     } else if row.changes() {
         (String::new(), format!("{} → {}", row.before, row.after))
     } else if row.kind == Kind::Notice || row.after == KEPT {
@@ -188,7 +188,7 @@ fn summary(out: &mut dyn Write, plan: &Plan, setup: Option<&Version>) -> io::Res
             )?,
         }
     }
-    writeln!(out, "{}", plan.digest.style(style::QUIET))
+    line(out, style::QUIET, &plan.digest)
 }
 
 #[cfg(test)]
@@ -209,5 +209,18 @@ mod tests {
         let text = String::from_utf8(out.into_inner()).unwrap();
         assert!(text.lines().all(|line| width(line) <= super::super::WIDTH && line.starts_with("  item")), "{text}");
         assert!(items.iter().all(|item| text.contains(item.as_str())), "{text}");
+    }
+
+    #[test]
+    fn what_a_meter_says_in_a_plan_moves_no_cursor() {
+        let shipped = firmware::shipped().unwrap();
+        let (from, to) = (&shipped[0].carried, &shipped[1].carried);
+        let settings = firmware::Settings::factory(&from.release, &from.template);
+        let digest = firmware::digest::Sha256Digest::of(b"");
+        let planned = firmware::plan(&settings, &from.release, &to.release, &digest, &firmware::Choices::default());
+        for detail in [Detail::Folded, Detail::Everything] {
+            let head = Heading { direction: Direction::Upgrade, what: "on the hash list".to_owned(), setup: None };
+            crate::screen::tests::harmless(&planned.plan, |out, plan| write(out, plan, &head, detail));
+        }
     }
 }

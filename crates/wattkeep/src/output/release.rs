@@ -11,7 +11,7 @@ use owo_colors::OwoColorize;
 use serde::Serialize;
 
 use super::table::{Align, Cell, Table};
-use super::text::{heading, paragraph};
+use super::text::{heading, line, paragraph};
 use super::{notes, style};
 use crate::releases::Found;
 
@@ -87,7 +87,7 @@ pub struct Shown<'a> {
 /// Those of the stream.
 pub fn show(out: &mut dyn Write, shown: &Shown<'_>) -> io::Result<()> {
     let Shown { listed, description: release, notes } = shown;
-    writeln!(out, "{} {}", release.release.style(style::HEADING), release.name.style(style::HEADING))?;
+    line(out, style::HEADING, &format!("{} {}", release.release, release.name))?;
     let mut facts = Table::new([("", Align::Left), ("", Align::Left)]);
     let modes: Vec<_> = release.modes.iter().map(|mode| mode.name()).collect();
     let factory = release.factory_mode().map_or("unknown", |mode| mode.name());
@@ -266,7 +266,7 @@ pub fn keys(out: &mut dyn Write, keys: &Keys) -> io::Result<()> {
     table.row([secret_file.into(), "secret: whoever has it can sign releases; keep it off the network".into()]);
     table.row([public_file.into(), "public: what meters are told to trust".into()]);
     table.write(out)?;
-    writeln!(out, "{}", public_key.style(style::QUIET))
+    line(out, style::QUIET, public_key)
 }
 
 /// A path as people are shown it.

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::style;
 use super::table::{Align, Cell, Table};
-use super::text::{Precision, counted, heading, paragraph, utc};
+use super::text::{Precision, counted, heading, line, paragraph, utc};
 
 /// Writes a report.
 ///
@@ -46,7 +46,7 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         record.row([Cell::styled(name, style::QUIET), Cell::styled(fact, style::QUIET)]);
     }
     record.write(out)?;
-    digests.iter().try_for_each(|(name, digest)| writeln!(out, "{}", format!("{name} {digest}").style(style::QUIET)))
+    digests.iter().try_for_each(|(name, digest)| line(out, style::QUIET, &format!("{name} {digest}")))
 }
 
 /// Writes the reports that a meter keeps, the newest first.
@@ -133,7 +133,7 @@ mod tests {
     use firmware::{Kind, Severity};
 
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     pub(super) fn report() -> Report {
         let line = |kind, subject: &str, planned: &str, found: &str| Line {
@@ -200,5 +200,16 @@ mod tests {
         report.reason = Some("Port 22 is taken by another program, so SFTP could not be opened.".to_owned());
         report.lines.clear();
         insta::assert_snapshot!(shown(|out| write(out, &report)));
+    }
+
+    #[test]
+    fn what_a_meter_says_in_its_reports_moves_no_cursor() {
+        let mut differing = report();
+        differing.lines[0].same = false;
+        differing.reason = Some("the meter's clock stood still".to_owned());
+        harmless(&differing, |out, report| {
+            write(out, report)?;
+            list(out, std::slice::from_ref(report))
+        });
     }
 }

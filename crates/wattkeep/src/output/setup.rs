@@ -26,7 +26,7 @@ pub use self::security_plan::security_plan;
 pub use self::security_setup::{security_setup, ssh_keys, trusted, users};
 use super::style;
 use super::table::{Align, Cell, Table};
-use super::text::{Precision, counted, hanging, heading, paragraph, utc};
+use super::text::{Precision, counted, hanging, heading, line, paragraph, printable, utc};
 
 /// Stands for a value that isn't there at the moment.
 pub(crate) const NOTHING: &str = "–";
@@ -37,6 +37,7 @@ pub(crate) const NOTHING: &str = "–";
 /// Those of the stream.
 pub fn info(out: &mut dyn Write, info: &Info) -> io::Result<()> {
     let Info { serial, model, release, .. } = info;
+    let (serial, model) = (printable(serial), printable(model));
     writeln!(out, "{}  {model}, release {release}", serial.style(style::HEADING))?;
     let mut facts = Table::new([("", Align::Left), ("", Align::Left)]);
     let fact = |name| Cell::styled(name, style::QUIET);
@@ -154,7 +155,7 @@ fn rounded(reading: &Reading) -> Value {
 /// Those of the stream.
 pub fn set_answer(out: &mut dyn Write, answer: &SetAnswer) -> io::Result<()> {
     for account in &answer.passwords {
-        writeln!(out, "{}", format!("New password: {account}").style(style::GOOD))?;
+        line(out, style::GOOD, &format!("New password: {account}"))?;
     }
     strengths(out, &answer.strengths)?;
     if answer.changed.is_empty() && answer.passwords.is_empty() {
@@ -194,7 +195,7 @@ mod tests {
     use security::{Mode, Right, UserId};
 
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     /// 2026-11-22 15:00:00 UTC.
     const NOW: i64 = 1_795_359_600_000;
@@ -255,6 +256,7 @@ mod tests {
     #[test]
     fn info_for_whoever_may_read_security() {
         insta::assert_snapshot!(shown(|out| info(out, &sample_info())));
+        harmless(&sample_info(), |out, sample| info(out, sample));
     }
 
     #[test]
@@ -285,6 +287,7 @@ mod tests {
     #[test]
     fn readings_with_their_units() {
         insta::assert_snapshot!(shown(|out| readings(out, &sample_readings())));
+        harmless(&sample_readings(), |out, sample| readings(out, sample));
         let document = readings_document(&sample_readings()).to_string();
         assert!(document.contains(r#""kW tot":{"unit":"kW","value":143.64}"#), "{document}");
     }
@@ -309,6 +312,7 @@ mod tests {
         let (passwords, remarks) = (vec!["USER3".to_owned()], vec![remark.to_owned()]);
         let answer = SetAnswer { changed: vec![changed], passwords, strengths, dangers, remarks };
         insta::assert_snapshot!("set_answer", shown(|out| set_answer(out, &answer)));
+        harmless(&answer, |out, answer| set_answer(out, answer));
         insta::assert_snapshot!("nothing_set", shown(|out| set_answer(out, &SetAnswer::default())));
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use owo_colors::{OwoColorize, Style};
 
-use super::text::{width, wrap};
+use super::text::{printable, width, wrap};
 use super::{WIDTH, style};
 
 /// A cell: its text and its colour.
@@ -18,7 +18,7 @@ pub struct Cell {
 impl Cell {
     /// A cell in this colour.
     pub fn styled(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style }
+        Self { text: printable(&text.into()).into_owned(), style }
     }
 }
 

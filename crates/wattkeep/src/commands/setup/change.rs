@@ -1,5 +1,6 @@
 //! Plans a change of release, shows the plan, asks, carries it out, and shows the report.
 
+use api::Changed;
 use firmware::migrate::Direction;
 use firmware::report::Outcome;
 use firmware::{Choices, Kind, Plan, Severity};
@@ -113,30 +114,16 @@ async fn change(
     screen: &mut Screen<'_>,
 ) -> Result<Status, Failure> {
     let report_to = Destination::reserve(&args.later.report)?;
-    let prepared = prepare(&args.bundle, session, screen).await;
-    let (mut prepared, mut new_passwords) = prepared?;
+    let (mut prepared, mut new_passwords) = prepare(&args.bundle, session, screen).await?;
     prepared.request.choices.force = args.force;
-    let Plan { from, to, .. } = &prepared.plan;
-    let asked_for = if to > from { Direction::Upgrade } else { Direction::Downgrade };
-    if way != asked_for {
-        let (is, command) = match asked_for {
-            Direction::Upgrade => ("an upgrade", "upgrade"),
-            Direction::Downgrade => ("a downgrade", "downgrade"),
-        };
-        return Err(Failure::Usage(format!("from {from} to {to} is {is}: use `setup METER {command}`")));
-    }
+    must_go(way, &prepared.plan)?;
     if !json {
         shown(screen, &prepared, args.all)?;
     }
     let people = !json && !args.yes && args.accept.is_none() && on_a_terminal();
     // Passwords don't wait in the meter for a change's time.
-    if people && args.later.at.is_none() && new_passwords.is_empty() && !zeros(&prepared.plan).is_empty() {
-        new_passwords = offer_new_passwords(&prepared.plan, screen)?;
-        if !new_passwords.is_empty() {
-            prepared.request.choices.new_passwords = new_passwords.iter().map(|(account, _)| *account).collect();
-            prepared.plan = session.client().plan(&prepared.request).await?;
-            shown(screen, &prepared, args.all)?;
-        }
+    if people && args.later.at.is_none() && new_passwords.is_empty() {
+        new_passwords = offered_new_passwords(&mut prepared, args.all, session, screen).await?;
     }
     show_strengths(&prepared.plan, &new_passwords, screen)?;
     let (question, unless) = ("Carry out this plan?", "the plan was not accepted");
@@ -153,9 +140,7 @@ async fn change(
     if let Some(Moment(at)) = args.later.at {
         return wait_for(at, args, &prepared, &digest, json, session, screen).await;
     }
-    let changed = watched(session.client(), &prepared, &digest, &new_passwords, screen).await;
-    let changed = match changed {
-        Ok(changed) => changed,
+    let changed = match watched(session.client(), &prepared, &digest, &new_passwords, screen).await {
         Err(SetupError::PlanChanged(plan)) => {
             prepared.plan = *plan;
             if json {
@@ -165,24 +150,43 @@ async fn change(
             }
             return Err(SetupError::PlanChanged(Box::new(prepared.plan)).into());
         }
-        Err(error) => return Err(error.into()),
+        changed => changed?,
     };
     let written = report_to.map_or(Ok(()), |file| file.write(&changed.report));
+    tell(screen, json, &changed)?;
+    written?;
+    Ok(schedule::outcome(&changed.report))
+}
+
+/// Whoever asks for an upgrade doesn't get a downgrade, nor the other way round.
+fn must_go(way: Direction, Plan { from, to, .. }: &Plan) -> Result<(), Failure> {
+    let goes = if to > from { Direction::Upgrade } else { Direction::Downgrade };
+    if way == goes {
+        return Ok(());
+    }
+    let (is, command) = match goes {
+        Direction::Upgrade => ("an upgrade", "upgrade"),
+        Direction::Downgrade => ("a downgrade", "downgrade"),
+    };
+    Err(Failure::Usage(format!("from {from} to {to} is {is}: use `setup METER {command}`")))
+}
+
+/// Says how a change ended, and what is to be done about it.
+fn tell(screen: &mut Screen<'_>, json: bool, Changed { plan, report }: &Changed) -> Result<(), Failure> {
     if json {
-        screen.json(&Done { plan: &changed.plan, report: &changed.report })?;
+        screen.json(&Done { plan, report })?;
     } else {
         writeln!(screen.out)?;
-        output::report::write(screen.out, &changed.report)?;
+        output::report::write(screen.out, report)?;
     }
-    if changed.report.outcome == Outcome::Confirmed && !zeros(&changed.plan).is_empty() {
+    if report.outcome == Outcome::Confirmed && !zeros(plan).is_empty() {
         output::error::remark(
             screen,
             "passwords are 0 now: set new ones with `setup METER security set front-panel-password` \
              and `setup METER users set`",
         );
     }
-    written?;
-    Ok(schedule::outcome(&changed.report))
+    Ok(())
 }
 
 /// Carries it out and says meanwhile how it goes.
@@ -192,7 +196,7 @@ async fn watched(
     digest: &str,
     new_passwords: &NewPasswords,
     screen: &Screen<'_>,
-) -> Result<api::Changed, SetupError> {
+) -> Result<Changed, SetupError> {
     let spinner = output::progress::spinner(screen, "The meter makes its passwords");
     let watch = client.watch().filter(|_| !spinner.is_hidden());
     let looks = async {
@@ -257,10 +261,15 @@ fn zeros(plan: &Plan) -> Vec<AccountId> {
     reset.filter_map(|line| line.subject.parse().ok()).collect()
 }
 
-/// B21: without `--new-passwords`, new ones can be given before any face but Setup opens.
-fn offer_new_passwords(plan: &Plan, screen: &mut Screen<'_>) -> Result<NewPasswords, Failure> {
-    let accounts = zeros(plan);
-    if !asked(screen.err, "These passwords become 0. Give new ones now?")? {
+/// B21: without `--new-passwords`, new ones can be given before any face but Setup opens. The plan is another one then.
+async fn offered_new_passwords(
+    prepared: &mut Prepared,
+    all: bool,
+    session: &mut Session,
+    screen: &mut Screen<'_>,
+) -> Result<NewPasswords, Failure> {
+    let accounts = zeros(&prepared.plan);
+    if accounts.is_empty() || !asked(screen.err, "These passwords become 0. Give new ones now?")? {
         return Ok(NewPasswords::new());
     }
     let mut given = NewPasswords::new();
@@ -274,6 +283,11 @@ fn offer_new_passwords(plan: &Plan, screen: &mut Screen<'_>) -> Result<NewPasswo
         if !password.expose().is_empty() {
             given.push((account, password));
         }
+    }
+    if !given.is_empty() {
+        prepared.request.choices.new_passwords = given.iter().map(|(account, _)| *account).collect();
+        prepared.plan = session.client().plan(&prepared.request).await?;
+        shown(screen, prepared, all)?;
     }
     Ok(given)
 }

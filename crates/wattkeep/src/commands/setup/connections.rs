@@ -17,15 +17,15 @@ pub(super) async fn run(
     match change {
         None => {
             let connections = session.ask(async |client: &mut Client| client.connections().await).await?;
-            if json { screen.json(&connections)? } else { show::connections(screen.out, &connections)? }
+            screen.show(&connections, json, show::connections)?;
         }
         Some(ConnectionsCommand::End { number }) => {
             let ended = session.ask(async |client: &mut Client| client.end_session(number).await).await?;
-            if json { screen.json(&ended)? } else { show::ended(screen.out, &ended)? }
+            screen.show(&ended, json, show::ended)?;
         }
         Some(ConnectionsCommand::Lift { whose: LockedLogin(login), source }) => {
             let lifted = session.ask(async |client: &mut Client| client.lift(&login, source).await).await?;
-            if json { screen.json(&lifted)? } else { show::lifted(screen.out, &lifted)? }
+            screen.show(&lifted, json, show::lifted)?;
         }
     }
     Ok(())

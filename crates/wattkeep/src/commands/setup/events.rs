@@ -21,18 +21,10 @@ pub(super) async fn run(
 ) -> Result<Status, Failure> {
     if args.verify {
         let verified = session.ask(async |client: &mut Client| client.verify_log().await).await?;
-        if json {
-            screen.json(&verified)?
-        } else {
-            show::log_verified(screen.out, &verified)?
-        }
+        screen.show(&verified, json, show::log_verified)?;
         return Ok(if verified.whole { Status::Done } else { Status::Failed });
     }
     let events = session.ask(async |client: &mut Client| client.log(args.part()).await).await?;
-    if json {
-        screen.json(&events)?
-    } else {
-        show::events(screen.out, &events)?
-    }
+    screen.show(&events, json, show::events)?;
     Ok(Status::Done)
 }

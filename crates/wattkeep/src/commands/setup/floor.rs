@@ -20,10 +20,6 @@ pub(super) async fn run(
             session.ask(async |client: &mut Client| client.raise_floor(to.clone()).await).await?
         }
     };
-    if json {
-        screen.json(&floor)?
-    } else {
-        show::floor(screen.out, floor.floor.as_ref(), &floor.release)?
-    }
+    screen.show(&floor, json, |out, floor| show::floor(out, floor.floor.as_ref(), &floor.release))?;
     Ok(())
 }

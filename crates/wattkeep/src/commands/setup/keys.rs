@@ -31,10 +31,6 @@ pub(super) async fn run(
             session.ask(async |client: &mut Client| client.remove_ssh_key(account, &fingerprint).await).await?
         }
     };
-    if json {
-        screen.json(&keys)?
-    } else {
-        show::ssh_keys(screen.out, account, &keys)?
-    }
+    screen.show(&keys, json, |out, keys| show::ssh_keys(out, account, keys))?;
     Ok(())
 }

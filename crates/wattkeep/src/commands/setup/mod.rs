@@ -59,7 +59,7 @@ async fn command(
     match command {
         SetupCommand::Info => {
             let info = session.ask(async |client: &mut Client| client.info().await).await?;
-            if json { screen.json(&info)? } else { show::info(screen.out, &info)? }
+            screen.show(&info, json, show::info)?;
         }
         SetupCommand::Read { registers } => {
             let names: Vec<&str> = registers.iter().map(String::as_str).collect();
@@ -73,7 +73,7 @@ async fn command(
         SetupCommand::Set { changes, force } => {
             let request = api::SetRequest { changes: pairs(&changes).map_err(usage)?, force };
             let answer = session.ask(async |client: &mut Client| client.set(&request).await).await?;
-            answered(screen, json, &answer)?;
+            screen.show(&answer, json, show::set_answer)?;
         }
         SetupCommand::Users { change: None } => {
             let users = session.ask(async |client: &mut Client| client.users().await).await?;
@@ -82,7 +82,7 @@ async fn command(
         SetupCommand::Users { change: Some(change) } => set_user(change, json, session, screen).await?,
         SetupCommand::Security { change: None } => {
             let security = session.ask(async |client: &mut Client| client.security().await).await?;
-            if json { screen.json(&security)? } else { show::security_setup(screen.out, &security)? }
+            screen.show(&security, json, show::security_setup)?;
         }
         SetupCommand::Security { change: Some(SecurityCommand::Load(args)) } => {
             return security_file::load(&args, json, session, screen).await;
@@ -98,9 +98,11 @@ async fn command(
         SetupCommand::Report(args) => reports::run(&args, json, session, screen).await?,
         SetupCommand::Schedule { change } => return schedule::run(change, json, session, screen).await,
         SetupCommand::Save { file, security } => {
-            let with = if security { WithSecurity::Yes } else { WithSecurity::No };
+            // Who may do what is nobody else's business.
+            let (with, whom) =
+                if security { (WithSecurity::Yes, For::Owner) } else { (WithSecurity::No, For::Everyone) };
             let text = session.ask(async |client: &mut Client| client.template(with).await).await?;
-            new_file::write(&file, text.as_bytes(), For::Everyone)?;
+            new_file::write(&file, text.as_bytes(), whom)?;
             if json {
                 screen.json(&serde_json::json!({ "saved": file }))?;
             } else {
@@ -121,16 +123,6 @@ async fn command(
 
 fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::Usage(error.to_string())
-}
-
-/// What a change of settings did, and what whoever did it should know.
-fn answered(screen: &mut Screen<'_>, json: bool, answer: &api::SetAnswer) -> Result<(), Failure> {
-    if json {
-        screen.json(answer)?
-    } else {
-        show::set_answer(screen.out, answer)?
-    }
-    Ok(())
 }
 
 async fn set_user(
@@ -160,7 +152,7 @@ async fn set_user(
         force,
     };
     let answer = session.ask(async |client: &mut Client| client.set_user(&request, password.as_ref()).await).await?;
-    answered(screen, json, &answer)
+    Ok(screen.show(&answer, json, show::set_answer)?)
 }
 
 async fn set_security(
@@ -184,11 +176,11 @@ async fn set_security(
                     session.ask(async |client: &mut Client| client.set_security(&request).await).await?
                 }
             };
-            answered(screen, json, &answer)
+            screen.show(&answer, json, show::set_answer)?;
         }
-        SecurityCommand::Save { file } => security_file::save(&file, json, session, screen).await,
+        SecurityCommand::Save { file } => security_file::save(&file, json, session, screen).await?,
         // Its exit status is its own; `command` has seen to it.
-        SecurityCommand::Load(_) => Ok(()),
+        SecurityCommand::Load(_) => {}
         SecurityCommand::Trust { command } => {
             let trusted = match command {
                 TrustCommand::List => session.ask(async |client: &mut Client| client.trusted().await).await?,
@@ -200,14 +192,10 @@ async fn set_security(
                     session.ask(async |client: &mut Client| client.revoke(&id).await).await?
                 }
             };
-            if json {
-                screen.json(&trusted)?
-            } else {
-                show::trusted(screen.out, &trusted)?
-            }
-            Ok(())
+            screen.show(&trusted, json, show::trusted)?;
         }
     }
+    Ok(())
 }
 
 /// A public key is one line.
@@ -222,7 +210,7 @@ async fn load(args: &LoadArgs, json: bool, session: &mut Session, screen: &mut S
     let text = files::read_text(&args.file, "a template", framework::dcf::LONGEST_FILE)?;
     let load = if args.force { Load::Force } else { Load::Apply };
     let answer = session.ask(async |client: &mut Client| client.load_template(&text, load).await).await?;
-    answered(screen, json, &answer)
+    Ok(screen.show(&answer, json, show::set_answer)?)
 }
 
 fn forget(address: &Address, json: bool, screen: &mut Screen<'_>) -> Result<Status, Failure> {

@@ -28,11 +28,11 @@ pub(super) async fn run(
     match change {
         None => {
             let packages = session.ask(async |client: &mut Client| client.packages().await).await?;
-            if json { screen.json(&packages)? } else { show::packages(screen.out, &packages)? }
+            screen.show(&packages, json, show::packages)?;
         }
         Some(PackagesCommand::Drop { package }) => {
             let dropped = session.ask(async |client: &mut Client| client.drop_package(&package).await).await?;
-            if json { screen.json(&dropped)? } else { show::dropped(screen.out, &dropped)? }
+            screen.show(&dropped, json, show::dropped)?;
         }
     }
     Ok(())

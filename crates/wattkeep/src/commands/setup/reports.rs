@@ -1,4 +1,5 @@
-//! Reports of changes of release: listed, shown, and written to files.
+//! Reports of changes of release: listed, shown, and written to files. They say who has which rights and whose password
+//! is `0`, so the files are for their owner alone.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use crate::failure::Failure;
 use crate::new_file::{self, For, NewFile};
 use crate::output::report as show;
 use crate::output::text::counted;
-use crate::screen::Screen;
+use crate::screen::{self, Screen};
 
 pub(super) async fn run(
     args: &ReportArgs,
@@ -36,7 +37,7 @@ pub(super) async fn run(
     };
     for (file, form) in [(&args.html, Form::Html), (&args.text, Form::Text)] {
         if let Some(file) = file {
-            new_file::write(file, &form.write(report)?, For::Everyone)?;
+            new_file::write(file, &form.write(report)?, For::Owner)?;
         }
     }
     if json && all {
@@ -84,12 +85,12 @@ impl Form {
                 show::write(&mut text, report)?;
                 text.into_inner()
             }
-            Self::Json => serde_json::to_vec_pretty(report).map_err(std::io::Error::from)?,
+            Self::Json => screen::json(report)?.into_bytes(),
         })
     }
 }
 
-/// A file that a report will be written to. It is there before the change, so that nothing stands in the way after it.
+/// A file that a report will be written to. What could stand in its way is found before the change.
 pub(super) struct Destination {
     form: Form,
     file: NewFile,
@@ -98,7 +99,7 @@ pub(super) struct Destination {
 impl Destination {
     pub fn reserve(file: &Option<PathBuf>) -> Result<Option<Self>, Failure> {
         let Some(file) = file else { return Ok(None) };
-        Ok(Some(Self { form: Form::of(file)?, file: NewFile::create(file, For::Everyone)? }))
+        Ok(Some(Self { form: Form::of(file)?, file: NewFile::create(file, For::Owner)? }))
     }
 
     pub fn write(self, report: &Report) -> Result<(), Failure> {

@@ -19,13 +19,15 @@ pub(super) async fn run(
 ) -> Result<Status, Failure> {
     let scheduled = match change {
         None => session.ask(async |client: &mut Client| client.scheduled().await).await?,
-        Some(ScheduleCommand::Drop) => session.ask(async |client: &mut Client| client.drop_schedule().await).await?,
+        Some(ScheduleCommand::Drop) => {
+            let left = session.ask(async |client: &mut Client| client.drop_schedule().await).await?;
+            if !json {
+                write!(screen.out, "It is dropped. ")?;
+            }
+            left
+        }
     };
-    if json {
-        screen.json(&scheduled)?
-    } else {
-        show::schedule(screen.out, &scheduled)?
-    }
+    screen.show(&scheduled, json, show::schedule)?;
     Ok(status(&scheduled))
 }
 

@@ -46,7 +46,7 @@ impl Session {
         password: Option<&Password>,
         screen: &mut Screen<'_>,
     ) -> Result<Self, Failure> {
-        let client = match login.pin {
+        let mut client = match login.pin {
             Some(pin) => Client::connect(meter, Trust::Pin(pin)).await?,
             None => {
                 let mut known = known_meters()?;
@@ -65,7 +65,6 @@ impl Session {
             }
         };
         let LoginArgs { user, password_file, .. } = login;
-        let mut client = client;
         if let Some(file) = SecurityLog::default_file() {
             client.keep_log(SecurityLog::new(file), SystemClock::utc_ms);
         }

@@ -4,6 +4,8 @@
 use firmware::report::{Line, Outcome, Report};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::super::text::printable_lines;
+
 /// The page.
 pub fn page(report: &Report) -> String {
     let (differing, same): (Vec<_>, Vec<_>) = report.lines.iter().partition(|line| !line.same);
@@ -54,7 +56,8 @@ pub fn page(report: &Report) -> String {
             }
         }
     };
-    page.into_string()
+    // What turns the direction of reading is no markup, so the macro leaves it.
+    printable_lines(&page.into_string())
 }
 
 fn lines(lines: &[&Line], differing: bool) -> Markup {
@@ -130,7 +133,7 @@ mod tests {
             line.same = false;
         }
         let page = page(&attacked);
-        assert!(page.contains("&lt;script&gt;"));
+        assert!(page.contains("&lt;script&gt;") && !page.contains('\u{202e}'));
         for tag in ["<script", "<img", "<link", "<iframe", "src=", "href=", "url(", "@import"] {
             let outside = page.replace("src=x onerror", "");
             assert!(!outside.contains(tag), "{tag}");

@@ -7,7 +7,7 @@ use owo_colors::OwoColorize;
 
 use super::super::style;
 use super::super::table::{Align, Cell, Table};
-use super::super::text::{Precision, counted, heading, utc};
+use super::super::text::{Precision, counted, heading, line, utc};
 
 /// Stands where there is nothing to show.
 const NOTHING: &str = "–";
@@ -112,7 +112,7 @@ fn idle(seconds: u64) -> String {
 pub fn ended(out: &mut dyn Write, ended: &Ended) -> io::Result<()> {
     let Ended { number, user, path, peer } = ended;
     let done = format!("Session {number} of {user} is ended ({path} from {peer}).");
-    writeln!(out, "{}", done.style(style::GOOD))
+    line(out, style::GOOD, &done)
 }
 
 /// What lifting lock-outs did.
@@ -130,7 +130,7 @@ mod tests {
     use api::{Connection, Session};
 
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     /// 2026-11-22 15:00:00 UTC.
     const NOW: i64 = 1_795_359_600_000;
@@ -173,6 +173,7 @@ mod tests {
             lockouts: Some(vec![lock_out("USER1", "192.0.2.66", 15), lock_out("unknown", "2001:db8::/64", 1)]),
         };
         insta::assert_snapshot!("connections", shown(|out| connections(out, &sample)));
+        harmless(&sample, |out, sample| connections(out, sample));
         sample = Connections { limits: sample.limits, lockouts: Some(Vec::new()), ..Connections::default() };
         insta::assert_snapshot!("no_connections", shown(|out| connections(out, &sample)));
         sample.lockouts = None;
@@ -185,6 +186,7 @@ mod tests {
             Ended { number: 12, user: "USER2".to_owned(), path: "ssh".to_owned(), peer: "192.0.2.9:50000".to_owned() };
         let said = shown(|out| ended(out, &sample));
         assert_eq!(said, "Session 12 of USER2 is ended (ssh from 192.0.2.9:50000).\n");
+        harmless(&sample, |out, sample| ended(out, sample));
         let sample = Lifted { lifted: vec![lock_out("8650", "192.0.2.66", 15)] };
         insta::assert_snapshot!("lifted", shown(|out| lifted(out, &sample)));
     }

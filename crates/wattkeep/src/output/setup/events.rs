@@ -84,7 +84,7 @@ mod tests {
     use api::{Event, LogFinding};
 
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     /// 2026-11-22 15:00:00 UTC.
     const NOW: i64 = 1_795_359_600_000;
@@ -106,7 +106,9 @@ mod tests {
             event(10_000, 1, 10, "USER1", "terminal", "Power Meter 1/PT Prim = 120 from 192.0.2.7", "14400"),
             event(10_001, 1, 255, "-", "terminal", "login as USER16 from 192.0.2.7", "locked out for 15 min"),
         ];
-        insta::assert_snapshot!(shown(|out| events(out, &Events { events: sample, next: 0 })));
+        let sample = Events { events: sample, next: 0 };
+        insta::assert_snapshot!(shown(|out| events(out, &sample)));
+        harmless(&sample, |out, sample| events(out, sample));
         insta::assert_snapshot!(shown(|out| events(out, &Events::default())), @"There are no such events.");
     }
 
@@ -128,5 +130,6 @@ mod tests {
         ];
         verified = LogVerified { whole: false, unchained: 12, chained_from: Some(13), more: 7, ..verified };
         insta::assert_snapshot!("a_damaged_log", shown(|out| log_verified(out, &verified)));
+        harmless(&verified, |out, verified| log_verified(out, verified));
     }
 }

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::NOTHING;
 use crate::output::table::{Align, Cell, Table};
-use crate::output::text::{Precision, counted, paragraph, utc, width};
+use crate::output::text::{Precision, counted, paragraph, printable, utc, width};
 use crate::output::{WIDTH, style};
 
 /// Between two columns, and before the first.
@@ -32,7 +32,7 @@ pub fn recorders(out: &mut dyn Write, recorders: &Recorders) -> io::Result<()> {
             0 => "off".to_owned(),
             depth => format!("keeps {}", counted(usize::try_from(depth).unwrap_or(usize::MAX), "record")),
         };
-        let label = if recorder.label == name { String::new() } else { format!("  {}", recorder.label) };
+        let label = if recorder.label == name { String::new() } else { format!("  {}", printable(&recorder.label)) };
         writeln!(out, "{}{label}, {state}", name.style(style::HEADING))?;
         let mut table = Table::new([
             ("epoch", Align::Right),
@@ -67,7 +67,8 @@ pub fn recorders(out: &mut dyn Write, recorders: &Recorders) -> io::Result<()> {
 pub fn records(out: &mut dyn Write, records: &Records) -> io::Result<()> {
     let Records { recorder, label, epoch, open, period_s, records: rows, sources, .. } = records;
     let closed = if *open { "" } else { ", closed" };
-    let title = label.style(style::HEADING);
+    let title = printable(label);
+    let title = title.style(style::HEADING);
     writeln!(out, "{title}  {}, epoch {epoch}{closed}, every {period_s} s", data_recorder::name(*recorder))?;
     if rows.is_empty() {
         return paragraph(out, 0, style::PLAIN, "There are no such records.");
@@ -150,7 +151,7 @@ mod tests {
     use api::{RecordSource, Recorder};
 
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     /// 2026-11-22 23:00:00 UTC.
     const NOW: i64 = 1_795_388_400_000;
@@ -195,6 +196,7 @@ mod tests {
         for text in [quiet, telling] {
             assert!(text.lines().all(|line| width(line) <= WIDTH), "{text}");
         }
+        harmless(&sample(&[&["short"]]), |out, sample| records(out, sample));
         let none = Records { open: false, ..sample(&[]) };
         insta::assert_snapshot!(shown(|out| records(out, &none)), @r"
         Revenue Log  Data Recorder 1, epoch 2, closed, every 900 s
@@ -227,6 +229,7 @@ mod tests {
             ],
         };
         insta::assert_snapshot!("recorders", shown(|out| recorders(out, &list)));
+        harmless(&list, |out, list| recorders(out, list));
         let none = shown(|out| recorders(out, &Recorders::default()));
         insta::assert_snapshot!(none, @"This meter has no data recorder: its template has no such module.");
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::style;
 use super::super::table::{Align, Cell, Table};
-use super::super::text::{Precision, heading, utc};
+use super::super::text::{Precision, heading, line, utc};
 use super::NOTHING;
 use crate::exit::Status;
 
@@ -168,7 +168,7 @@ fn parts(out: &mut dyn Write, partial: &[Partial]) -> io::Result<()> {
 /// # Errors
 /// Those of the stream.
 pub fn dropped(out: &mut dyn Write, dropped: &Dropped) -> io::Result<()> {
-    writeln!(out, "Dropped {}.", dropped.dropped)
+    line(out, style::PLAIN, &format!("Dropped {}.", dropped.dropped))
 }
 
 fn short(digest: &str) -> String {
@@ -194,7 +194,7 @@ pub fn so_far(bytes: u64, announced: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     const DAY: i64 = 1_767_225_600_000;
 
@@ -237,6 +237,8 @@ mod tests {
             largest_bytes: 67_108_864,
         };
         insta::assert_snapshot!("packages", shown(|out| packages(out, &all)));
+        harmless(&all, |out, all| packages(out, all));
+        harmless(&Dropped { dropped: "a.upg".to_owned() }, |out, one| dropped(out, one));
         all = Packages { packages: Vec::new(), partial: Vec::new(), moving: None, bytes: 0, ..all };
         insta::assert_snapshot!("no_packages", shown(|out| packages(out, &all)));
     }

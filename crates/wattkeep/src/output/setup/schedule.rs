@@ -8,7 +8,7 @@ use firmware::report::Line;
 use super::super::report;
 use super::super::style;
 use super::super::table::{Align, Cell, Table};
-use super::super::text::{Precision, heading, paragraph, utc};
+use super::super::text::{Precision, heading, line, paragraph, utc};
 
 /// How it stands.
 ///
@@ -42,14 +42,14 @@ pub fn schedule(out: &mut dyn Write, Scheduled { schedule }: &Scheduled) -> io::
         table.row([Cell::styled(name, style::QUIET), fact.into()]);
     }
     table.write(out)?;
-    writeln!(out, "plan {plan}")?;
+    line(out, style::PLAIN, &format!("plan {plan}"))?;
     match state {
         ScheduleState::Done { report } => {
             writeln!(out)?;
             report::write(out, report)
         }
         ScheduleState::PlanDiffers { plan, differing } => {
-            writeln!(out, "now  {}", plan.digest)?;
+            line(out, style::PLAIN, &format!("now  {}", plan.digest))?;
             differences(out, differing)
         }
         _ => Ok(()),

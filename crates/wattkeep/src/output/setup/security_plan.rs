@@ -8,16 +8,20 @@ use framework::Scf;
 
 use super::super::style;
 use super::super::table::{Align, Cell, Table};
-use super::super::text::{heading, paragraph};
+use super::super::text::{cut, heading, line, paragraph};
+
+/// Characters that are shown of a text out of a file.
+const LONGEST: usize = 60;
 
 /// Where the file comes from, and what it changes here.
 ///
 /// # Errors
 /// Those of the stream.
 pub fn security_plan(out: &mut dyn Write, file: &Scf, plan: &SecurityPlan) -> io::Result<()> {
-    let serial = file.serial.as_deref().map_or_else(String::new, |serial| format!(" of {}", printable(serial)));
-    let saved = file.saved.as_deref().map_or_else(String::new, |saved| format!(", saved {}", printable(saved)));
-    writeln!(out, "Security set-up{serial}, release {}{saved}", printable(&file.release))?;
+    let serial = file.serial.as_deref().map_or_else(String::new, |serial| format!(" of {}", cut(serial, LONGEST)));
+    let saved = file.saved.as_deref().map_or_else(String::new, |saved| format!(", saved {}", cut(saved, LONGEST)));
+    let whose = format!("Security set-up{serial}, release {}{saved}", cut(&file.release, LONGEST));
+    line(out, style::PLAIN, &whose)?;
     if plan.changed.is_empty() && plan.passwords.is_empty() {
         return writeln!(out, "The meter is like that already: there is nothing to change.");
     }
@@ -57,18 +61,13 @@ pub fn security_plan(out: &mut dyn Write, file: &Scf, plan: &SecurityPlan) -> io
     out.flush()
 }
 
-/// A text out of a file, without what could move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use api::{AccessChange, ChangedRegister};
     use firmware::Danger;
 
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     fn file() -> Scf {
         let text = "format = 1\nmodel = \"8650\"\nrelease = \"4.40.1\"\nserial = \"MW-2611A001-01\"\n\
@@ -111,6 +110,7 @@ mod tests {
             remarks: Vec::new(),
         };
         insta::assert_snapshot!("security_plan", shown(|out| security_plan(out, &file(), &plan)));
+        harmless(&plan, |out, plan| security_plan(out, &file(), plan));
         plan.changed.clear();
         plan.passwords.clear();
         insta::assert_snapshot!("nothing_to_load", shown(|out| security_plan(out, &file(), &plan)));

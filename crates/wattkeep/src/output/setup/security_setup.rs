@@ -103,7 +103,7 @@ mod tests {
     use security::{Mode, PublicKey, Right, UserId};
 
     use super::*;
-    use crate::screen::tests::shown;
+    use crate::screen::tests::{harmless, shown};
 
     #[test]
     fn security_set_up_at_a_glance() {
@@ -138,6 +138,7 @@ mod tests {
             ]),
         };
         insta::assert_snapshot!(shown(|out| security_setup(out, &sample)));
+        harmless(&sample, |out, sample| security_setup(out, sample));
     }
 
     const KEY: &str =
@@ -154,7 +155,9 @@ mod tests {
     #[test]
     fn trusted_keys() {
         let keys = vec![("0011223344556677".to_owned(), "Utility North, releases".to_owned())];
-        insta::assert_snapshot!("trusted", shown(|out| trusted(out, &Trusted { keys })));
+        let sample = Trusted { keys };
+        insta::assert_snapshot!("trusted", shown(|out| trusted(out, &sample)));
+        harmless(&sample, |out, sample| trusted(out, sample));
         insta::assert_snapshot!("nobody_trusted", shown(|out| trusted(out, &Trusted::default())));
     }
 }
