@@ -130,13 +130,8 @@ pub fn boot(
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
     let source = serde_json::Value::from(state.identity.source.as_str()).to_string();
-    state.store.tick(&[store::Tick {
-        meter: state.id,
-        energies: &[],
-        records: &[(SOURCE, &source)],
-        recorders: store::RecorderBatch::NONE,
-        events: EventBatch::NONE,
-    }])?;
+    let records = [(SOURCE, source.as_str())];
+    state.store.tick(&[store::Tick { records: &records, ..store::Tick::of(state.id, EventBatch::NONE) }])?;
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;

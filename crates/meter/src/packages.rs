@@ -403,14 +403,8 @@ fn relabel(
     let text = serde_json::to_string(&labels).map_err(|error| GateError::Unreadable(error.to_string()))?;
     let log = state.log_setup();
     let events = log.take(now, caller, drafts);
-    let tick = store::Tick {
-        meter: state.id,
-        energies: &[],
-        records: &[(NAMES, &text)],
-        recorders: store::RecorderBatch::NONE,
-        events: log.batch(&events),
-    };
-    Ok(state.store.tick(&[tick])?)
+    let records = [(NAMES, text.as_str())];
+    Ok(state.store.tick(&[store::Tick { records: &records, ..store::Tick::of(state.id, log.batch(&events)) }])?)
 }
 
 fn free_name(labels: &BTreeMap<String, Label>, id: &PackageId, release: &Version, wanted: Option<&str>) -> String {

@@ -174,13 +174,8 @@ impl State {
         let text = serde_json::to_string(&schedule).map_err(|error| GateError::Unreadable(error.to_string()))?;
         let log = self.log_setup();
         let events = log.take(now, caller, vec![Draft::kept(priority::WARNING, CAUSE, effect)]);
-        self.store.tick(&[store::Tick {
-            meter: self.id,
-            energies: &[],
-            records: &[(RECORD, &text)],
-            recorders: store::RecorderBatch::NONE,
-            events: log.batch(&events),
-        }])?;
+        let records = [(RECORD, text.as_str())];
+        self.store.tick(&[store::Tick { records: &records, ..store::Tick::of(self.id, log.batch(&events)) }])?;
         self.schedule = schedule.map(Arc::new);
         Ok(())
     }
