@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use firmware::{Shipped, Version};
-use security::{Ask, Right};
+use security::Ask;
 use store::{DeviceChange, Opened};
 
 use crate::boot::{BootError, resume};
 use crate::chain::Newest;
 use crate::change::{Step, on_its_road};
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide, may_read, stands_still};
+use crate::gate::{Caller, Gate, may_read};
 use crate::state::State;
 use crate::view::Identity;
 use crate::{GateError, Now};
@@ -61,9 +61,7 @@ impl Gate {
     /// Raises the floor.
     pub fn raise_floor(&self, now: Now, caller: &Caller, to: &NewFloor) -> Result<Version, GateError> {
         on_its_road(caller, Step::Beyond)?;
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
+        let mut state = self.to_configure(now, caller)?;
         let runs = &state.carried.release.release;
         let to = match to {
             NewFloor::Current => runs.clone(),

@@ -136,7 +136,7 @@ impl Gate {
         let trusted_by = in_words(verified.trusted_by());
         let release = carried.release.release;
         // Receiving and verifying may have taken long: what was allowed then is asked again.
-        let mut state = self.may_stage(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let id = state.id;
         let mut labels = labels(&state)?;
         let name = match called {
@@ -217,8 +217,10 @@ impl Gate {
         let waiting = self.staged_releases(now, caller)?;
         let running = {
             let state = self.state();
-            let running = state.package.as_ref().map(|id| Ok((id.to_string(), state.store.open_package(id)?.size())));
-            running.transpose().map_err(|error: StoreError| error)?
+            match &state.package {
+                Some(id) => Some((id.to_string(), state.store.open_package(id)?.size())),
+                None => None,
+            }
         };
         let moving = self.uploads.moving(now);
         Ok(Packages { waiting, running, partial: self.inbox().partial()?, moving })
@@ -277,7 +279,7 @@ impl Gate {
 
     /// Drops a package that waits, by its name.
     pub fn drop_staged(&self, now: Now, caller: &Caller, name: &str) -> Result<(), GateError> {
-        let mut state = self.may_stage(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let found = called(&state, name)?;
         drop_one(&mut state, &found.package)?;
         let mut labels = labels(&state)?;
@@ -295,7 +297,7 @@ impl Gate {
         to: &str,
         replace: bool,
     ) -> Result<(), GateError> {
-        let mut state = self.may_stage(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let found = called(&state, from)?;
         let mut labels = labels(&state)?;
         if let Ok(other) = called(&state, to)
@@ -309,12 +311,6 @@ impl Gate {
         }
         labels.insert(found.package, Label { name: to.to_owned(), utc_ms: found.utc_ms });
         relabel(&mut state, now, caller, labels, Vec::new())
-    }
-
-    fn may_stage(&self, now: Now, caller: &Caller) -> Result<std::sync::MutexGuard<'_, State>, GateError> {
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(state) }
     }
 }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use firmware::report::{Outcome, Report};
 use firmware::{Plan, Settings};
-use security::{AccountId, Ask, Path, Right, Source, Who};
+use security::{AccountId, Ask, Path, Source, Who};
 use serde::{Deserialize, Serialize};
 use store::MeterState;
 
 use crate::change::{Acceptable, Request, Step, on_its_road};
 use crate::clock::utc_text;
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide, may_read, stands_still};
+use crate::gate::{Caller, Gate, may_read};
 use crate::state::State;
 use crate::{GateError, Now, ended};
 
@@ -254,9 +254,7 @@ impl Gate {
     /// Drops it. Whoever has seen what became of it drops that too.
     pub fn drop_schedule(&self, now: Now, caller: &Caller) -> Result<(), GateError> {
         on_its_road(caller, Step::Beyond)?;
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
+        let mut state = self.to_configure(now, caller)?;
         let Some(schedule) = state.schedule.clone() else { return Err(GateError::NoSchedule) };
         if matches!(schedule.state, ScheduleState::Begun(_)) {
             return Err(GateError::Changing);

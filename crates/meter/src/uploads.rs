@@ -201,10 +201,10 @@ impl Uploads {
             let free = own || gone || turn.still_ms(now) > STANDS_STILL_MS;
             // Whoever holds the file at this moment is writing or verifying it, and moves.
             let freed = match turn.file.try_lock() {
-                Ok(mut file) if free || file.is_none() => file.take().is_none_or(|incoming| {
-                    drop(incoming);
+                Ok(mut file) if free || file.is_none() => {
+                    drop(file.take());
                     true
-                }),
+                }
                 _ => false,
             };
             if own {
@@ -322,9 +322,7 @@ impl Gate {
         if let Some(staged) = self.staged_already(&id)? {
             return Ok(Announced::Staged(staged));
         }
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
+        let state = self.to_configure(now, caller)?;
         packages::room_among_those_that_wait(&state, &id, *bytes, None)?;
         let kept = |session| state.sessions.is_kept(session);
         let open = || self.inbox().go_on(&id, *bytes, now.utc_ms);
