@@ -76,7 +76,8 @@ impl fmt::Display for Moving {
     /// `USER1 is sending a package over setup from 192.0.2.7 since 12:00:00 UTC, 1.0 of 40.0 MiB so far`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DAY_S: i64 = 86_400;
-        let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+        const KIB: u64 = 1024;
+        const MIB: u64 = 1024 * KIB;
         match self.who {
             Who::Nobody => f.write_str("somebody")?,
             who => write!(f, "{who}")?,
@@ -87,11 +88,17 @@ impl fmt::Display for Moving {
         }
         let second = self.since_utc_ms.div_euclid(1000).rem_euclid(DAY_S);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, " since {hour:02}:{minute:02}:{second:02} UTC, {:.1}", mib(self.bytes))?;
-        match self.size {
-            Some(size) => write!(f, " of {:.1} MiB so far", mib(size)),
-            None => f.write_str(" MiB so far"),
+        write!(f, " since {hour:02}:{minute:02}:{second:02} UTC, ")?;
+        // In the unit of all of it, so that the two can be compared.
+        let (unit, one, digits) = match self.size.unwrap_or(self.bytes) {
+            0..MIB => ("KiB", KIB as f64, 0),
+            _ => ("MiB", MIB as f64, 1),
+        };
+        write!(f, "{:.digits$}", self.bytes as f64 / one)?;
+        if let Some(size) = self.size {
+            write!(f, " of {:.digits$}", size as f64 / one)?;
         }
+        write!(f, " {unit} so far")
     }
 }
 
@@ -447,5 +454,14 @@ mod tests {
         assert_eq!(moving.to_string(), said);
         moving = Moving { size: None, who: Who::Nobody, peer: None, path: "meter", since_utc_ms: -1, ..moving };
         assert_eq!(moving.to_string(), "somebody is sending a package over meter since 23:59:59 UTC, 12.3 MiB so far");
+        for (bytes, size, said) in [
+            (5_000, Some(12_000), "5 of 12 KiB so far"),
+            (0, Some((1 << 20) - 1), "0 of 1024 KiB so far"),
+            (5_000, Some(1 << 20), "0.0 of 1.0 MiB so far"),
+            (12_000, None, "12 KiB so far"),
+        ] {
+            moving = Moving { bytes, size, ..moving };
+            assert!(moving.to_string().ends_with(&format!(" UTC, {said}")), "{moving}");
+        }
     }
 }

@@ -154,7 +154,7 @@ fn a_second_operator_is_told_who_sends_and_gets_the_place_when_it_stands_still()
     gate.take_piece(later(1000), &one, upload, 0, &ours[..5000]).unwrap();
     for bytes in [&theirs, &ours] {
         let said = announce(&gate, later(1000 + STANDS_STILL_MS), &two, bytes).unwrap_err().to_string();
-        for word in ["8650", "setup", "192.0.2.7", "since 00:00:00 UTC", "0.0 of ", "stood still for 30 s"] {
+        for word in ["8650", "setup", "192.0.2.7", "since 00:00:00 UTC", "5 of ", " KiB so far", "stood still for 30 s"] {
             assert!(said.contains(word), "{word}: {said}");
         }
     }
