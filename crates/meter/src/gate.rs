@@ -132,6 +132,8 @@ impl Gate {
     /// The disk's. Nothing has been counted then: the caller adds the increment to that of the next second, where it is
     /// known to be energy from before.
     pub fn tick(&self, now: Now, measured: Option<&Quantities>, increment: &EnergyIncrement) -> Result<(), StoreError> {
+        // Before the disk is looked after: what nobody sends any more is nobody's to hold.
+        self.uploads.leave_still(now);
         let mut state = self.state();
         let ticked = state.tick(now, measured, increment);
         // Shown after a failure as well: the same readings, and that the disk is full.

@@ -260,9 +260,7 @@ impl Gate {
             return Ok(name);
         }
         let id = partial.ok_or_else(no_such)?;
-        if let Some(moving) = self.uploads.moving(now).filter(|moving| moving.package.as_deref() == Some(id.as_str())) {
-            return Err(GateError::UploadUnderWay { moving: Box::new(moving) });
-        }
+        self.uploads.leave_package(now, &id)?;
         self.inbox().drop_partial(&id)?;
         let effect = format!("dropped what had come in of {id}");
         self.state().log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;

@@ -159,6 +159,17 @@ impl Turn {
             && (mine.session.is_some() || from(mine) == from(theirs))
     }
 
+    /// Whether all of it is here, or it has been given up.
+    fn is_over(&self) -> bool {
+        self.file.try_lock().is_ok_and(|file| file.is_none())
+    }
+
+    /// Lets go of the file, unless somebody holds it: whoever does is writing or verifying it, and moves.
+    fn give_up(&self) -> bool {
+        let held = self.file.try_lock();
+        held.map(|mut file| drop(file.take())).is_ok()
+    }
+
     fn still_ms(&self, now: Now) -> i64 {
         now.up_ms.saturating_sub(self.used_up_ms.load(Ordering::Relaxed))
     }
@@ -186,8 +197,7 @@ impl Uploads {
     /// Who sends at this moment. What stands still has no place any more.
     pub fn moving(&self, now: Now) -> Option<Moving> {
         let turn = self.turn().clone()?;
-        let over = turn.file.try_lock().is_ok_and(|file| file.is_none());
-        (!over && turn.still_ms(now) <= STANDS_STILL_MS).then(|| turn.moving(now))
+        (!turn.is_over() && turn.still_ms(now) <= STANDS_STILL_MS).then(|| turn.moving(now))
     }
 
     /// Takes the place, if it is free, given up, or this caller's own already. `kept` says whether a session still is.
@@ -206,14 +216,7 @@ impl Uploads {
             let own = announced.is_some() && turn.is_of(caller);
             let gone = turn.caller.session.is_some_and(|session| !kept(session));
             let free = own || gone || turn.still_ms(now) > STANDS_STILL_MS;
-            // Whoever holds the file at this moment is writing or verifying it, and moves.
-            let freed = match turn.file.try_lock() {
-                Ok(mut file) if free || file.is_none() => {
-                    drop(file.take());
-                    true
-                }
-                _ => false,
-            };
+            let freed = (free || turn.is_over()) && turn.give_up();
             if own {
                 // Announcing again is no moving: the place is held by bytes.
                 used_up_ms = turn.used_up_ms.load(Ordering::Relaxed);
@@ -243,6 +246,30 @@ impl Uploads {
         let place = self.turn();
         let turn = place.as_ref().filter(|turn| turn.number == number).ok_or(GateError::UploadOver)?;
         if turn.is_of(caller) { Ok(Arc::clone(turn)) } else { Err(GateError::UploadOver) }
+    }
+
+    /// Frees the place of an announced package of which nothing has come for too long: whoever sent it may be gone
+    /// without a word, and what is held can be neither swept nor given back to the disk. Whoever is there still
+    /// announces it again.
+    pub fn leave_still(&self, now: Now) {
+        let mut place = self.turn();
+        let still = |turn: &Arc<Turn>| turn.announced.is_some() && turn.still_ms(now) > STANDS_STILL_MS;
+        if place.as_ref().is_some_and(|turn| still(turn) && turn.give_up()) {
+            *place = None;
+        }
+    }
+
+    /// Frees the place of this package, if it stands still; otherwise says who sends it.
+    pub fn leave_package(&self, now: Now, id: &PackageId) -> Result<(), GateError> {
+        let mut place = self.turn();
+        let is_its = |turn: &&Arc<Turn>| turn.announced.as_ref().is_some_and(|(announced, _)| announced == id);
+        if let Some(turn) = place.as_ref().filter(is_its) {
+            if !turn.is_over() && !(turn.still_ms(now) > STANDS_STILL_MS && turn.give_up()) {
+                return Err(GateError::UploadUnderWay { moving: Box::new(turn.moving(now)) });
+            }
+            *place = None;
+        }
+        Ok(())
     }
 
     /// Frees the place, if it is still this turn's. What was announced stays for going on.
