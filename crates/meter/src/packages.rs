@@ -148,9 +148,11 @@ impl Gate {
         namesake.iter().try_for_each(|other| may_go(&state, other.as_str()))?;
         room_among_those_that_wait(&state, received.id(), received.size(), namesake.as_ref())?;
         let staged = state.store.stage_package(id, received, namesake.as_ref())?;
-        labels.insert(staged.id.to_string(), Label { name, utc_ms: now.utc_ms });
         let effect = format!("staged release {release}");
-        relabel(&mut state, now, caller, labels, vec![Draft::kept(priority::WARNING, "package", effect)])?;
+        let mut drafts: Vec<_> = namesake.iter().map(|_| dropped(&name)).collect();
+        drafts.push(Draft::kept(priority::WARNING, "package", effect));
+        labels.insert(staged.id.to_string(), Label { name, utc_ms: now.utc_ms });
+        relabel(&mut state, now, caller, labels, drafts)?;
         Ok(Staged { package: staged.id.to_string(), release, trusted_by })
     }
 
@@ -282,8 +284,7 @@ impl Gate {
         drop_one(&mut state, &found.package)?;
         let mut labels = labels(&state)?;
         labels.remove(&found.package);
-        let effect = format!("dropped {}", found.name);
-        relabel(&mut state, now, caller, labels, vec![Draft::kept(priority::WARNING, "package", effect)])
+        relabel(&mut state, now, caller, labels, vec![dropped(&found.name)])
     }
 
     /// Calls a package that waits something else. With `replace`, one that has the new name is dropped.
@@ -298,6 +299,7 @@ impl Gate {
         let mut state = self.to_configure(now, caller)?;
         let found = called(&state, from)?;
         let mut labels = labels(&state)?;
+        let mut drafts = Vec::new();
         if let Ok(other) = called(&state, to)
             && other.package != found.package
         {
@@ -306,9 +308,10 @@ impl Gate {
             }
             labels.remove(&other.package);
             drop_one(&mut state, &other.package)?;
+            drafts.push(dropped(to));
         }
         labels.insert(found.package, Label { name: to.to_owned(), utc_ms: found.utc_ms });
-        relabel(&mut state, now, caller, labels, Vec::new())
+        relabel(&mut state, now, caller, labels, drafts)
     }
 }
 
@@ -375,6 +378,11 @@ fn may_go(state: &State, package: &str) -> Result<(), GateError> {
 fn drop_one(state: &mut State, package: &str) -> Result<(), GateError> {
     may_go(state, package)?;
     Ok(state.store.drop_package(state.id, &PackageId::parse(package)?)?)
+}
+
+/// That a package is gone, whether by somebody's wish or for another of its name.
+fn dropped(name: &str) -> Draft {
+    Draft::kept(priority::WARNING, "package", format!("dropped {name}"))
 }
 
 fn labels(state: &State) -> Result<BTreeMap<String, Label>, GateError> {
