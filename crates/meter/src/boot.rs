@@ -22,7 +22,7 @@ use crate::locks::{self, LockKeeping};
 use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::reports::Reports;
-use crate::schedule;
+use crate::schedule::{self, ScheduleState};
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
 use crate::{GateError, Now, stored, trust, verifying};
@@ -136,7 +136,8 @@ pub fn boot(
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
     state.redefine_recorders(now, &Caller::meter())?;
-    state.settle_schedule(now)?;
+    let cut = ScheduleState::NotDone("power failed, or the meter was stopped, before its commit".to_owned());
+    state.settle_schedule(now, cut)?;
     Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks, first_event })
 }
 
