@@ -264,7 +264,8 @@ impl Uploads {
         let mut place = self.turn();
         let is_its = |turn: &&Arc<Turn>| turn.announced.as_ref().is_some_and(|(announced, _)| announced == id);
         if let Some(turn) = place.as_ref().filter(is_its) {
-            if !turn.is_over() && !(turn.still_ms(now) > STANDS_STILL_MS && turn.give_up()) {
+            let free = turn.is_over() || (turn.still_ms(now) > STANDS_STILL_MS && turn.give_up());
+            if !free {
                 return Err(GateError::UploadUnderWay { moving: Box::new(turn.moving(now)) });
             }
             *place = None;
