@@ -22,7 +22,7 @@ use crate::locks::{self, LockKeeping};
 use crate::recorders::Recorders;
 use crate::refusals::Refusals;
 use crate::reports::Reports;
-use crate::schedule;
+use crate::schedule::{self, ScheduleState};
 use crate::state::{Credentials, State, limits, stored_credentials};
 use crate::view::Identity;
 use crate::{GateError, Now, stored, trust, verifying};
@@ -130,18 +130,14 @@ pub fn boot(
         return Err(BootError::OtherRelease { found: state.carried.release.release.clone(), expected });
     }
     let source = serde_json::Value::from(state.identity.source.as_str()).to_string();
-    state.store.tick(&[store::Tick {
-        meter: state.id,
-        energies: &[],
-        records: &[(SOURCE, &source)],
-        recorders: store::RecorderBatch::NONE,
-        events: EventBatch::NONE,
-    }])?;
+    let records = [(SOURCE, source.as_str())];
+    state.store.tick(&[store::Tick { records: &records, ..store::Tick::of(state.id, EventBatch::NONE) }])?;
     let release = &state.carried.release.release;
     let effect = format!("power up, release {release}");
     state.log(now, &Caller::meter(), vec![Draft::ordinary(priority::WARNING, "power", effect)])?;
     state.redefine_recorders(now, &Caller::meter())?;
-    state.settle_schedule(now)?;
+    let cut = ScheduleState::NotDone("power failed, or the meter was stopped, before its commit".to_owned());
+    state.settle_schedule(now, cut)?;
     Ok(Booted { gate: Gate::new(state, ahead, surroundings), born, remarks, first_event })
 }
 

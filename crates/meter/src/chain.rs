@@ -101,13 +101,7 @@ pub(crate) fn attach(
     };
     // What is always kept needs no depth.
     let events = LogSetup::KEPT.take(now, &Caller::meter(), vec![Draft::kept(priority, "event log", effect)]);
-    store.tick(&[store::Tick {
-        meter,
-        energies: &[],
-        records: &[],
-        recorders: store::RecorderBatch::NONE,
-        events: LogSetup::KEPT.batch(&events),
-    }])?;
+    store.tick(&[store::Tick::of(meter, LogSetup::KEPT.batch(&events))])?;
     Ok(remark)
 }
 

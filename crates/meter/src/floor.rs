@@ -5,14 +5,14 @@
 use std::sync::Arc;
 
 use firmware::{Shipped, Version};
-use security::{Ask, Right};
+use security::Ask;
 use store::{DeviceChange, Opened};
 
 use crate::boot::{BootError, resume};
 use crate::chain::Newest;
 use crate::change::{Step, on_its_road};
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide, may_read, stands_still};
+use crate::gate::{Caller, Gate, may_read};
 use crate::state::State;
 use crate::view::Identity;
 use crate::{GateError, Now};
@@ -29,7 +29,7 @@ pub enum NewFloor {
 /// What whoever holds the machine does to a floor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FloorAtMachine {
-    /// Only looks.
+    /// Only looks. What a start would do is done all the same: a change on trial is taken back.
     Show,
     /// Drops it.
     Off,
@@ -48,6 +48,8 @@ pub struct Floor {
     pub before: Option<Version>,
     /// What it is now.
     pub floor: Option<Version>,
+    /// What whoever looks should know: a change on trial that power cut short is taken back by looking.
+    pub remarks: Vec<String>,
 }
 
 impl Gate {
@@ -61,9 +63,7 @@ impl Gate {
     /// Raises the floor.
     pub fn raise_floor(&self, now: Now, caller: &Caller, to: &NewFloor) -> Result<Version, GateError> {
         on_its_road(caller, Step::Beyond)?;
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
+        let mut state = self.to_configure(now, caller)?;
         let runs = &state.carried.release.release;
         let to = match to {
             NewFloor::Current => runs.clone(),
@@ -114,7 +114,7 @@ pub fn floor_at_machine(
         Opened::Existing(store) => *store,
         Opened::New(_) => return Err(BootError::Unborn),
     };
-    let (mut state, ahead, _) = resume(store, None, shipped, now, Newest::default())?;
+    let (mut state, ahead, remarks) = resume(store, None, shipped, now, Newest::default())?;
     let before = state.identity.floor.clone();
     let floor = match doing {
         FloorAtMachine::Show => before.clone(),
@@ -125,5 +125,5 @@ pub fn floor_at_machine(
         commit(&mut state, ahead.now(now), &Caller::meter(), floor.clone())?;
     }
     let (serial, release) = (state.identity.serial.clone(), state.carried.release.release.clone());
-    Ok(Floor { serial, release, before, floor })
+    Ok(Floor { serial, release, before, floor, remarks })
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use firmware::Settings;
 use metrology::{EnergyIncrement, Quantities};
-use security::{Ask, DeviceKey, Path, Refusal, Session, Token, Who};
+use security::{Ask, DeviceKey, Path, Refusal, Right, Session, Token, Who};
 use store::{Documents, PackageInbox, StoreError};
 
 use crate::chain::Newest;
@@ -132,6 +132,8 @@ impl Gate {
     /// The disk's. Nothing has been counted then: the caller adds the increment to that of the next second, where it is
     /// known to be energy from before.
     pub fn tick(&self, now: Now, measured: Option<&Quantities>, increment: &EnergyIncrement) -> Result<(), StoreError> {
+        // Before the disk is looked after: what nobody sends any more is nobody's to hold.
+        self.uploads.leave_still(now);
         let mut state = self.state();
         let ticked = state.tick(now, measured, increment);
         // Shown after a failure as well: the same readings, and that the disk is full.
@@ -143,6 +145,14 @@ impl Gate {
     pub fn ask(&self, now: Now, caller: &Caller, ask: Ask) -> Result<(), GateError> {
         let mut state = self.state();
         decide(&mut state, now, caller, ask)
+    }
+
+    /// The state, for whoever has Security Config, while no change of release is under way.
+    pub(crate) fn to_configure(&self, now: Now, caller: &Caller) -> Result<MutexGuard<'_, State>, GateError> {
+        let mut state = self.state();
+        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
+        stands_still(&state)?;
+        Ok(state)
     }
 
     /// Logs a write that is refused before it is anybody's wish: its request was another's than its client's own. Told

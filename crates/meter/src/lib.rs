@@ -63,7 +63,7 @@ pub use recorders::{Epoch, IntervalRecord, MAX_RECORDS_PER_READ, Recorder, Sourc
 pub use reports::{MAX_REPORTS, Progress};
 pub use reset::{SecurityReset, reset_security};
 pub use restore::{BackupUpload, Inspected, Restoring, ToMake};
-pub use schedule::{Due, LONGEST_AHEAD_MS, Schedule, ScheduleState, WINDOW_S};
+pub use schedule::{Due, LONGEST_AHEAD_MS, MISSED, Schedule, ScheduleState, WINDOW_S};
 pub use security_file::SecurityChange;
 pub use store::{
     Beginning, DocumentError, DocumentPath, DocumentSpace, DocumentStat, DocumentWriter, Documents, MAX_DOCUMENT_NAME,

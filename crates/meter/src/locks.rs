@@ -214,13 +214,9 @@ impl State {
         let log = self.log_setup();
         let events = log.take(now, caller, drafts);
         let locks = records(&self.lockouts, &self.lock_keeping, now);
-        self.store.tick(&[store::Tick {
-            meter: self.id,
-            energies: &[],
-            records: &locks.borrowed(),
-            recorders: store::RecorderBatch::NONE,
-            events: log.batch(&events),
-        }])?;
+        let records = locks.borrowed();
+        self.store.tick(&[store::Tick { records: &records, ..store::Tick::of(self.id, log.batch(&events)) }])?;
+        drop(records);
         self.lock_keeping.stored(locks);
         Ok(())
     }

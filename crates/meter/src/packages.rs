@@ -136,7 +136,7 @@ impl Gate {
         let trusted_by = in_words(verified.trusted_by());
         let release = carried.release.release;
         // Receiving and verifying may have taken long: what was allowed then is asked again.
-        let mut state = self.may_stage(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let id = state.id;
         let mut labels = labels(&state)?;
         let name = match called {
@@ -148,9 +148,11 @@ impl Gate {
         namesake.iter().try_for_each(|other| may_go(&state, other.as_str()))?;
         room_among_those_that_wait(&state, received.id(), received.size(), namesake.as_ref())?;
         let staged = state.store.stage_package(id, received, namesake.as_ref())?;
-        labels.insert(staged.id.to_string(), Label { name, utc_ms: now.utc_ms });
         let effect = format!("staged release {release}");
-        relabel(&mut state, now, caller, labels, vec![Draft::kept(priority::WARNING, "package", effect)])?;
+        let mut drafts: Vec<_> = namesake.iter().map(|_| dropped(&name)).collect();
+        drafts.push(Draft::kept(priority::WARNING, "package", effect));
+        labels.insert(staged.id.to_string(), Label { name, utc_ms: now.utc_ms });
+        relabel(&mut state, now, caller, labels, drafts)?;
         Ok(Staged { package: staged.id.to_string(), release, trusted_by })
     }
 
@@ -217,8 +219,10 @@ impl Gate {
         let waiting = self.staged_releases(now, caller)?;
         let running = {
             let state = self.state();
-            let running = state.package.as_ref().map(|id| Ok((id.to_string(), state.store.open_package(id)?.size())));
-            running.transpose().map_err(|error: StoreError| error)?
+            match &state.package {
+                Some(id) => Some((id.to_string(), state.store.open_package(id)?.size())),
+                None => None,
+            }
         };
         let moving = self.uploads.moving(now);
         Ok(Packages { waiting, running, partial: self.inbox().partial()?, moving })
@@ -258,9 +262,7 @@ impl Gate {
             return Ok(name);
         }
         let id = partial.ok_or_else(no_such)?;
-        if let Some(moving) = self.uploads.moving(now).filter(|moving| moving.package.as_deref() == Some(id.as_str())) {
-            return Err(GateError::UploadUnderWay { moving: Box::new(moving) });
-        }
+        self.uploads.leave_package(now, &id)?;
         self.inbox().drop_partial(&id)?;
         let effect = format!("dropped what had come in of {id}");
         self.state().log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
@@ -277,13 +279,12 @@ impl Gate {
 
     /// Drops a package that waits, by its name.
     pub fn drop_staged(&self, now: Now, caller: &Caller, name: &str) -> Result<(), GateError> {
-        let mut state = self.may_stage(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let found = called(&state, name)?;
         drop_one(&mut state, &found.package)?;
         let mut labels = labels(&state)?;
         labels.remove(&found.package);
-        let effect = format!("dropped {}", found.name);
-        relabel(&mut state, now, caller, labels, vec![Draft::kept(priority::WARNING, "package", effect)])
+        relabel(&mut state, now, caller, labels, vec![dropped(&found.name)])
     }
 
     /// Calls a package that waits something else. With `replace`, one that has the new name is dropped.
@@ -295,9 +296,10 @@ impl Gate {
         to: &str,
         replace: bool,
     ) -> Result<(), GateError> {
-        let mut state = self.may_stage(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let found = called(&state, from)?;
         let mut labels = labels(&state)?;
+        let mut drafts = Vec::new();
         if let Ok(other) = called(&state, to)
             && other.package != found.package
         {
@@ -306,15 +308,10 @@ impl Gate {
             }
             labels.remove(&other.package);
             drop_one(&mut state, &other.package)?;
+            drafts.push(dropped(to));
         }
         labels.insert(found.package, Label { name: to.to_owned(), utc_ms: found.utc_ms });
-        relabel(&mut state, now, caller, labels, Vec::new())
-    }
-
-    fn may_stage(&self, now: Now, caller: &Caller) -> Result<std::sync::MutexGuard<'_, State>, GateError> {
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        if state.under_way.is_some() { Err(GateError::Changing) } else { Ok(state) }
+        relabel(&mut state, now, caller, labels, drafts)
     }
 }
 
@@ -383,6 +380,11 @@ fn drop_one(state: &mut State, package: &str) -> Result<(), GateError> {
     Ok(state.store.drop_package(state.id, &PackageId::parse(package)?)?)
 }
 
+/// That a package is gone, whether by somebody's wish or for another of its name.
+fn dropped(name: &str) -> Draft {
+    Draft::kept(priority::WARNING, "package", format!("dropped {name}"))
+}
+
 fn labels(state: &State) -> Result<BTreeMap<String, Label>, GateError> {
     match state.store.record(state.id, NAMES)? {
         Some(text) => serde_json::from_str(&text).map_err(|error| GateError::Unreadable(error.to_string())),
@@ -403,14 +405,8 @@ fn relabel(
     let text = serde_json::to_string(&labels).map_err(|error| GateError::Unreadable(error.to_string()))?;
     let log = state.log_setup();
     let events = log.take(now, caller, drafts);
-    let tick = store::Tick {
-        meter: state.id,
-        energies: &[],
-        records: &[(NAMES, &text)],
-        recorders: store::RecorderBatch::NONE,
-        events: log.batch(&events),
-    };
-    Ok(state.store.tick(&[tick])?)
+    let records = [(NAMES, text.as_str())];
+    Ok(state.store.tick(&[store::Tick { records: &records, ..store::Tick::of(state.id, log.batch(&events)) }])?)
 }
 
 fn free_name(labels: &BTreeMap<String, Label>, id: &PackageId, release: &Version, wanted: Option<&str>) -> String {

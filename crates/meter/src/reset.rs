@@ -32,15 +32,16 @@ pub struct SecurityReset {
 
 /// Resets the security of the meter in an opened state directory, which no running meter holds.
 ///
-/// Mode, switches, users and rights become the release's factory ones, every password becomes `0`, SSH keys
-/// are taken away, lock-outs and remembered sources are forgotten. Services are back on the ports that the meter was made with. The keys that may sign
-/// releases stay: they are the device's, and no release ships any. When it returns, the old hashes are gone from the disk.
+/// Mode, switches, users and rights become the release's factory ones, every password becomes `0`, SSH keys are taken
+/// away, lock-outs and remembered sources are forgotten. Services are back on the ports that the meter was made with. A
+/// change of release that waits for its time is dropped. The keys that may sign releases stay: they are the device's,
+/// and no release ships any. When it returns, the old hashes are gone from the disk.
 pub fn reset_security(opened: Opened, shipped: Arc<Vec<Shipped>>, now: Now) -> Result<SecurityReset, BootError> {
     let store = match opened {
         Opened::Existing(store) => *store,
         Opened::New(_) => return Err(BootError::Unborn),
     };
-    let (mut state, ahead, remarks) = resume(store, None, shipped, now, Newest::default())?;
+    let (mut state, ahead, mut remarks) = resume(store, None, shipped, now, Newest::default())?;
     let now = ahead.now(now);
     let mut after = factory_security(&state)?;
     after.check(&state.carried.release)?;
@@ -52,14 +53,16 @@ pub fn reset_security(opened: Opened, shipped: Arc<Vec<Shipped>>, now: Now) -> R
         format!("reset at the machine to the factory state of release {release}: every password is 0"),
     );
     let registers_and_keys = registers.iter().map(edit::setup_change).chain(edit::key_changes(&state.settings, &after));
-    let drafts = std::iter::once(reset).chain(registers_and_keys).collect();
+    // Whoever had a change scheduled could have been anybody who is shut out now.
+    let scheduled = state.schedule.clone();
+    let dropped = scheduled.iter().map(|schedule| schedule.dropped());
+    let drafts = std::iter::once(reset).chain(registers_and_keys).chain(dropped).collect();
     let log = state.log_setup();
     let events = log.take(now, &Caller::meter(), drafts);
     let settings = serialised(&after)?;
     let credentials: Vec<_> = AccountId::all()
         .map(|account| CredentialChange::Set(stored_credential(account, &Credential::Factory)))
         .collect();
-    // Whoever had a change scheduled could have been anybody who is shut out now.
     let mut records = locks::forgotten().to_vec();
     records.push(schedule::NONE);
     let change = SettingsChange {
@@ -72,6 +75,9 @@ pub fn reset_security(opened: Opened, shipped: Arc<Vec<Shipped>>, now: Now) -> R
     // Always old credentials to erase, and this is where it is done.
     let _scrub_pending = state.store.commit_settings(state.id, &change)?;
     state.scrub().map_err(GateError::NotErased)?;
+    if let Some(schedule) = scheduled.filter(|schedule| schedule.waits()) {
+        remarks.push(format!("the change to {} that was scheduled was dropped", schedule.plan.to));
+    }
     Ok(SecurityReset { serial: state.identity.serial.clone(), release, registers, remarks })
 }
 

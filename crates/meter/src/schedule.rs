@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use firmware::report::{Outcome, Report};
 use firmware::{Plan, Settings};
-use security::{AccountId, Ask, Path, Right, Source, Who};
+use security::{AccountId, Ask, Path, Source, Who};
 use serde::{Deserialize, Serialize};
 use store::MeterState;
 
 use crate::change::{Acceptable, Request, Step, on_its_road};
 use crate::clock::utc_text;
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide, may_read, stands_still};
+use crate::gate::{Caller, Gate, may_read};
 use crate::state::State;
 use crate::{GateError, Now, ended};
 
@@ -27,6 +27,10 @@ const CAUSE: &str = "scheduled change";
 pub const LONGEST_AHEAD_MS: i64 = 90 * 24 * 3_600_000;
 /// How many seconds after its time a change may still begin.
 pub const WINDOW_S: std::ops::RangeInclusive<u32> = 1..=24 * 3_600;
+
+/// Why a change is missed: what keeps a meter from seeing its time.
+pub const MISSED: &str =
+    "the meter was off, its clock was set, or another change was under way, past the time to begin";
 
 /// A change that waits for its time, or what became of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,7 +66,7 @@ pub enum ScheduleState {
     Done(Box<Report>),
     /// The plan would have been this one, so nothing was done.
     PlanDiffers(Box<Plan>),
-    /// The meter was off, or its clock was set, past the time at which it might begin.
+    /// The time at which it might begin went by: see [`MISSED`].
     Missed,
     /// It could not be carried out; why.
     NotDone(String),
@@ -98,7 +102,22 @@ impl Schedule {
         Caller { path: self.path, who: self.who, peer: self.peer, session: None }
     }
 
-    /// What the log is told of its end.
+    /// Whether it waits for its time still.
+    pub(crate) fn waits(&self) -> bool {
+        self.state == ScheduleState::Waiting
+    }
+
+    /// What the log is told where it is dropped, or what became of it.
+    pub(crate) fn dropped(&self) -> Draft {
+        let what = if self.is_open() { "dropped" } else { "its outcome dropped" };
+        Draft::kept(priority::WARNING, CAUSE, format!("{} to {} {what}", self.plan.from, self.plan.to))
+    }
+
+    /// What the log is told of how it stands.
+    fn event(&self) -> Draft {
+        Draft::kept(priority::WARNING, CAUSE, self.told())
+    }
+
     fn told(&self) -> String {
         let plan = &self.plan;
         let what = format!("{} to {}", plan.from, plan.to);
@@ -111,7 +130,7 @@ impl Schedule {
             ScheduleState::PlanDiffers(now) => {
                 format!("{what} not done: the plan would be another one, {}", now.digest)
             }
-            ScheduleState::Missed => format!("{what} not done: the meter was off at its time, or its clock was set"),
+            ScheduleState::Missed => format!("{what} not done: {MISSED}"),
             ScheduleState::NotDone(why) => format!("{what} not done: {why}"),
         }
     }
@@ -135,7 +154,7 @@ pub(crate) struct Ended {
 impl Ended {
     /// What the log is told.
     pub fn draft(&self) -> Draft {
-        Draft::kept(priority::WARNING, CAUSE, self.schedule.told())
+        self.schedule.event()
     }
 
     /// The record to be written.
@@ -153,7 +172,7 @@ impl State {
         after: &Settings,
         passwords: &[AccountId],
     ) -> Result<Option<Ended>, GateError> {
-        let waits = self.schedule.as_ref().filter(|schedule| schedule.state == ScheduleState::Waiting);
+        let waits = self.schedule.as_ref().filter(|schedule| schedule.waits());
         let Some(schedule) = waits.filter(|it| ended::why(before, after, passwords, it.who).is_some()) else {
             return Ok(None);
         };
@@ -169,30 +188,25 @@ impl State {
         now: Now,
         caller: &Caller,
         schedule: Option<Schedule>,
-        effect: String,
+        event: Draft,
     ) -> Result<(), GateError> {
         let text = serde_json::to_string(&schedule).map_err(|error| GateError::Unreadable(error.to_string()))?;
         let log = self.log_setup();
-        let events = log.take(now, caller, vec![Draft::kept(priority::WARNING, CAUSE, effect)]);
-        self.store.tick(&[store::Tick {
-            meter: self.id,
-            energies: &[],
-            records: &[(RECORD, &text)],
-            recorders: store::RecorderBatch::NONE,
-            events: log.batch(&events),
-        }])?;
+        let events = log.take(now, caller, vec![event]);
+        let records = [(RECORD, text.as_str())];
+        self.store.tick(&[store::Tick { records: &records, ..store::Tick::of(self.id, log.batch(&events)) }])?;
         self.schedule = schedule.map(Arc::new);
         Ok(())
     }
 
     fn move_schedule(&mut self, now: Now, schedule: &Schedule, state: ScheduleState) -> Result<(), GateError> {
         let moved = Schedule { state, ..schedule.clone() };
-        let effect = moved.told();
-        self.put_schedule(now, &schedule.caller(), Some(moved), effect)
+        let event = moved.event();
+        self.put_schedule(now, &schedule.caller(), Some(moved), event)
     }
 
-    /// After a start: a change that was begun has come to a report, or to nothing.
-    pub(crate) fn settle_schedule(&mut self, now: Now) -> Result<(), GateError> {
+    /// A change that was begun and is over has come to its own report; without one, to this.
+    pub(crate) fn settle_schedule(&mut self, now: Now, without_report: ScheduleState) -> Result<(), GateError> {
         let Some(schedule) = self.schedule.clone() else { return Ok(()) };
         let ScheduleState::Begun(utc_ms) = schedule.state else { return Ok(()) };
         let its = |report: &&Report| {
@@ -200,7 +214,7 @@ impl State {
         };
         let state = match self.reports.all().find(its) {
             Some(report) => ScheduleState::Done(Box::new(report.clone())),
-            None => ScheduleState::NotDone("power failed, or the meter was stopped, before its commit".to_owned()),
+            None => without_report,
         };
         self.move_schedule(now, &schedule, state)
     }
@@ -244,7 +258,8 @@ impl Gate {
             window_s,
             state: waiting,
         };
-        state.put_schedule(now, caller, Some(schedule), effect)?;
+        let event = Draft::kept(priority::WARNING, CAUSE, effect);
+        state.put_schedule(now, caller, Some(schedule), event)?;
         self.show(&state);
         Ok(())
     }
@@ -259,16 +274,12 @@ impl Gate {
     /// Drops it. Whoever has seen what became of it drops that too.
     pub fn drop_schedule(&self, now: Now, caller: &Caller) -> Result<(), GateError> {
         on_its_road(caller, Step::Beyond)?;
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
+        let mut state = self.to_configure(now, caller)?;
         let Some(schedule) = state.schedule.clone() else { return Err(GateError::NoSchedule) };
         if matches!(schedule.state, ScheduleState::Begun(_)) {
             return Err(GateError::Changing);
         }
-        let what = if schedule.is_open() { "dropped" } else { "its outcome dropped" };
-        let effect = format!("{} to {} {what}", schedule.plan.from, schedule.plan.to);
-        state.put_schedule(now, caller, None, effect)?;
+        state.put_schedule(now, caller, None, schedule.dropped())?;
         self.show(&state);
         Ok(())
     }
@@ -277,7 +288,7 @@ impl Gate {
     pub fn due(&self, now: Now) -> Result<Option<Due>, GateError> {
         let mut state = self.state();
         let Some(schedule) = state.schedule.clone() else { return Ok(None) };
-        if schedule.state != ScheduleState::Waiting || now.utc_ms < schedule.at_utc_ms || state.under_way.is_some() {
+        if !schedule.waits() || now.utc_ms < schedule.at_utc_ms || state.under_way.is_some() {
             return Ok(None);
         }
         let ended = if now.utc_ms > schedule.until_utc_ms() {
@@ -298,14 +309,12 @@ impl Gate {
         Ok(goes_on.then(due))
     }
 
-    /// What became of a change that was due.
-    pub fn end_schedule(&self, now: Now, ended: ScheduleState) -> Result<(), GateError> {
+    /// Writes down what became of a change that was due: its report, whatever else is said of how it went, and without
+    /// one this. Until that could be written the change counts as begun: it is to be tried again.
+    pub fn end_schedule(&self, now: Now, without_report: ScheduleState) -> Result<(), GateError> {
         let mut state = self.state();
-        let Some(schedule) = state.schedule.clone() else { return Ok(()) };
-        if matches!(schedule.state, ScheduleState::Begun(_)) {
-            state.move_schedule(now, &schedule, ended)?;
-            self.show(&state);
-        }
+        state.settle_schedule(now, without_report)?;
+        self.show(&state);
         Ok(())
     }
 }

@@ -112,14 +112,7 @@ impl State {
         if events.is_empty() {
             return Ok(());
         }
-        let tick = store::Tick {
-            meter: self.id,
-            energies: &[],
-            records: &[],
-            recorders: store::RecorderBatch::NONE,
-            events: log.batch(&events),
-        };
-        let logged = self.store.tick(&[tick]);
+        let logged = self.store.tick(&[store::Tick::of(self.id, log.batch(&events))]);
         if logged.is_err() {
             events.truncate(waited);
             self.waiting.put_back(events);
@@ -228,8 +221,7 @@ impl State {
             let events = log.take(now, caller, std::mem::take(&mut redefined.drafts));
             let changes = redefined.changes();
             let recorders = store::RecorderBatch { changes: &changes, ..store::RecorderBatch::NONE };
-            let events = log.batch(&events);
-            self.store.tick(&[store::Tick { meter: self.id, energies: &[], records: &[], recorders, events }])?;
+            self.store.tick(&[store::Tick { recorders, ..store::Tick::of(self.id, log.batch(&events)) }])?;
             self.load_recorders()?;
         }
         Ok(())

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use firmware::KeyRing;
 use firmware::key_ring::MAX_TRUSTED;
 use firmware::package::{KeyId, TrustedKey};
-use security::{Ask, Right};
+use security::Ask;
 use store::DeviceChange;
 
 use crate::events::{Draft, priority};
-use crate::gate::{Caller, Gate, decide, stands_still};
+use crate::gate::{Caller, Gate, decide};
 use crate::state::State;
 use crate::{GateError, Now};
 
@@ -41,24 +41,17 @@ impl Gate {
 
     /// Trusts a key, given as its line of text; one that was revoked comes back only so.
     pub fn trust(&self, now: Now, caller: &Caller, line: &str) -> Result<(), GateError> {
-        let mut state = self.may_change_keys(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let after = state.keys.trusting(key(line)?)?;
         commit(&mut state, now, caller, after)
     }
 
     /// Trusts the key with this id no more, and lets no package bring it back.
     pub fn revoke(&self, now: Now, caller: &Caller, id: &str) -> Result<(), GateError> {
-        let mut state = self.may_change_keys(now, caller)?;
+        let mut state = self.to_configure(now, caller)?;
         let id: KeyId = id.parse().map_err(|error: firmware::package::NotAKeyId| GateError::Key(error.to_string()))?;
         let after = state.keys.without(id)?;
         commit(&mut state, now, caller, after)
-    }
-
-    fn may_change_keys(&self, now: Now, caller: &Caller) -> Result<std::sync::MutexGuard<'_, State>, GateError> {
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
-        Ok(state)
     }
 }
 

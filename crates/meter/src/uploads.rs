@@ -76,7 +76,8 @@ impl fmt::Display for Moving {
     /// `USER1 is sending a package over setup from 192.0.2.7 since 12:00:00 UTC, 1.0 of 40.0 MiB so far`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DAY_S: i64 = 86_400;
-        let mib = |bytes: u64| bytes as f64 / (1024.0 * 1024.0);
+        const KIB: u64 = 1024;
+        const MIB: u64 = 1024 * KIB;
         match self.who {
             Who::Nobody => f.write_str("somebody")?,
             who => write!(f, "{who}")?,
@@ -87,11 +88,17 @@ impl fmt::Display for Moving {
         }
         let second = self.since_utc_ms.div_euclid(1000).rem_euclid(DAY_S);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(f, " since {hour:02}:{minute:02}:{second:02} UTC, {:.1}", mib(self.bytes))?;
-        match self.size {
-            Some(size) => write!(f, " of {:.1} MiB so far", mib(size)),
-            None => f.write_str(" MiB so far"),
+        write!(f, " since {hour:02}:{minute:02}:{second:02} UTC, ")?;
+        // In the unit of all of it, so that the two can be compared.
+        let (unit, one, digits) = match self.size.unwrap_or(self.bytes) {
+            0..MIB => ("KiB", KIB as f64, 0),
+            _ => ("MiB", MIB as f64, 1),
+        };
+        write!(f, "{:.digits$}", self.bytes as f64 / one)?;
+        if let Some(size) = self.size {
+            write!(f, " of {:.digits$}", size as f64 / one)?;
         }
+        write!(f, " {unit} so far")
     }
 }
 
@@ -152,6 +159,17 @@ impl Turn {
             && (mine.session.is_some() || from(mine) == from(theirs))
     }
 
+    /// Whether all of it is here, or it has been given up.
+    fn is_over(&self) -> bool {
+        self.file.try_lock().is_ok_and(|file| file.is_none())
+    }
+
+    /// Lets go of the file, unless somebody holds it: whoever does is writing or verifying it, and moves.
+    fn give_up(&self) -> bool {
+        let held = self.file.try_lock();
+        held.map(|mut file| drop(file.take())).is_ok()
+    }
+
     fn still_ms(&self, now: Now) -> i64 {
         now.up_ms.saturating_sub(self.used_up_ms.load(Ordering::Relaxed))
     }
@@ -179,8 +197,7 @@ impl Uploads {
     /// Who sends at this moment. What stands still has no place any more.
     pub fn moving(&self, now: Now) -> Option<Moving> {
         let turn = self.turn().clone()?;
-        let over = turn.file.try_lock().is_ok_and(|file| file.is_none());
-        (!over && turn.still_ms(now) <= STANDS_STILL_MS).then(|| turn.moving(now))
+        (!turn.is_over() && turn.still_ms(now) <= STANDS_STILL_MS).then(|| turn.moving(now))
     }
 
     /// Takes the place, if it is free, given up, or this caller's own already. `kept` says whether a session still is.
@@ -199,14 +216,7 @@ impl Uploads {
             let own = announced.is_some() && turn.is_of(caller);
             let gone = turn.caller.session.is_some_and(|session| !kept(session));
             let free = own || gone || turn.still_ms(now) > STANDS_STILL_MS;
-            // Whoever holds the file at this moment is writing or verifying it, and moves.
-            let freed = match turn.file.try_lock() {
-                Ok(mut file) if free || file.is_none() => file.take().is_none_or(|incoming| {
-                    drop(incoming);
-                    true
-                }),
-                _ => false,
-            };
+            let freed = (free || turn.is_over()) && turn.give_up();
             if own {
                 // Announcing again is no moving: the place is held by bytes.
                 used_up_ms = turn.used_up_ms.load(Ordering::Relaxed);
@@ -236,6 +246,31 @@ impl Uploads {
         let place = self.turn();
         let turn = place.as_ref().filter(|turn| turn.number == number).ok_or(GateError::UploadOver)?;
         if turn.is_of(caller) { Ok(Arc::clone(turn)) } else { Err(GateError::UploadOver) }
+    }
+
+    /// Frees the place of an announced package of which nothing has come for too long: whoever sent it may be gone
+    /// without a word, and what is held can be neither swept nor given back to the disk. Whoever is there still
+    /// announces it again.
+    pub fn leave_still(&self, now: Now) {
+        let mut place = self.turn();
+        let still = |turn: &Arc<Turn>| turn.announced.is_some() && turn.still_ms(now) > STANDS_STILL_MS;
+        if place.as_ref().is_some_and(|turn| still(turn) && turn.give_up()) {
+            *place = None;
+        }
+    }
+
+    /// Frees the place of this package, if it stands still; otherwise says who sends it.
+    pub fn leave_package(&self, now: Now, id: &PackageId) -> Result<(), GateError> {
+        let mut place = self.turn();
+        let is_its = |turn: &&Arc<Turn>| turn.announced.as_ref().is_some_and(|(announced, _)| announced == id);
+        if let Some(turn) = place.as_ref().filter(is_its) {
+            let free = turn.is_over() || (turn.still_ms(now) > STANDS_STILL_MS && turn.give_up());
+            if !free {
+                return Err(GateError::UploadUnderWay { moving: Box::new(turn.moving(now)) });
+            }
+            *place = None;
+        }
+        Ok(())
     }
 
     /// Frees the place, if it is still this turn's. What was announced stays for going on.
@@ -322,9 +357,7 @@ impl Gate {
         if let Some(staged) = self.staged_already(&id)? {
             return Ok(Announced::Staged(staged));
         }
-        let mut state = self.state();
-        decide(&mut state, now, caller, Ask::Do(Right::SecurityConfig))?;
-        stands_still(&state)?;
+        let state = self.to_configure(now, caller)?;
         packages::room_among_those_that_wait(&state, &id, *bytes, None)?;
         let kept = |session| state.sessions.is_kept(session);
         let open = || self.inbox().go_on(&id, *bytes, now.utc_ms);
@@ -449,5 +482,14 @@ mod tests {
         assert_eq!(moving.to_string(), said);
         moving = Moving { size: None, who: Who::Nobody, peer: None, path: "meter", since_utc_ms: -1, ..moving };
         assert_eq!(moving.to_string(), "somebody is sending a package over meter since 23:59:59 UTC, 12.3 MiB so far");
+        for (bytes, size, said) in [
+            (5_000, Some(12_000), "5 of 12 KiB so far"),
+            (0, Some((1 << 20) - 1), "0 of 1024 KiB so far"),
+            (5_000, Some(1 << 20), "0.0 of 1.0 MiB so far"),
+            (12_000, None, "12 KiB so far"),
+        ] {
+            moving = Moving { bytes, size, ..moving };
+            assert!(moving.to_string().ends_with(&format!(" UTC, {said}")), "{moving}");
+        }
     }
 }

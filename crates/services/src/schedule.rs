@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use firmware::report::{Outcome, differing};
-use meter::{GateError, Schedule, ScheduleState};
+use meter::{GateError, MISSED, Schedule, ScheduleState};
 
 use crate::change::{ChangeError, carry_through};
 use crate::info::utc_text;
@@ -17,29 +17,38 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Carries out what is scheduled when its time has come, until told to stop.
 pub async fn run(site: Arc<Site>, mut stop: Stop) {
     let mut round = tokio::time::interval(ROUND);
+    let mut ended = None;
     loop {
         tokio::select! {
             () = accept::stopped(&mut stop) => return,
             _ = round.tick() => {}
         }
-        if site.view().schedule.as_ref().is_none_or(|schedule| schedule.state != ScheduleState::Waiting) {
+        let waits = site.view().schedule.as_ref().is_some_and(|schedule| schedule.state == ScheduleState::Waiting);
+        if !waits && ended.is_none() {
             continue;
         }
-        if let Err(error) = look(&site).await {
+        if let Err(error) = look(&site, &mut ended).await {
             tracing::error!(%error, "the scheduled change can't be looked after; trying again");
         }
     }
 }
 
-async fn look(site: &Arc<Site>) -> Result<(), GateError> {
-    let Some(due) = site.gate.due(site.now())? else { return Ok(()) };
-    let done = carry_through(Arc::clone(site), due.caller, due.request, due.digest, Vec::new()).await;
-    let ended = match done {
-        Ok((_, report)) => ScheduleState::Done(Box::new(report)),
-        Err(ChangeError::Gate(GateError::PlanChanged(plan))) => ScheduleState::PlanDiffers(plan),
-        Err(error) => ScheduleState::NotDone(error.to_string()),
-    };
-    site.gate.end_schedule(site.now(), ended)
+/// One round. What a change has ended as is kept in `ended` until it could be written down.
+async fn look(site: &Arc<Site>, ended: &mut Option<ScheduleState>) -> Result<(), GateError> {
+    if ended.is_none() {
+        let Some(due) = site.gate.due(site.now())? else { return Ok(()) };
+        let done = carry_through(Arc::clone(site), due.caller, due.request, due.digest, Vec::new()).await;
+        *ended = Some(match done {
+            Ok((_, report)) => ScheduleState::Done(Box::new(report)),
+            Err(ChangeError::Gate(GateError::PlanChanged(plan))) => ScheduleState::PlanDiffers(plan),
+            Err(error) => ScheduleState::NotDone(error.to_string()),
+        });
+    }
+    if let Some(state) = ended.clone() {
+        site.gate.end_schedule(site.now(), state)?;
+        *ended = None;
+    }
+    Ok(())
 }
 
 /// How it stands, in a sentence.
@@ -63,7 +72,7 @@ pub fn sentence(schedule: &Schedule) -> String {
             format!("{what} was NOT done: its plan would be another one than the accepted one. See `schedule`.")
         }
         ScheduleState::Missed => {
-            format!("{what} was NOT done: the meter was off, or its clock was set, past the time to begin.")
+            format!("{what} was NOT done: {MISSED}.")
         }
         ScheduleState::NotDone(why) => format!("{what} was NOT done: {why}."),
     }
@@ -89,8 +98,54 @@ pub fn document(schedule: &Schedule) -> api::Schedule {
             ScheduleState::PlanDiffers(now) => {
                 api::ScheduleState::PlanDiffers { plan: now.clone(), differing: differing(plan, now) }
             }
-            ScheduleState::Missed => api::ScheduleState::Missed,
+            ScheduleState::Missed => api::ScheduleState::Missed { reason: MISSED.to_owned() },
             ScheduleState::NotDone(reason) => api::ScheduleState::NotDone { reason: reason.clone() },
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use firmware::Choices;
+    use meter::{Caller, Request};
+
+    use super::*;
+    use crate::testbed::{Bench, START_UTC_MS};
+
+    #[tokio::test(start_paused = true)]
+    async fn how_a_change_ended_is_written_down_once_the_disk_takes_it() {
+        // A minute to wait for it, and another one in which the disk takes no word of how it ended.
+        let stuck = format!(
+            "CREATE TRIGGER stuck BEFORE INSERT ON event
+             WHEN NEW.utc_ms < {} AND NEW.effect LIKE '%not done: the plan would be another one%'
+             BEGIN SELECT RAISE(ABORT, 'stuck'); END",
+            START_UTC_MS + 120_000
+        );
+        let bench = Bench::with_statements("4.40.1", &stuck);
+        let (gate, now, caller) = (&bench.site.gate, bench.site.now(), Caller::meter());
+        let shipped = gate.shipped();
+        let legacy = shipped.iter().find(|it| it.carried.release.release.to_string() == "4.0.9").unwrap();
+        let package = gate.stage(now, &caller, &legacy.bytes).unwrap().package;
+        let setup = "3.2.30377.02".parse().unwrap();
+        let request = Request { package, choices: Choices::default(), setup, hash_check: "a test".to_owned() };
+        let plan = gate.plan(now, &caller, &request).unwrap();
+        gate.schedule(now, &caller, request, &plan.digest, START_UTC_MS + 60_000, 600).unwrap();
+        bench.set(&[("CT Prim", "800")]);
+        tokio::spawn(run(Arc::clone(&bench.site), bench.stop()));
+        let (mut begun, mut seconds) = (false, 0);
+        loop {
+            match &bench.site.view().schedule.as_ref().unwrap().state {
+                ScheduleState::Waiting => {}
+                ScheduleState::Begun(_) => begun = true,
+                ScheduleState::PlanDiffers(_) => break,
+                other => panic!("{other:?}"),
+            }
+            assert!(seconds < 200, "it is being carried out for ever");
+            seconds += 1;
+            bench.clock.advance_ms(1000);
+            tokio::time::sleep(ROUND).await;
+        }
+        assert!(begun && seconds >= 120, "the disk took it at once");
+        bench.set(&[("CT Prim", "900")]);
     }
 }

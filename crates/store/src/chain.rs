@@ -128,7 +128,7 @@ fn chained(connection: &rusqlite::Connection, meter: MeterId) -> Result<bool, St
 mod tests {
     use super::*;
     use crate::testbed::{METER, Testbed, event};
-    use crate::{EventBatch, Keep, RecorderBatch, Tick};
+    use crate::{EventBatch, Keep, Tick};
 
     /// Counts instead of hashing: a chain value says what the head was before.
     struct Counting;
@@ -144,7 +144,7 @@ mod tests {
     fn log(store: &mut Store, effects: &[&str], depth: u32) -> Result<(), StoreError> {
         let events: Vec<_> = effects.iter().map(|effect| event(effect, Keep::Ring)).collect();
         let events = EventBatch { events: &events, depth };
-        store.tick(&[Tick { meter: METER, energies: &[], records: &[], recorders: RecorderBatch::NONE, events }])
+        store.tick(&[Tick::of(METER, events)])
     }
 
     fn values(store: &Store) -> Vec<(u64, Option<String>)> {

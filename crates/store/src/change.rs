@@ -49,6 +49,13 @@ pub struct Tick<'a> {
     pub events: EventBatch<'a>,
 }
 
+impl<'a> Tick<'a> {
+    /// Of this meter, with these events and nothing else. What was stored with them is said beside.
+    pub fn of(meter: MeterId, events: EventBatch<'a>) -> Self {
+        Self { meter, energies: &[], records: &[], recorders: RecorderBatch::NONE, events }
+    }
+}
+
 /// A change of settings as the gate accepted it.
 #[derive(Clone, Copy, Default)]
 pub struct SettingsChange<'a> {

@@ -237,14 +237,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Tick;
     use crate::testbed::{METER, Testbed, event};
-    use crate::{RecorderBatch, Tick};
 
     fn log(store: &mut Store, events: &[NewEvent], depth: u32) {
         let events = EventBatch { events, depth };
-        store
-            .tick(&[Tick { meter: METER, energies: &[], records: &[], recorders: RecorderBatch::NONE, events }])
-            .unwrap();
+        store.tick(&[Tick::of(METER, events)]).unwrap();
     }
 
     fn numbers(store: &Store) -> Vec<u64> {
@@ -293,8 +291,7 @@ mod tests {
         assert!(effect.len() <= MAX_EVENT_TEXT && effect.ends_with("é…"), "{} bytes", effect.len());
         let chained = [NewEvent { chain: Some(vec![0; MAX_CHAIN + 1]), ..event("x", Keep::Ring) }];
         let events = EventBatch { events: &chained, depth: 10 };
-        let refused =
-            store.tick(&[Tick { meter: METER, energies: &[], records: &[], recorders: RecorderBatch::NONE, events }]);
+        let refused = store.tick(&[Tick::of(METER, events)]);
         assert!(matches!(refused, Err(StoreError::TooLarge { .. })));
     }
 

@@ -94,8 +94,11 @@ pub enum ScheduleState {
         /// Its lines that the accepted plan has otherwise: accepted beside new.
         differing: Vec<Line>,
     },
-    /// Its time went by while the meter was off.
-    Missed,
+    /// Its time went by.
+    Missed {
+        /// Why, in a sentence.
+        reason: String,
+    },
     /// It could not be carried out, so nothing was done.
     NotDone {
         /// Why, in a sentence.

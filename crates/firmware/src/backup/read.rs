@@ -4,6 +4,7 @@
 use std::io::{BufRead, Read};
 
 use framework::dcf::MODEL;
+use security::unseen::is_unseen;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -112,7 +113,7 @@ impl<R: BufRead> Reader<R> {
         }
         let Some((b'\n', text)) = self.line.split_last() else { return Err(BackupError::CutOff) };
         let part: Part = serde_json::from_slice(text).map_err(|error| {
-            let what: String = error.to_string().chars().filter(|c| !c.is_control()).take(LONGEST_COMPLAINT).collect();
+            let what: String = error.to_string().chars().filter(|c| !is_unseen(*c)).take(LONGEST_COMPLAINT).collect();
             BackupError::Line { line: number, what }
         })?;
         let so_far = Sha256Digest::from_bytes(self.digest.clone().finalize().into());
@@ -182,7 +183,7 @@ impl<R: BufRead> Reader<R> {
             return Err(BackupError::Format(backup.format));
         }
         if backup.model != MODEL {
-            let shown = backup.model.chars().filter(|c| !c.is_control()).take(40).collect();
+            let shown = backup.model.chars().filter(|c| !is_unseen(*c)).take(40).collect();
             return Err(BackupError::Model(shown));
         }
         Ok(())

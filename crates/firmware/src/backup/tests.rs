@@ -174,6 +174,8 @@ fn other_files_and_lines_out_of_place_get_a_sentence() {
         ("x".repeat(MAX_LINE + 9), "this is not a backup of a meter"),
         (own.replace("{\"format\":1", "{\"format\":2"), "has format 2"),
         (own.replace("\"model\":\"8650\"", "\"model\":\"9510\""), "of a meter of type \"9510\""),
+        (own.replace("\"model\":\"8650\"", "\"model\":\"95\u{202e}\u{200b}10\""), "of a meter of type \"9510\""),
+        (own.replacen("\"taken_by\"", "\"p\u{202e}w\":1,\"taken_by\"", 1), "unknown field `pw`"),
         (own.replacen("\"taken_by\"", "\"password\":\"x\",\"taken_by\"", 1), "unknown field `password`"),
         (own.replacen("{\"number\":1,", "{\"secret\":1,\"number\":1,", 1), "unknown field `secret`"),
         (own.replacen("{\"template\"", "{\"hashes\":{},\"template\"", 1), "line 2 of this backup"),

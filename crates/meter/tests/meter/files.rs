@@ -61,6 +61,16 @@ fn packages_keep_their_names_over_a_restart_and_give_them_up() {
     gate.rename_staged(NOW, &me, "old.upg", "4.40.1.upg", true).unwrap();
     assert_eq!(names(), ["4.40.1.upg"], "the one that had the name has gone");
     assert_eq!(gate.read_staged(&me, "4.40.1.upg").unwrap().size(), bytes.len() as u64);
+    // Over a file of the same name a package comes instead of it.
+    let mut upload = gate.receive_package(NOW, &me).unwrap();
+    upload.write_at(NOW, 0, &package("4.40.1")).unwrap();
+    gate.stage_upload(NOW, &me, upload, Some("4.40.1.upg")).unwrap();
+    assert_eq!(names(), ["4.40.1.upg"]);
+    let told = || {
+        let events = gate.events(&Caller::meter(), 0, 1000).unwrap().into_iter();
+        events.filter(|event| event.cause.starts_with("package")).map(|event| event.effect).collect::<Vec<_>>()
+    };
+    assert_eq!(told()[2..], ["dropped 4.40.1.upg", "dropped 4.40.1.upg", "staged release 4.40.1"]);
     gate.drop_staged(NOW, &me, "4.40.1.upg").unwrap();
     assert!(names().is_empty());
     assert!(matches!(gate.drop_staged(NOW, &me, "4.40.1.upg"), Err(GateError::NoPackage(_))));

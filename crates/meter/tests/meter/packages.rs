@@ -265,6 +265,23 @@ fn b28_at_the_machine_anything_goes_and_is_an_event() {
 }
 
 #[test]
+fn b26_whoever_looks_at_the_floor_is_told_that_a_change_on_trial_was_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    let (ticket, made) = accept(&gate, request(&gate, "4.0.9", Choices::default()), &[]);
+    gate.commit_change(NOW, &ticket, made).unwrap();
+    drop((gate, ticket));
+    let look = || {
+        let opened = Store::open(&dir.path().join("state"), &OpenOptions::default()).unwrap();
+        floor_at_machine(opened, Arc::new(firmware::shipped().unwrap()), NOW, FloorAtMachine::Show).unwrap()
+    };
+    let floor = look();
+    assert_eq!(floor.release.to_string(), "4.40.1");
+    assert!(matches!(&floor.remarks[..], [remark] if remark.contains("is back on 4.40.1")), "{:?}", floor.remarks);
+    assert!(look().remarks.is_empty(), "once");
+}
+
+#[test]
 fn b28_neither_a_register_nor_a_template_nor_a_package_writes_the_floor() {
     let dir = tempfile::tempdir().unwrap();
     let gate = trusting(dir.path(), &[1]);

@@ -6,7 +6,7 @@ use meter::{BootError, Caller, SecurityReset, reset_security};
 use security::{CredentialKind, Mode};
 use store::{OpenOptions, Store};
 
-use crate::bench::{NOW, count_energy, credential, found_in_files, open, set, set_password};
+use crate::bench::{NOW, count_energy, credential, found_in_files, open, request, set, set_password};
 
 fn reset(dir: &std::path::Path) -> Result<SecurityReset, BootError> {
     let opened = Store::open(&dir.join("state"), &OpenOptions::default())?;
@@ -55,6 +55,24 @@ fn security_is_the_releases_own_again_and_energy_logs_and_setup_stay() {
         let event = told.iter().find(|event| event.number >= events && event.cause == "security").unwrap();
         assert!(event.effect.starts_with("reset at the machine to the factory state"), "{event:?}");
     }
+}
+
+#[test]
+fn a_change_that_waits_for_its_time_is_dropped_and_that_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), Some("4.40.1"));
+    let meter = Caller::meter();
+    let request = request(&gate, "4.0.9", firmware::Choices::default());
+    let plan = gate.plan(NOW, &meter, &request).unwrap();
+    gate.schedule(NOW, &meter, request, &plan.digest, NOW.utc_ms + 60_000, 600).unwrap();
+    drop(gate);
+    let remarks = reset(dir.path()).unwrap().remarks;
+    assert_eq!(remarks, ["the change to 4.0.9 that was scheduled was dropped"]);
+    assert!(reset(dir.path()).unwrap().remarks.is_empty(), "once");
+    let gate = open(dir.path(), None);
+    assert_eq!(gate.scheduled(&meter).unwrap(), None);
+    let told = gate.events(&meter, 0, 500).unwrap().into_iter().filter(|event| event.cause == "scheduled change");
+    assert_eq!(told.map(|event| event.effect).collect::<Vec<_>>()[1..], ["4.40.1 to 4.0.9 dropped"]);
 }
 
 #[test]

@@ -154,7 +154,8 @@ fn a_second_operator_is_told_who_sends_and_gets_the_place_when_it_stands_still()
     gate.take_piece(later(1000), &one, upload, 0, &ours[..5000]).unwrap();
     for bytes in [&theirs, &ours] {
         let said = announce(&gate, later(1000 + STANDS_STILL_MS), &two, bytes).unwrap_err().to_string();
-        for word in ["8650", "setup", "192.0.2.7", "since 00:00:00 UTC", "0.0 of ", "stood still for 30 s"] {
+        for word in ["8650", "setup", "192.0.2.7", "since 00:00:00 UTC", "5 of ", " KiB so far", "stood still for 30 s"]
+        {
             assert!(said.contains(word), "{word}: {said}");
         }
     }
@@ -296,6 +297,34 @@ fn what_waits_is_never_dropped_for_another_and_the_refusal_names_it() {
     let moving = gate.packages(later(STANDS_STILL_MS + 1), &me).unwrap();
     assert_eq!((moving.partial.len(), moving.moving), (1, None));
     assert_eq!(gate.drop_package(later(STANDS_STILL_MS + 1), &me, &digest[..8]).unwrap(), digest);
+    assert_eq!(parts(dir.path()), 0);
+}
+
+#[test]
+fn an_upload_that_nobody_sends_any_more_holds_neither_its_place_nor_its_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), None);
+    let (me, _) = logged_in(&gate, Who::Standard, 1);
+    let (bytes, digest) = (package("4.0.9"), announcement(&package("4.0.9")).package);
+    let second = |ms| gate.tick(later(ms), None, &metrology::EnergyIncrement::default()).unwrap();
+    let (upload, _) = announce(&gate, NOW, &me, &bytes).unwrap();
+    gate.take_piece(NOW, &me, upload, 0, &bytes[..1000]).unwrap();
+    second(STANDS_STILL_MS);
+    assert_eq!(gate.take_piece(later(STANDS_STILL_MS), &me, upload, 1000, &bytes[1000..2000]).unwrap(), 2000);
+    // Its sender is gone without a word: a day later nobody goes on with it.
+    second(2 * STANDS_STILL_MS + 1);
+    assert!(matches!(gate.take_piece(NOW, &me, upload, 2000, &bytes[2000..]), Err(GateError::UploadOver)));
+    assert_eq!(parts(dir.path()), 1, "it may be gone on with");
+    second(STANDS_STILL_MS + store::PARTIAL_KEPT_MS + 1);
+    assert_eq!(parts(dir.path()), 0);
+    // What is dropped is gone, whoever held it.
+    let (me, _) = logged_in(&gate, Who::Standard, 2);
+    let (upload, have) = announce(&gate, NOW, &me, &bytes).unwrap();
+    assert_eq!(have, 0);
+    gate.take_piece(NOW, &me, upload, 0, &bytes[..1000]).unwrap();
+    assert!(matches!(gate.drop_package(later(STANDS_STILL_MS), &me, &digest), Err(GateError::UploadUnderWay { .. })));
+    gate.drop_package(later(STANDS_STILL_MS + 1), &me, &digest).unwrap();
+    assert!(matches!(gate.take_piece(NOW, &me, upload, 1000, &bytes[1000..]), Err(GateError::UploadOver)));
     assert_eq!(parts(dir.path()), 0);
 }
 

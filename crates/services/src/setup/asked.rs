@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use meter::Caller;
-use security::{AccountId, Password, Path, Who};
+use security::{AccountId, Ask, Password, Path, Right, Who};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -86,19 +86,50 @@ impl<S: Send + Sync> FromRequestParts<S> for Queried {
     }
 }
 
-/// A JSON document of at most so many bytes.
-pub(super) struct Document<T, const LONGEST: usize = LONGEST_JSON>(pub T);
+/// A JSON document, short enough to be anybody's.
+pub(super) struct Document<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync, const LONGEST: usize> FromRequest<S> for Document<T, LONGEST> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refused> {
-        let bytes = body(request.into_body(), LONGEST).await?;
-        let document = serde_json::from_slice(&bytes).map_err(|error| {
-            let complaint: String = error.to_string().chars().take(LONGEST_COMPLAINT).collect();
-            Refused::request(format!("this request can't be read: {complaint}"))
-        })?;
-        Ok(Self(document))
+        Ok(Self(document(&body(request.into_body(), LONGEST_JSON).await?)?))
+    }
+}
+
+fn document<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let complaint: String = error.to_string().chars().take(LONGEST_COMPLAINT).collect();
+        Refused::request(format!("this request can't be read: {complaint}"))
+    })
+}
+
+/// A JSON document of at most so many bytes, of whoever may do this. It is read off the network's threads.
+pub(super) async fn document_of<T: DeserializeOwned + Send + 'static>(
+    connection: &Connection,
+    caller: Caller,
+    right: Right,
+    request: Body,
+    limit: usize,
+) -> Result<T, Refused> {
+    let bytes = body_of(connection, caller, right, request, limit).await?;
+    connection.gate(move |_| Ok(document(&bytes))).await?
+}
+
+/// The body of whoever may do this. Nothing of anybody else's is kept.
+pub(super) async fn body_of(
+    connection: &Connection,
+    caller: Caller,
+    right: Right,
+    request: Body,
+    limit: usize,
+) -> Result<Vec<u8>, Refused> {
+    match connection.may(caller, Ask::Do(right)).await {
+        Ok(()) => body(request, limit).await,
+        Err(refused) => {
+            discard(request).await;
+            Err(refused)
+        }
     }
 }
 

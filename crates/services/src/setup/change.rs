@@ -11,9 +11,10 @@ use axum::http::HeaderMap;
 use firmware::Plan;
 use framework::dcf::LONGEST_FILE;
 use meter::{Caller, Request};
-use security::AccountId;
+use security::unseen::is_unseen;
+use security::{AccountId, Right};
 
-use super::asked::{Asker, Document, Queried, body, new_passwords};
+use super::asked::{Asker, Queried, body, document_of, new_passwords};
 use super::refused::Refused;
 use super::{Connection, LONGEST_JSON};
 use crate::change::carry_through;
@@ -28,8 +29,9 @@ const LONGEST_HASH_CHECK: usize = 300;
 pub(super) async fn plan(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
-    Document(request): Document<api::PlanRequest, LONGEST_PLAN>,
+    request: Body,
 ) -> Result<Json<Plan>, Refused> {
+    let request = document_of(&connection, caller, Right::SecurityConfig, request, LONGEST_PLAN).await?;
     let request = wanted(request, String::new());
     Ok(Json(connection.gate(move |site| site.gate.plan(site.now(), &caller, &request)).await?))
 }
@@ -40,8 +42,10 @@ pub(super) async fn carry_out(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
     headers: HeaderMap,
-    Document(request): Document<api::ChangeRequest, LONGEST_PLAN>,
+    request: Body,
 ) -> Result<Json<api::Changed>, Refused> {
+    let request: api::ChangeRequest =
+        document_of(&connection, caller, Right::SecurityConfig, request, LONGEST_PLAN).await?;
     let passwords = new_passwords(&headers)?;
     let given: BTreeSet<AccountId> = passwords.keys().copied().collect();
     if given != request.plan.choices.new_passwords {
@@ -55,7 +59,7 @@ pub(super) async fn carry_out(
 
 /// What was accepted, and by which digest.
 pub(super) fn accepted(request: api::ChangeRequest) -> (Request, String) {
-    let hash_check = request.hash_check.chars().filter(|c| !c.is_control()).take(LONGEST_HASH_CHECK).collect();
+    let hash_check = request.hash_check.chars().filter(|c| !is_unseen(*c)).take(LONGEST_HASH_CHECK).collect();
     (wanted(request.plan, hash_check), request.accept)
 }
 
@@ -98,4 +102,22 @@ pub(super) async fn revoke(
 async fn list(connection: &Connection, caller: Caller) -> Result<Json<api::Trusted>, Refused> {
     let keys = connection.gate(move |site| site.gate.trusted(site.now(), &caller)).await?;
     Ok(Json(api::Trusted { keys }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_report_takes_over_of_setups_word_shows_itself() {
+        let request = serde_json::json!({
+            "plan": { "package": "00", "choices": {}, "setup": "3.2.30377.02" },
+            "accept": "sha256:00",
+            "hash_check": format!("good\n\u{202e}\u{200b} {}", "x".repeat(LONGEST_HASH_CHECK)),
+        });
+        let (wanted, digest) = accepted(serde_json::from_value(request).unwrap());
+        assert_eq!(digest, "sha256:00");
+        assert_eq!(wanted.hash_check.chars().count(), LONGEST_HASH_CHECK);
+        assert!(wanted.hash_check.starts_with("good xxx"), "{}", wanted.hash_check);
+    }
 }

@@ -10,9 +10,9 @@ use axum::http::HeaderMap;
 use framework::Dcf;
 use framework::dcf::LONGEST_FILE;
 use meter::{Caller, ChangeSet, Edit, Edited};
-use security::{AccountId, Password};
+use security::{AccountId, Password, Right};
 
-use super::asked::{Asker, Document, Queried, body, new_passwords};
+use super::asked::{Asker, Document, Queried, body_of, new_passwords};
 use super::refused::Refused;
 use super::{Connection, remarks};
 
@@ -77,7 +77,8 @@ pub(super) async fn template(
     file: Body,
 ) -> Result<Json<api::SetAnswer>, Refused> {
     let (dry, force) = (asked.flag("dry")?, asked.flag("force")?);
-    let file = Dcf::parse(&body(file, LONGEST_FILE).await?)?;
+    let file = body_of(&connection, caller, Right::FullConfig, file, LONGEST_FILE).await?;
+    let file = connection.gate(move |_| Ok(Dcf::parse(&file))).await??;
     let change = ChangeSet { edits: vec![Edit::Template(Box::new(file))], force };
     if !dry {
         return apply(&connection, caller, change).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use meter::{Caller, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES};
+use meter::{Caller, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, STANDS_STILL_MS};
 use security::Ask;
 
 use super::Connection;
@@ -15,6 +15,8 @@ use super::refused::Refused;
 
 /// What is gathered of a piece before it is written down: it bounds the memory, and the pieces that are written.
 const GATHERED: usize = 256 * 1024;
+/// How long it is gathered at most, in milliseconds: on a slow link too, what comes is seen to come.
+const GATHERED_MS: i64 = STANDS_STILL_MS / 3;
 /// The longest piece of one request: as much as a slow link sends within its deadline.
 const LONGEST_PIECE: u64 = 16 * 1024 * 1024;
 
@@ -60,16 +62,20 @@ async fn take(
     connection.may(caller, Ask::Do(security::Right::SecurityConfig)).await?;
     let mut here = offset;
     let mut gathered = Vec::new();
+    let mut written_up_ms = connection.site.now().up_ms;
     loop {
         let next = data(piece).await;
         if let Ok(Some(data)) = &next {
             gathered.extend_from_slice(data);
         }
-        if here + gathered.len() as u64 - offset > LONGEST_PIECE {
+        if (here - offset) + gathered.len() as u64 > LONGEST_PIECE {
             return Err(Refused::too_large(LONGEST_PIECE as usize));
         }
         let goes_on = matches!(next, Ok(Some(_)));
-        if gathered.len() >= GATHERED || (!goes_on && !gathered.is_empty()) {
+        let up_ms = connection.site.now().up_ms;
+        let enough = gathered.len() >= GATHERED || up_ms.saturating_sub(written_up_ms) >= GATHERED_MS || !goes_on;
+        if enough && !gathered.is_empty() {
+            written_up_ms = up_ms;
             let whole = std::mem::take(&mut gathered);
             here = connection.gate(move |site| site.gate.take_piece(site.now(), &caller, upload, here, &whole)).await?;
         }
@@ -108,7 +114,13 @@ pub(super) async fn list(
     let view = connection.site.view();
     let meter::Packages { waiting, running, partial, moving } = packages;
     let bytes = waiting.iter().map(|one| one.bytes).sum();
-    let mut listed: Vec<_> = waiting.into_iter().map(|one| waits(one, running.as_ref())).collect();
+    // Until a change is confirmed its package waits and runs; staged again after that, it does so too.
+    let runs = if view.on_trial { api::Use::OnTrial } else { api::Use::Running };
+    let used = |package: &str| match &running {
+        Some((id, _)) if id == package => runs,
+        _ => api::Use::Waiting,
+    };
+    let mut listed: Vec<_> = waiting.into_iter().map(|one| waits(used(&one.package), one)).collect();
     if let Some((package, bytes)) = running.filter(|(id, _)| listed.iter().all(|one| one.package != *id)) {
         let release = view.release().release.clone();
         listed.push(api::Package {
@@ -160,13 +172,8 @@ fn document(staged: meter::Staged) -> api::Staged {
     api::Staged { package, release, trusted_by }
 }
 
-fn waits(one: meter::StagedRelease, running: Option<&(String, u64)>) -> api::Package {
+fn waits(used: api::Use, one: meter::StagedRelease) -> api::Package {
     let meter::StagedRelease { name, utc_ms, trusted_by, package, bytes, release } = one;
-    let used = match running {
-        // Until a change is confirmed its package waits and runs.
-        Some((id, _)) if *id == package => api::Use::OnTrial,
-        _ => api::Use::Waiting,
-    };
     let (release, refused) = match release {
         Ok(release) => (Some(release), None),
         Err(why) => (None, Some(why)),

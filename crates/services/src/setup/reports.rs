@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use api::login::{self, Authorization};
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use meter::{Caller, Progress};
+use security::{Ask, Right};
 
 use super::Connection;
-use super::asked::{Asker, Document};
+use super::asked::{Asker, document_of};
 use super::change::{LONGEST_PLAN, accepted};
 use super::refused::Refused;
 use crate::schedule;
@@ -53,8 +55,9 @@ pub(super) async fn scheduled(
 pub(super) async fn schedule(
     State(connection): State<Arc<Connection>>,
     Asker(caller): Asker,
-    Document(request): Document<api::ScheduleRequest, LONGEST_PLAN>,
+    request: Body,
 ) -> Result<Json<api::Scheduled>, Refused> {
+    let request = document_of(&connection, caller, Right::SecurityConfig, request, LONGEST_PLAN).await?;
     let api::ScheduleRequest { change, at_utc_ms, window_s } = request;
     let (request, digest) = accepted(change);
     connection.gate(move |site| site.gate.schedule(site.now(), &caller, request, &digest, at_utc_ms, window_s)).await?;
@@ -74,7 +77,7 @@ async fn stands(connection: &Connection, caller: Caller) -> Result<Json<api::Sch
     let stands = connection
         .gate(move |site| {
             // A refusal is the gate's, which logs it.
-            site.gate.ask(site.now(), &caller, security::Ask::ReadSecurity)?;
+            site.gate.ask(site.now(), &caller, Ask::ReadSecurity)?;
             site.gate.scheduled(&caller)
         })
         .await?;

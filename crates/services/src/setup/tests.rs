@@ -3,21 +3,28 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use api::login;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use bytes::Bytes;
 use framework::modules::security_options::Service;
+use http_body_util::BodyExt;
+use hyper::body::Frame;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use meter::{Caller, ChangeSet, Edit, GateError};
+use metrology::EnergyIncrement;
 use proptest::prelude::*;
 use security::{AccountId, Credential, Password, Path, Token, Who};
 use tokio::runtime::Runtime;
 
 use super::{Connection, router};
-use crate::testbed::Bench;
+use crate::testbed::{Bench, TestClock};
 
 const ROUTES: [&str; 22] = [
     api::routes::INFO,
@@ -48,7 +55,7 @@ struct Desk {
     runtime: Runtime,
     service: TowerToHyperService<axum::Router>,
     token: Token,
-    _bench: Bench,
+    bench: Bench,
 }
 
 impl Desk {
@@ -60,11 +67,28 @@ impl Desk {
         let token = site.open_session(&Caller::on(Path::Setup, Who::Standard, peer));
         let entry = site.connections.enter(Service::Setup, peer, site.now());
         let connection = Connection { site, peer, entry };
-        Self { runtime, service: TowerToHyperService::new(router(Arc::new(connection))), token, _bench: bench }
+        Self { runtime, service: TowerToHyperService::new(router(Arc::new(connection))), token, bench }
     }
 
     fn ask(&self, request: Request<Body>) -> StatusCode {
         self.runtime.block_on(self.service.call(request)).unwrap().status()
+    }
+
+    /// What is answered to whoever has this token.
+    fn answer<T: serde::de::DeserializeOwned>(&self, method: Method, route: &str, token: &Token, body: Body) -> T {
+        let session = login::session(token);
+        let request = Request::builder().method(method).uri(route).header(login::AUTHORIZATION, session.as_str());
+        let answer = self.runtime.block_on(async {
+            let answer = self.service.call(request.body(body).unwrap()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "{route}");
+            answer.into_body().collect().await.unwrap().to_bytes()
+        });
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    fn package(&self, release: &str) -> Vec<u8> {
+        let shipped = self.bench.site.gate.shipped();
+        shipped.iter().find(|it| it.carried.release.release.to_string() == release).unwrap().bytes.clone()
     }
 }
 
@@ -168,10 +192,102 @@ fn what_is_asked_wrongly_has_the_status_that_says_so() {
     assert_eq!(post(api::routes::PACKAGES, Some(&session), announced), StatusCode::SERVICE_UNAVAILABLE);
     let bytes = |query: &str| post(&format!("{}{query}", api::routes::PACKAGE_BYTES), Some(&session), "bytes");
     assert_eq!(bytes("?upload=7&offset=0"), StatusCode::CONFLICT);
+    assert_eq!(bytes(&format!("?upload=7&offset={}", u64::MAX)), StatusCode::CONFLICT);
     assert_eq!(bytes("?upload=7"), StatusCode::BAD_REQUEST);
     assert_eq!(bytes("?offset=0&upload=-1"), StatusCode::BAD_REQUEST);
     assert_eq!(post("/v2/info", Some(&session), ""), StatusCode::NOT_FOUND);
     assert_eq!(post(api::routes::SESSION, None, ""), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn of_what_may_be_long_nothing_is_read_before_the_right_is_asked() {
+    let desk = Desk::new();
+    let session = login::session(&desk.token);
+    for route in [api::routes::PLAN, api::routes::CHANGE, api::routes::SCHEDULE, api::routes::TEMPLATE] {
+        let ask = |authorization: Option<&str>| {
+            let mut request = Request::post(route);
+            if let Some(header) = authorization {
+                request = request.header(login::AUTHORIZATION, header);
+            }
+            desk.ask(request.body(Body::from("{")).unwrap())
+        };
+        assert_eq!(ask(None), StatusCode::UNAUTHORIZED, "{route}");
+        assert!(matches!(ask(Some(&session)).as_u16(), 400 | 422), "{route}");
+    }
+}
+
+/// A body that comes a kilobyte at a time, eleven of the meter's seconds apart.
+struct Slowly {
+    site: Arc<crate::Site>,
+    clock: Arc<TestClock>,
+    left: Vec<u8>,
+}
+
+impl hyper::body::Body for Slowly {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        self.clock.advance_ms(11_000);
+        self.site.gate.tick(self.site.now(), None, &EnergyIncrement::default()).unwrap();
+        let at = self.left.len().min(1024);
+        let rest = self.left.split_off(at);
+        Poll::Ready(Some(Ok(Frame::data(std::mem::replace(&mut self.left, rest).into()))))
+    }
+}
+
+#[test]
+fn a_package_comes_in_over_a_link_that_takes_minutes_for_it() {
+    let desk = Desk::new();
+    let left = desk.package("4.0.9");
+    let (package, bytes) = (firmware::digest::Sha256Digest::of(&left).to_string(), left.len() as u64);
+    assert!(bytes > 4 * 1024, "longer than an upload may stand still: {bytes}");
+    let wanted = api::Announcement { package, bytes, name: "slow.upg".to_owned() };
+    let wanted = serde_json::to_vec(&wanted).unwrap().into();
+    let announced: api::Announced = desk.answer(Method::POST, api::routes::PACKAGES, &desk.token, wanted);
+    let upload = announced.upload.unwrap();
+    let slowly = Slowly { site: Arc::clone(&desk.bench.site), clock: Arc::clone(&desk.bench.clock), left };
+    let route = format!("{}?upload={upload}&offset=0", api::routes::PACKAGE_BYTES);
+    let received: api::Received = desk.answer(Method::POST, &route, &desk.token, Body::new(slowly));
+    assert_eq!(received.bytes, bytes);
+    let route = format!("{}?upload={upload}", api::routes::PACKAGE_FINISH);
+    let staged: api::Staged = desk.answer(Method::POST, &route, &desk.token, Body::empty());
+    assert_eq!(staged.release.to_string(), "4.0.9");
+}
+
+#[test]
+fn the_package_that_runs_is_on_trial_while_it_is_and_never_again() {
+    let desk = Desk::new();
+    let (site, bytes, caller) = (&desk.bench.site, desk.package("4.0.9"), Caller::meter());
+    let package = site.gate.stage(site.now(), &caller, &bytes).unwrap().package;
+    let setup = "3.2.30377.02".parse().unwrap();
+    let choices = firmware::Choices::default();
+    let request = meter::Request { package: package.clone(), choices, setup, hash_check: String::new() };
+    let digest = site.gate.plan(site.now(), &caller, &request).unwrap().digest;
+    let used = || {
+        let token = site.open_session(&Caller::on(Path::Setup, Who::Standard, "127.0.0.1:9".parse().unwrap()));
+        let listed: api::Packages = desk.answer(Method::GET, api::routes::PACKAGES, &token, Body::empty());
+        listed.packages.into_iter().filter(|one| one.package == package).map(|one| one.used).collect::<Vec<_>>()
+    };
+    assert_eq!(used(), [api::Use::Waiting]);
+    let change = crate::change::carry_through(Arc::clone(site), caller, request, digest, Vec::new());
+    let change = desk.runtime.spawn(change);
+    while !site.view().on_trial {
+        assert!(!change.is_finished());
+        std::thread::yield_now();
+    }
+    assert_eq!(used(), [api::Use::OnTrial]);
+    let done = desk.runtime.block_on(async {
+        desk.bench.goes_on();
+        change.await.unwrap()
+    });
+    assert_eq!(done.unwrap().1.outcome, firmware::report::Outcome::Confirmed);
+    assert_eq!(used(), [api::Use::Running]);
+    site.gate.stage(site.now(), &caller, &bytes).unwrap();
+    assert_eq!(used(), [api::Use::Running], "staged again");
 }
 
 #[test]

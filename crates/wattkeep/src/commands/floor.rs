@@ -26,12 +26,15 @@ pub fn run(args: &FloorArgs, screen: &mut Screen<'_>) -> Result<Status, Failure>
             return Ok(Status::NotAccepted);
         }
     }
-    let host::Floor { serial, release, before, floor } =
+    let host::Floor { serial, release, before, floor, remarks } =
         host::floor_at_machine(&args.state, args.device_key.clone(), doing)?;
     if args.json {
-        screen.json(&json!({ "serial": serial, "release": release, "before": before, "floor": floor }))?;
+        screen.json(
+            &json!({ "serial": serial, "release": release, "before": before, "floor": floor, "remarks": remarks }),
+        )?;
     } else {
         output::floor::floor(screen.out, floor.as_ref(), &release)?;
+        remarks.iter().for_each(|remark| output::error::remark(screen, remark));
     }
     Ok(Status::Done)
 }

@@ -37,7 +37,7 @@ fn status(Scheduled { schedule }: &Scheduled) -> Status {
         None | Some(ScheduleState::Waiting | ScheduleState::Begun) => Status::Done,
         Some(ScheduleState::Done { report }) => outcome(report),
         Some(ScheduleState::PlanDiffers { .. }) => Status::NotAccepted,
-        Some(ScheduleState::Missed | ScheduleState::NotDone { .. }) => Status::Failed,
+        Some(ScheduleState::Missed { .. } | ScheduleState::NotDone { .. }) => Status::Failed,
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(done(Outcome::Confirmed, false), Status::NotAsPlanned);
         assert_eq!(done(Outcome::TakenBack, false), Status::Failed);
         assert_eq!(stands(ScheduleState::Waiting), Status::Done);
-        assert_eq!(stands(ScheduleState::Missed), Status::Failed);
+        assert_eq!(stands(ScheduleState::Missed { reason: String::new() }), Status::Failed);
         assert_eq!(stands(ScheduleState::NotDone { reason: String::new() }), Status::Failed);
     }
 }

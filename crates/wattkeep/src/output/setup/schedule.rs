@@ -24,10 +24,9 @@ pub fn schedule(out: &mut dyn Write, Scheduled { schedule }: &Scheduled) -> io::
         ScheduleState::PlanDiffers { .. } => {
             (style::DANGER, "was NOT done: its plan would be another one than the accepted one".to_owned())
         }
-        ScheduleState::Missed => {
-            (style::DANGER, "was NOT done: the meter was off, or its clock was set, past the time to begin".to_owned())
+        ScheduleState::Missed { reason } | ScheduleState::NotDone { reason } => {
+            (style::DANGER, format!("was NOT done: {reason}"))
         }
-        ScheduleState::NotDone { reason } => (style::DANGER, format!("was NOT done: {reason}")),
     };
     paragraph(out, 0, colour, &format!("The change {from} → {to} {stands}."))?;
     let time = |utc_ms: i64| format!("{} UTC, by the meter's clock", utc(utc_ms, Precision::Seconds));
@@ -102,7 +101,7 @@ mod tests {
         let reason = "USER1 is not active any more".to_owned();
         for (state, said) in [
             (ScheduleState::Begun, "is being carried out."),
-            (ScheduleState::Missed, "was NOT done: the meter was off,"),
+            (ScheduleState::Missed { reason: "its time went by".to_owned() }, "was NOT done: its time went by."),
             (ScheduleState::NotDone { reason }, "was NOT done: USER1 is not active any more."),
         ] {
             let screen = screen(state);
