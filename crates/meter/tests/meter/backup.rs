@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use firmware::{Kind, Severity};
 use firmware::backup::{Form, LineKind, RestorePlan, Secrets};
+use firmware::{Kind, Severity};
 use meter::{Caller, Edit, Gate, GateError, Restoring};
 use metrology::{EnergyIncrement, EnergyRegister, Power, Quantities};
 use security::sealed::PassphraseKey;
