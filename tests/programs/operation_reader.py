@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads one quantity from a meter's web page, as programs for real meters have done for years: HTTP Basic,
+"""Reads one quantity from a meter's web page, in the manner of programs for real 8650 meters: HTTP Basic,
 /Operation.html, the cell beside the label. Python's standard library only.
 
     operation_reader.py ADDRESS [LABEL [USER PASSWORD]]

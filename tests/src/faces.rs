@@ -1,5 +1,5 @@
 //! What a login gets at each kind of face, found out by clients that nobody here wrote (and, for Telnet, by a bare
-//! socket): who gets in, who reads, who changes set-up.
+//! socket; `telnet` itself is driven in `keyboard`): who gets in, who reads, who changes set-up.
 
 use std::fmt;
 use std::io::{Read, Write};

@@ -3,6 +3,7 @@
 
 pub mod faces;
 pub mod ftp;
+pub mod keyboard;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Seek, Write};

@@ -143,6 +143,12 @@ fn a_secret_free_backup_takes_new_passwords_along_and_damage_is_refused() {
     let plan = load(&other, FACTORY, &file, &["--dry-run", "--json"]).ok().json();
     let user1 = lines(&plan, "password").into_iter().find(|line| line["subject"] == "USER1").unwrap();
     assert_eq!((&user1["after"], &user1["severity"]), (&"0".into(), &"danger".into()));
+    // The way to better ones is named: where the diff says it, and where it is refused for want of them (B32).
+    let remarks = plan["remarks"].as_array().unwrap();
+    let named = remarks.iter().filter(|remark| remark.as_str().unwrap().contains("--new-passwords FILE")).count();
+    assert_eq!(named, 2, "{remarks:#?}");
+    let refused = load(&other, FACTORY, &file, &["--yes"]);
+    assert!(refused.status == 1 && refused.err.contains("--new-passwords FILE"), "{refused:?}");
 
     let bad = path(dir.path(), "bad.wkb");
     let mut altered = bytes.clone();
@@ -162,6 +168,22 @@ fn a_secret_free_backup_takes_new_passwords_along_and_damage_is_refused() {
     load(&other, FACTORY, &file, &["--yes", "--new-passwords", &passwords]).ok();
     assert_eq!(other.setup(USER1, &["users"]).status, 0);
     assert_eq!(other.info(USER1)["mode"], "advanced");
+}
+
+#[test]
+fn what_becomes_of_passwords_and_access_on_another_release_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = lived(dir.path());
+    let file = path(dir.path(), "one.wkb");
+    backup(&one, USER1, &file, true).ok();
+    let other = meter(dir.path(), "other", &["--release", "4.0.9"]);
+    let plan = load(&other, FACTORY, &file, &["--dry-run", "--json"]).ok().json();
+    let consequences = plan["consequences"].as_array().unwrap();
+    let again = |line: &Value| line["kind"] == "right" || (line["kind"] == "account" && line["subject"] == "USER1");
+    assert!(!consequences.is_empty() && !consequences.iter().any(again), "{consequences:#?}");
+    let user1: Vec<_> = lines(&plan, "password").into_iter().filter(|line| line["subject"] == "USER1").collect();
+    assert_eq!((user1.len(), &user1[0]["after"]), (1, &"0".into()), "{plan}");
+    assert!(!lines(&plan, "access").is_empty());
 }
 
 /// The backups that were taken by themselves.

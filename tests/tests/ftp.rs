@@ -86,7 +86,7 @@ fn curl_gets_puts_and_resumes_passive_and_active() {
 }
 
 #[test]
-fn ncftp_lists_gets_and_puts_passive_and_active() {
+fn ncftp_lists_gets_puts_and_resumes_passive_and_active() {
     if !clients() {
         return;
     }
@@ -105,6 +105,10 @@ fn ncftp_lists_gets_and_puts_passive_and_active() {
         ncftp("ncftpget", mode, &["127.0.0.1", "got", "/documents/sent.bin", "/logs/events.csv"]).ok();
         bed.same("got/sent.bin");
         bed.whole_log("got/events.csv");
+        // From the half that is there already. Up it can't: after its REST 3.2.6 sends the file from the beginning.
+        std::fs::copy(bed.at("half.bin"), bed.at("got/sent.bin")).unwrap();
+        ncftp("ncftpget", mode, &["-z", "127.0.0.1", "got", "/documents/sent.bin"]).ok();
+        bed.same("got/sent.bin");
         std::fs::remove_dir_all(bed.at("got")).unwrap();
     }
     let refused = ncftp("ncftpput", "-F", &["127.0.0.1", "/logs", "sent.bin"]);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
-use system_tests::{Meter, Said, binary};
+use system_tests::{Meter, Said, binary, run};
 
 const PORTS: [&str; 2] = ["--ports", "auto"];
 const OWNER: Option<(&str, &str)> = Some(("8650", "0"));
@@ -62,6 +62,14 @@ impl SmallDisk {
         for size in [65_536, 4096, 1] {
             while file.write_all(&vec![7; size]).and_then(|()| file.sync_data()).is_ok() {}
         }
+    }
+
+    /// Takes room until about so many bytes are left.
+    fn leave(&self, bytes: u64) {
+        let said = run(Command::new("stat").args(["-f", "-c", "%a %S"]).arg(self.inside("state"))).ok();
+        let numbers: Vec<u64> = said.out.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let taken = (numbers[0] * numbers[1]).checked_sub(bytes).expect("the file system has more room than that");
+        File::create(self.inside("filler")).unwrap().write_all(&vec![7; usize::try_from(taken).unwrap()]).unwrap();
     }
 
     fn make_room(&self) {
@@ -149,6 +157,29 @@ fn a_disk_that_fills_up(disk: &SmallDisk) {
     assert_eq!(meter.stop(), 0);
 }
 
+/// What the meter keeps free beside its reserve, and less than any package has.
+const LITTLE: u64 = (2 << 20) + (5 << 10);
+
+fn a_package_without_room_beside_the_reserve(disk: &SmallDisk) {
+    let meter = disk.start().unwrap_or_else(|said| panic!("it did not start: {said:#?}"));
+    let (reserve, stage) = (disk.reserve(), ["stage", "--to", "4.0.9", "--json"]);
+    assert!(reserve >= 8 << 20, "its blocks are real: {reserve}");
+    let files = |dir: &str| fs::read_dir(disk.inside("state").join(dir)).map_or(0, Iterator::count);
+    let coming = files("incoming");
+
+    disk.leave(LITTLE);
+    let refused = meter.setup(OWNER, &stage);
+    assert_eq!(refused.status, 1, "{refused:?}");
+    assert!(refused.out.contains("not enough room on the meter's disk for this beside its reserve"), "{refused:?}");
+    assert_eq!(disk.reserve(), reserve, "it is for the meter's own");
+    assert_eq!((files("incoming"), files("packages")), (coming, 0), "nothing of it stays");
+    assert!(!remarks(&meter).contains("disk"), "the disk isn't full: {}", remarks(&meter));
+
+    disk.make_room();
+    meter.setup(OWNER, &stage).ok();
+    assert_eq!((files("incoming"), files("packages")), (coming, 1), "with room it is taken in");
+}
+
 fn a_first_start_on_a_full_disk(disk: &SmallDisk) {
     disk.fill();
     let said = disk.start().err().expect("it can't start");
@@ -166,6 +197,16 @@ fn on_a_small_tmpfs_energy_goes_on_whatever_fills_it() {
     assert!(mounted.is_some() || std::env::var_os("CI").is_none(), "CI allows mount namespaces");
     if let Some(disk) = mounted {
         a_disk_that_fills_up(&disk);
+    }
+}
+
+#[test]
+fn a_package_that_does_not_fit_beside_the_reserve_is_refused_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mounted = SmallDisk::mount(dir.path(), "-rm", "mount -t tmpfs -o size=20m tmpfs \"$1\"");
+    assert!(mounted.is_some() || std::env::var_os("CI").is_none(), "CI allows mount namespaces");
+    if let Some(disk) = mounted {
+        a_package_without_room_beside_the_reserve(&disk);
     }
 }
 

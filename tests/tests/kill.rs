@@ -1,10 +1,12 @@
 //! The real program, killed at any instant of an upgrade or a downgrade and started again: wholly old or wholly new, with
-//! the password that the plan says, its energy and its log (B26). What a disk makes of a cut is the power-cut
+//! the password that the plan says, the faces of its release, its energy and its log (B26). What a disk makes of a cut is the power-cut
 //! laboratory's; this shows that the program as people run it is the one that was tried there.
 
+use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde_json::Value;
 use system_tests::{Meter, grep, secret_file};
 
 /// Kills of an ordinary run; `WATTKEEP_KILLS` asks for more.
@@ -14,6 +16,8 @@ const SEED: u64 = 0x8650;
 const ARGS: [&str; 2] = ["--source", "grid"];
 const OLD: &str = "4.0.9";
 const NEW: &str = "4.40.1";
+/// How long a face may take to open on a machine under load.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The front panel's passwords, one after the other: each downgrade sets the next.
 fn password(number: usize) -> String {
@@ -76,12 +80,19 @@ fn b26_a_killed_meter_comes_up_wholly_old_or_wholly_new() {
     meter.setup(Some(("8650", "0")), &set).ok();
     std::fs::remove_file(first).unwrap();
 
-    // How long a change takes here, so that the kills fall on all of it.
-    let began = UNIX_EPOCH.elapsed().unwrap();
-    let mut change = Change::begin(&meter, is);
-    assert!(change.reported());
-    is = change.after;
-    let longest = UNIX_EPOCH.elapsed().unwrap().saturating_sub(began).mul_f64(1.2);
+    // There and back without a kill: how long a change takes here, so that the kills fall on all of it, and what faces
+    // each of the two releases has after one.
+    let mut longest = Duration::ZERO;
+    let mut of_release = BTreeMap::new();
+    for _ in [NEW, OLD] {
+        let began = UNIX_EPOCH.elapsed().unwrap();
+        let mut change = Change::begin(&meter, is);
+        assert!(change.reported());
+        is = change.after;
+        longest = longest.max(UNIX_EPOCH.elapsed().unwrap().saturating_sub(began).mul_f64(1.2));
+        of_release.insert(is.release, settled(&meter, is.release));
+    }
+    assert_ne!(of_release[OLD], of_release[NEW], "the faces tell the releases apart");
 
     let mut coins = SEED;
     let (mut old, mut new) = (0, 0);
@@ -98,6 +109,7 @@ fn b26_a_killed_meter_comes_up_wholly_old_or_wholly_new() {
 
         let told = format!("kill {kill}, at {part:.3} of a change, seed {SEED:#x}");
         is = found(&meter, &change, &told);
+        assert_eq!(settled(&meter, &told), of_release[is.release], "{told}: {is:?} has other faces");
         assert!(!reported || is == change.after, "{told}: it was reported as done, and the meter is {is:?}");
         *(if is == change.after { &mut new } else { &mut old }) += 1;
         assert!(energy(&meter, is) >= shown, "{told}: energy was lost");
@@ -124,6 +136,29 @@ fn found(meter: &Meter, change: &Change, told: &str) -> Is {
         "{told}: {is:?} opens with the other's password"
     );
     is
+}
+
+/// Of each service: whether the release has it, whether its switch is on, whether it listens.
+type Faces = BTreeMap<String, [bool; 3]>;
+
+fn faces(meter: &Meter) -> Faces {
+    let info = meter.info(None);
+    let services = info["services"].as_object().unwrap();
+    let face = |face: &Value| ["available", "enabled", "listening"].map(|what| face[what] == true);
+    services.iter().map(|(name, service)| (name.clone(), face(service))).collect()
+}
+
+/// The same once whatever is on listens and nothing else does.
+fn settled(meter: &Meter, told: &str) -> Faces {
+    let began = UNIX_EPOCH.elapsed().unwrap();
+    loop {
+        let faces = faces(meter);
+        if faces.values().all(|[_, enabled, listening]| listening == enabled) {
+            return faces;
+        }
+        let waited = UNIX_EPOCH.elapsed().unwrap().saturating_sub(began);
+        assert!(waited < PATIENCE, "{told}: a face isn't as its switch: {faces:?}");
+    }
 }
 
 fn energy(meter: &Meter, is: Is) -> f64 {

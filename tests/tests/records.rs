@@ -1,5 +1,5 @@
-//! Data recorders, by every way to their records: a program that was written for the load profile of real meters, foreign
-//! Modbus clients, CSV over SFTP, Setup; before and after an upgrade, and after the downgrade.
+//! Data recorders, by every way to their records: a load-profile program in the manner of those for real 8650 meters,
+//! foreign Modbus clients, CSV over FTP and SFTP, Setup; before and after an upgrade, and after the downgrade.
 
 use std::path::Path;
 use std::process::Command;
@@ -56,7 +56,7 @@ fn assert_same(found: &str, expected: &str) {
     assert_eq!(found_fields[..3], expected_fields[..3], "{found} is not {expected}");
 }
 
-/// What the program from years ago prints from a time on.
+/// What the program in the old manner prints from a time on.
 fn program(meter: &Meter, seconds: i64) -> Vec<String> {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/load_profile.py");
     let port = meter.port(FACTORY, "modbus").to_string();
@@ -96,8 +96,8 @@ fn change(meter: &Meter, which: &str, to: &str) {
 }
 
 #[test]
-fn b17_b20_a_program_written_years_ago_finds_every_record_before_and_after_an_upgrade_and_a_downgrade() {
-    if !has("python3") || !has("sshpass") || !has("sftp") {
+fn b17_b20_a_program_in_the_old_manner_finds_every_record_before_and_after_an_upgrade_and_a_downgrade() {
+    if !["python3", "curl", "sshpass", "sftp"].into_iter().all(has) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -107,6 +107,8 @@ fn b17_b20_a_program_written_years_ago_finds_every_record_before_and_after_an_up
     assert_eq!(program(&meter, 4_000_000_000), [""; 0], "nothing is recorded in the future");
     let csv = meter.setup(FACTORY, &["log", "1", "--csv", "-"]).ok().out;
     is_csv_of(&csv, &before);
+    let url = format!("ftp://127.0.0.1:{}/logs/data-recorder-1.csv", meter.port(FACTORY, "ftp"));
+    is_csv_of(&run(Command::new("curl").args(["-sS", "-m", "60", "-u", "8650:0", &url])).ok().out, &before);
 
     change(&meter, "upgrade", "4.40.1");
     finds(&meter, &before);

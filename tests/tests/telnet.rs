@@ -5,7 +5,8 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 
-use system_tests::{Meter, Said, has, run, run_with_input, secret_file};
+use system_tests::keyboard::at_a_keyboard;
+use system_tests::{Meter, has, run, run_with_input, secret_file};
 
 const OWN: &str = "47114711";
 const OWNER: Option<(&str, &str)> = Some(("8650", OWN));
@@ -19,38 +20,6 @@ fn meter(dir: &Path) -> (Meter, String) {
     meter.setup(Some(("8650", "0")), &set).ok();
     let port = meter.port(OWNER, "telnet").to_string();
     (meter, port)
-}
-
-/// What somebody at a keyboard sees: the words of a script between the client's and the end.
-const KEYBOARD: &str = r#"
-set timeout 30
-log_user 1
-proc must {what} {
-    expect {
-        -ex $what {}
-        timeout { puts "NOT SEEN: $what"; exit 9 }
-        eof { puts "ENDED BEFORE: $what"; exit 8 }
-    }
-}
-proc leaves {} {
-    expect {
-        eof {}
-        timeout { puts "STILL THERE"; exit 7 }
-    }
-}
-set stty_init "rows 24 columns 80"
-spawn -noecho {*}$argv
-"#;
-
-/// Runs a client on a pseudo-terminal under a script of expect's.
-fn at_a_keyboard(dir: &Path, script: &str, client: &[&str]) -> Said {
-    let file = dir.join("keys.exp");
-    std::fs::write(&file, [KEYBOARD, script].concat()).unwrap();
-    let mut command = Command::new("expect");
-    command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").env("HOME", dir).arg(&file).args(client);
-    let said = run(&mut command);
-    assert_eq!(said.status, 0, "{client:?}: {}\n{}", said.out, said.err);
-    said
 }
 
 /// What stands in a window of 80 by 24 after all that.

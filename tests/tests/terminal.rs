@@ -248,7 +248,7 @@ fn b31_a_release_is_changed_on_the_terminal_and_the_meter_comes_up_with_it() {
     let digest = plan.out.trim_end().rsplit(' ').next().unwrap().to_owned();
     assert!(plan.out.contains("DANGER"), "{plan:?}");
     let asked = at(&["upgrade", "accept", &digest]);
-    assert!(asked.status == 1 && asked.err.contains("add --yes"), "{asked:?}");
+    assert!(asked.status == 6 && asked.err.contains("add --yes"), "as Setup says it: {asked:?}");
     // The connection ends with the release, so what it says last isn't promised; what it says first is.
     let done = at(&["upgrade", "accept", &digest, "--yes"]);
     assert!(done.out.contains("Every session ends, and this connection with it"), "{done:?}");

@@ -1,4 +1,5 @@
-//! The web pages with clients nobody here wrote: curl, a program as they were written years ago, and a browser.
+//! The web pages with clients nobody here wrote, curl and a browser; and with a program in the manner of those for real
+//! 8650 meters.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -115,7 +116,7 @@ fn reader(args: &[&str]) -> Said {
 }
 
 #[test]
-fn a_program_written_for_real_meters_reads_kw_total_before_between_and_after() {
+fn a_program_in_the_manner_of_those_for_real_meters_reads_kw_total_before_between_and_after() {
     if !has("python3") {
         return;
     }

@@ -1,6 +1,7 @@
 //! The verification report: each line of the plan beside what the meter is found to be afterwards.
 //! What is found comes from the settings as they were read back from storage and from the faces that
-//! really listen, never from the plan.
+//! really listen, never from the plan. Two limits: a notice has nothing to be found, so it is told and not counted; and of a
+//! password, its stored form is all that can be seen, so a new one that has the right form counts as the one that was given.
 
 use std::collections::BTreeMap;
 
@@ -69,9 +70,9 @@ pub struct Line {
     pub before: String,
     /// What the plan said.
     pub planned: String,
-    /// What is found.
+    /// What is found; nothing of a notice.
     pub found: String,
-    /// Whether they are the same.
+    /// Whether they are the same, or there is nothing to compare.
     pub same: bool,
 }
 
@@ -161,12 +162,24 @@ impl Line {
     /// A line of the plan, and what is found of it.
     fn of(line: &Consequence, found: String) -> Self {
         let Consequence { kind, subject, severity, before, after: planned, .. } = line.clone();
-        let same = planned == found;
+        let found = if kind == Kind::Notice { String::new() } else { found };
+        let same = kind == Kind::Notice || planned == found;
         Self { kind, subject, severity, before, planned, found, same }
+    }
+
+    /// Whether something is found of it: a notice is a word to the operator, no state of the meter.
+    pub fn is_fact(&self) -> bool {
+        self.kind != Kind::Notice
     }
 }
 
 impl Report {
+    /// How many lines are as planned, of how many that have a fact.
+    pub fn as_planned_of(&self) -> (usize, usize) {
+        let facts = || self.lines.iter().filter(|line| line.is_fact());
+        (facts().filter(|line| line.same).count(), facts().count())
+    }
+
     /// The same, held against the plan that was accepted: whether a confirmed change is as planned isn't the meter's to
     /// say. A line that it leaves out is not as planned.
     pub fn held_against(mut self, plan: &Plan) -> Self {
@@ -243,7 +256,7 @@ fn found(line: &Consequence, meter: &Found<'_>) -> String {
             subject => return meter.records.of(subject).to_owned(),
         }),
         Kind::Template => meter.template.of(&line.subject, facts.after),
-        Kind::Notice => line.after.clone(),
+        Kind::Notice => String::new(),
     }
 }
 
@@ -285,7 +298,9 @@ fn account(line: &Consequence, facts: &Facts<'_>) -> String {
     }
     match facts.after.credential(account) {
         CredentialKind::Factory => "0".to_owned(),
-        _ if line.after == lines::NEW_PASSWORD => lines::NEW_PASSWORD.to_owned(),
+        kind if line.after == lines::NEW_PASSWORD && kind == facts.release.password_storage.kind() => {
+            lines::NEW_PASSWORD.to_owned()
+        }
         kind => kind.name().to_owned(),
     }
 }
@@ -311,14 +326,25 @@ mod tests {
     }
 
     fn differing_with(after: &Settings, listening: &BTreeMap<Service, bool>, clock_kept: bool) -> Vec<String> {
-        let before = factory(&legacy());
-        let migration = migrate(&before, &legacy(), &current(), &Choices::default());
-        let release = current();
+        let (from, to) = (legacy(), current());
+        let before = factory(&from);
+        let migration = migrate(&before, &from, &to, &Choices::default());
+        let lines = told(&migration.consequences, [&before, after], &to, listening, clock_kept);
+        lines.into_iter().filter(|line| !line.same).map(|line| format!("{}: {}", line.subject, line.found)).collect()
+    }
+
+    fn told(
+        consequences: &[Consequence],
+        [before, after]: [&Settings; 2],
+        release: &Release,
+        listening: &BTreeMap<Service, bool>,
+        clock_kept: bool,
+    ) -> Vec<Line> {
         let goes_on = RecorderFound { now: RecorderNow::GoesOn, gone: [].into() };
         let facts = Facts {
-            before: &before,
+            before,
             after,
-            release: &release,
+            release,
             keys: &KeyRing::default(),
             listening,
             energy_kept: true,
@@ -327,8 +353,7 @@ mod tests {
             events_kept: true,
             clock_kept,
         };
-        let lines = compare(&migration.consequences, &facts);
-        lines.into_iter().filter(|line| !line.same).map(|line| format!("{}: {}", line.subject, line.found)).collect()
+        compare(consequences, &facts)
     }
 
     #[test]
@@ -379,11 +404,48 @@ mod tests {
             (true, 0),
             "the plan counts"
         );
-        assert_eq!(report(&|report| report.lines.truncate(1)), (false, plan.consequences.len() - 1));
+        let facts = plan.consequences.iter().filter(|line| line.kind != Kind::Notice).count();
+        assert_eq!(report(&|report| report.lines.truncate(1)), (false, facts - 1));
         assert_eq!(report(&|report| report.plan = "sha256:00".to_owned()), (false, 0), "it is another plan's");
         let back =
             report(&|report| (report.outcome, report.as_planned, report.lines) = (Outcome::TakenBack, false, vec![]));
         assert_eq!(back, (false, 0));
+    }
+
+    #[test]
+    fn a_notice_is_told_and_never_counted_as_found() {
+        let (from, to) = (legacy(), current());
+        let before = factory(&from);
+        let migration = migrate(&before, &from, &to, &Choices::default());
+        let after = migration.settings;
+        let lines = told(&migration.consequences, [&before, &after], &to, &listening(&after), true);
+        let notices: Vec<_> = lines.iter().filter(|line| !line.is_fact()).collect();
+        let [notice] = notices.as_slice() else { panic!("this upgrade recommends a Setup: {notices:?}") };
+        assert_eq!((notice.kind, notice.found.as_str(), notice.same), (Kind::Notice, "", true));
+        assert!(!notice.planned.is_empty());
+    }
+
+    #[test]
+    fn b21_a_new_password_is_found_by_the_form_that_is_stored() {
+        let (from, to) = (current(), legacy());
+        let account = AccountId::FrontPanel;
+        let mut before = factory(&from);
+        before.credentials.insert(account, CredentialKind::Hashed);
+        let choices = Choices { new_passwords: [account].into(), ..Choices::default() };
+        let migration = migrate(&before, &from, &to, &choices);
+        for (stored, found) in [
+            (CredentialKind::Readable, lines::NEW_PASSWORD),
+            (CredentialKind::Hashed, CredentialKind::Hashed.name()),
+            (CredentialKind::Factory, "0"),
+        ] {
+            let mut after = migration.settings.clone();
+            after.credentials.insert(account, stored);
+            let lines = told(&migration.consequences, [&before, &after], &to, &listening(&after), true);
+            let subject = account.to_string();
+            let line = lines.iter().find(|line| line.kind == Kind::Account && line.subject == subject).unwrap();
+            assert_eq!((line.planned.as_str(), line.found.as_str()), (lines::NEW_PASSWORD, found));
+            assert_eq!(line.same, found == line.planned);
+        }
     }
 
     #[test]

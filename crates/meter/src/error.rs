@@ -65,6 +65,9 @@ pub enum GateError {
     /// Users are to be activated with `0`.
     #[error("{}", activated_with_zero(.0))]
     ActivatedWithZero(Vec<UserId>),
+    /// The same three, where a backup is restored that brings no password for them.
+    #[error("{0}; a restore takes new passwords with it: --new-passwords FILE")]
+    RestoredWithZero(Box<GateError>),
     /// The new password that is to come with a change of release is `0`.
     #[error("{0}: a new password can't be the factory password 0, which anyone knows: choose another one")]
     NewPasswordZero(AccountId),

@@ -12,10 +12,10 @@ use firmware::backup::{
     BackupError, Form, LineKind, Part, Reader, RecordingPart, RestoreLine, RestorePlan, SealedPart, Source,
 };
 use firmware::digest::Sha256Digest;
-use firmware::{Choices, CredentialAction, Kind, Release, Settings, Severity, access, dangers, migrate};
+use firmware::{Choices, Consequence, CredentialAction, Kind, Release, Settings, Severity, access, dangers, migrate};
 use framework::memory::{Counters, Raised};
 use framework::modules::data_recorder;
-use framework::{Memory, Status};
+use framework::{Directory, Memory, Status};
 use metrology::{EnergyRegister, EnergyRegisters};
 use security::unseen::is_unseen;
 use security::{AccountId, Credential, CredentialKind, DeviceKey, UserId};
@@ -209,7 +209,7 @@ pub(crate) fn work_out(state: &State, now: Now, wanted: &Restoring) -> Result<Wo
         let own = state.device_key.as_ref().map_or_else(|| "lost".to_owned(), |own| own.id().to_string());
         line(LineKind::DeviceKey, "device key", own, key.id().to_string(), Severity::Warning)
     }));
-    let raised = raised_lines(state, &energy, &peaks);
+    let raised = raised_lines(state, &after, &energy, &peaks);
     let raised_drafts =
         raised.iter().map(|it| (format!("{} = {}", it.subject, it.before), format!("{}, by a restore", it.after)));
     let raised_drafts = raised_drafts.collect();
@@ -242,7 +242,13 @@ pub(crate) fn work_out(state: &State, now: Now, wanted: &Restoring) -> Result<Wo
 /// The rules that go beyond a single access (B19, B32), which a restore keeps like every other change. A plan is shown
 /// all the same: it says what is missing.
 pub(crate) fn stands(state: &State, after: &Settings, wanted: &Restoring) -> Result<(), GateError> {
-    rules::check(&state.settings, after, if wanted.force { Force::Yes } else { Force::No })
+    let checked = rules::check(&state.settings, after, if wanted.force { Force::Yes } else { Force::No });
+    checked.map_err(|error| match error {
+        GateError::ActivatedWithZero(_) | GateError::NoAdvancedEditor | GateError::PanelPasswordZero => {
+            GateError::RestoredWithZero(Box::new(error))
+        }
+        error => error,
+    })
 }
 
 /// What the backup's release is, as far as this meter knows.
@@ -254,11 +260,7 @@ fn release_of(state: &State, contents: &Contents) -> Result<Release, GateError> 
 
 type Actions = BTreeMap<AccountId, CredentialAction>;
 
-fn settings_after(
-    state: &State,
-    wanted: &Restoring,
-    from: &Release,
-) -> (Settings, Actions, Vec<firmware::Consequence>) {
+fn settings_after(state: &State, wanted: &Restoring, from: &Release) -> (Settings, Actions, Vec<Consequence>) {
     let mut before = wanted.backup.contents.settings.clone();
     before.template.complete();
     if let Some(secrets) = &wanted.secrets {
@@ -271,11 +273,15 @@ fn settings_after(
     let mut consequences = migration.consequences;
     if from.release == to.release {
         consequences.clear();
-    } else if wanted.secrets.is_none() {
-        // No password of the backup comes here, so nothing becomes of any.
-        consequences.retain(|line| line.kind != Kind::Account);
     }
+    // Passwords and access have lines of their own, which go by what this meter has.
+    consequences.retain(|line| line.kind != Kind::Right && !is_about_a_password(line, to));
     (migration.settings, migration.credentials, consequences)
+}
+
+/// Lines about SSH keys, and about users that the release has no room for, are about accounts too.
+fn is_about_a_password(line: &Consequence, to: &Release) -> bool {
+    line.kind == Kind::Account && line.subject.parse().is_ok_and(|account| to.has_account(account))
 }
 
 fn passwords(
@@ -354,7 +360,7 @@ fn fitting(state: &State, contents: &Contents) -> (BTreeSet<usize>, Vec<String>)
         }
         if *used >= MAX_CLOSED_RECORDINGS || *records > room {
             remarks.push(format!(
-                "The {records} records of {} are not restored: there is no room for them beside what the meter has.",
+                "The records of {} ({records}) are not restored: there is no room for them beside what the meter has.",
                 named()
             ));
             continue;
@@ -430,7 +436,7 @@ fn password_lines(
     passwords.iter().filter_map(told).collect()
 }
 
-fn raised_lines(state: &State, energy: &EnergyRegisters, peaks: &[Raised]) -> Vec<RestoreLine> {
+fn raised_lines(state: &State, after_it: &Settings, energy: &EnergyRegisters, peaks: &[Raised]) -> Vec<RestoreLine> {
     /// µWh to kWh, as the counters are read.
     const MICRO_PER_KILO: f64 = 1e9;
     let mut lines = Vec::new();
@@ -442,9 +448,17 @@ fn raised_lines(state: &State, energy: &EnergyRegisters, peaks: &[Raised]) -> Ve
             lines.push(line(LineKind::Energy, register.name(), before, after, Severity::Warning));
         }
     }
+    let directory = Directory::of(&after_it.template);
     lines.extend(peaks.iter().map(|Raised { module, before, after }| {
-        let before = before.map_or_else(|| NOTHING.to_owned(), |before| format!("{before:.3}"));
-        line(LineKind::Demand, module.to_string(), before, format!("{after:.3}"), Severity::Warning)
+        // What is remembered of a module is its first output.
+        let output = directory.outputs().iter().find(|output| output.name.module == *module);
+        let shown = |value: f64| match output {
+            Some(output) => format!("{value:.*} {}", usize::from(output.decimals), output.unit).trim_end().to_owned(),
+            None => value.to_string(),
+        };
+        let subject = output.map_or_else(|| module.to_string(), |output| format!("{module}, {}", output.label));
+        let before = before.map_or_else(|| NOTHING.to_owned(), shown);
+        line(LineKind::Demand, subject, before, shown(*after), Severity::Warning)
     }));
     lines
 }
@@ -454,7 +468,8 @@ fn recorder_lines(contents: &Contents, coming: &BTreeSet<usize>, redefined: &Red
     let come = coming.iter().map(|at| {
         let (recording, records) = &contents.recordings[*at];
         let subject = format!("{}, epoch {} of {serial}", data_recorder::name(recording.recorder), recording.epoch);
-        line(LineKind::Recorder, subject, NOTHING, format!("{records} records, as a closed epoch"), Severity::Info)
+        let many = if *records == 1 { "record" } else { "records" };
+        line(LineKind::Recorder, subject, NOTHING, format!("{records} {many}, as a closed epoch"), Severity::Info)
     });
     let erased = redefined.erased.iter().map(|sentence| {
         let (subject, what) = sentence.split_once(": ").unwrap_or((sentence, ""));
@@ -480,7 +495,11 @@ fn told(state: &State, contents: &Contents) -> Vec<String> {
         ));
     }
     if *form == Form::SecretFree {
-        remarks.push("The backup holds no password: accounts keep those they have on this meter.".to_owned());
+        remarks.push(
+            "The backup holds no password: accounts keep those they have on this meter, 0 on a new one; give new ones \
+             with --new-passwords FILE."
+                .to_owned(),
+        );
     }
     remarks
 }

@@ -12,7 +12,8 @@ Upgrade a meter and its web server is off; downgrade it and every password is `0
 release and on the way it came there. The table below shows both releases as shipped, and what is so after a change
 from one to the other, whatever it was before. It is worked out by the program from the releases' own descriptions
 (`releases/`) and from the function that carries out a change, and tests hold living meters against it with `ssh`,
-`sftp`, `telnet`, `curl`, `mbpoll` and an FTP client (`tests/tests/releases.rs`).
+`sftp`, `telnet`, `curl`, `mbpoll` and Python's ftplib (`tests/tests/releases.rs`). Two rows are tried otherwise: the front
+panel has no face yet, so its row is what the rules decide; and users' passwords are what `setup info` says of them.
 
 What the words mean: **on** and **off**: whether anybody can connect. **–**: not part of the release. **as before**: the
 change leaves it alone.
@@ -26,7 +27,8 @@ nothing is done until that plan is accepted. `wattkeep rehearse` shows it withou
 Users, their rights, lock-out settings, energy, demand, logs, clock, PT/CT ratios and the ports of services that stay are
 kept in both directions. SSH keys are deleted by a downgrade, and a later upgrade doesn't bring them back.
 
-Under Advanced and No security other things may be open: [who may do what, by path](security/access.md).
+On 4.0.9 Modbus writes under Standard only while the front-panel password is `0`. Under Advanced and No security other
+things may be open: [who may do what, by path](security/access.md).
 
 A service that is off can be turned on with Setup, by whoever has Security Config: `wattkeep setup METER set Telnet yes`.
 ";

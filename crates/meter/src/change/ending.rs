@@ -1,5 +1,5 @@
 //! How a change of release on trial ends: confirmed or taken back, each in one commit with its report. What the report
-//! tells is read back from the disk, never taken from the plan.
+//! tells is read back from the disk, never taken from the plan; `firmware::report` says what can't be seen there.
 
 use std::sync::Arc;
 

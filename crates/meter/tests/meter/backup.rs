@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use firmware::Severity;
 use firmware::backup::{Form, LineKind, RestorePlan, Secrets};
+use firmware::{Kind, Severity};
 use meter::{Caller, Edit, Gate, GateError, Restoring};
-use metrology::{EnergyIncrement, EnergyRegister, Quantities};
+use metrology::{EnergyIncrement, EnergyRegister, Power, Quantities};
 use security::sealed::PassphraseKey;
 use security::{HashMemory, Verdict, Work};
 
@@ -148,7 +148,8 @@ fn a_secret_free_backup_says_which_passwords_are_0_and_holds_none() {
     assert_eq!((zero.after.as_str(), zero.severity), ("0", Severity::Danger));
     // B32 holds for a restore too: nobody turns Advanced on with 0.
     let refused = other.restore(NOW, &Caller::meter(), &wanted, BTreeMap::new(), &plan.digest);
-    assert!(matches!(refused, Err(GateError::NoAdvancedEditor)), "{refused:?}");
+    let Err(GateError::RestoredWithZero(why)) = refused else { panic!("{refused:?}") };
+    assert!(matches!(*why, GateError::NoAdvancedEditor), "{why}");
     assert!(plan.remarks.iter().any(|remark| remark.starts_with("As it is, this is refused: ")), "{:?}", plan.remarks);
     wanted.new_passwords.insert(account("USER1"));
     let plan = other.plan_restore(NOW, &Caller::meter(), &wanted).unwrap();
@@ -163,6 +164,29 @@ fn a_secret_free_backup_says_which_passwords_are_0_and_holds_none() {
     assert_eq!(energy(&gate), 30_000_000);
     assert_eq!(opens(&gate, "USER1", "abc"), Verdict::Right);
     assert_eq!(epochs(&gate).len(), 1);
+}
+
+#[test]
+fn a_restored_maximum_has_its_label_and_its_unit_and_one_record_is_one() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let gate = open(one.path(), Some("4.40.1"));
+    set(&gate, "Sliding Window Demand 1/Sub Intvl", "10");
+    set(&gate, "Periodic Timer 1/Period", "10");
+    let power_total = Power { active: 36_656.0, ..Power::default() };
+    let quantities = Quantities { power_total, ..Quantities::default() };
+    for second in 1..=15 {
+        let now = meter::Now { utc_ms: NOW.utc_ms + second * 1000, up_ms: second * 1000 };
+        gate.tick(now, Some(&quantities), &EnergyIncrement::default()).unwrap();
+    }
+    let bytes = taken(&gate, Form::SecretFree);
+    let other = open_as(OTHER, other.path(), Some("4.40.1"), NOW);
+    let plan = other.plan_restore(NOW, &Caller::meter(), &restoring(&other, &bytes).unwrap()).unwrap();
+    let lines = |kind| {
+        let lines = plan.lines.iter().filter(move |line| line.kind == kind);
+        lines.map(|line| (line.subject.as_str(), line.before.as_str(), line.after.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(LineKind::Demand)[0], ("Maximum 1, kW sd mx", "-", "36.656 kW"));
+    assert!(lines(LineKind::Recorder)[0].2.starts_with("1 record, "), "{:?}", plan.lines);
 }
 
 #[test]
@@ -238,7 +262,7 @@ fn b19_b25_what_was_accepted_is_what_is_done_and_nobody_is_shut_out() {
         let plan = other.plan_restore(NOW, &Caller::meter(), &wanted).unwrap();
         let refused = other.restore(NOW, &Caller::meter(), &wanted, BTreeMap::new(), &plan.digest);
         assert!(
-            matches!(refused, Err(GateError::NoAdvancedEditor)),
+            matches!(&refused, Err(GateError::RestoredWithZero(why)) if matches!(**why, GateError::NoAdvancedEditor)),
             "Advanced with nobody, forced {force}: {refused:?}"
         );
     }
@@ -264,6 +288,9 @@ fn b16_b25_a_backup_of_another_release_comes_over_as_a_change_of_release_would()
     let plan = restored(&legacy, &bytes);
     let zero = plan.lines.iter().find(|line| line.kind == LineKind::Password && line.subject == "8650").unwrap();
     assert_eq!((zero.after.as_str(), zero.severity), ("0", Severity::Danger));
+    // It is said there, and the way through the releases doesn't say it again in its own words.
+    let again = |line: &firmware::Consequence| line.kind == Kind::Right || line.subject == "front panel";
+    assert!(!plan.consequences.is_empty() && !plan.consequences.iter().any(again), "{:#?}", plan.consequences);
     // After a change of release of its own, a meter takes its old backup too.
     let own = taken(&legacy, Form::SecretFree);
     drop(legacy);

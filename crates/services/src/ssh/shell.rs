@@ -20,6 +20,8 @@ use crate::terminal::{self, Gone, Outcome, Peer};
 const DONE: u32 = 0;
 /// Of one that wasn't.
 pub(super) const FAILED: u32 = 1;
+/// Of one whose plan was not accepted, or has changed since it was shown: Setup's for the same.
+const NOT_ACCEPTED: u32 = 6;
 /// Of one that was given up with ctrl-C, as shells have it: 128 and the signal's number.
 const INTERRUPTED: u32 = 130;
 /// What begins with it is for the readers of a script.
@@ -70,6 +72,7 @@ async fn one<P: Peer + Send>(peer: &mut P, login: &Login, inbox: &Inbox, command
     Ok(match carry_out(peer, inbox, &login.desk(), login, command).await? {
         Outcome::Done | Outcome::Exit => DONE,
         Outcome::Failed => FAILED,
+        Outcome::NotAccepted => NOT_ACCEPTED,
     })
 }
 
@@ -104,6 +107,7 @@ async fn on_screen<O: Out + Send + Sync>(screen: &mut Screen<O>, login: &Login) 
     Ok(match shell::on_screen(screen, &desk, login).await? {
         Last::Done => DONE,
         Last::Failed => FAILED,
+        Last::NotAccepted => NOT_ACCEPTED,
         Last::Interrupted => INTERRUPTED,
     })
 }
@@ -122,6 +126,7 @@ async fn on_pipe(pipe: &mut Pipe<'_>, login: &Login, inbox: &Inbox) -> Result<u3
             Read::Line(line) => match carry_out(pipe, inbox, &login.desk(), login, &line).await? {
                 Outcome::Done => status = DONE,
                 Outcome::Failed => status = FAILED,
+                Outcome::NotAccepted => status = NOT_ACCEPTED,
                 Outcome::Exit => return Ok(status),
             },
             Read::TooLong => {

@@ -51,6 +51,8 @@ pub enum Outcome {
     Done,
     /// Refused, or not understood, or given up.
     Failed,
+    /// A plan was not accepted, or is another one by now: nothing was done.
+    NotAccepted,
     /// No more commands are wanted.
     Exit,
 }
@@ -61,6 +63,9 @@ pub(crate) enum Failed {
     /// The sentence that says why and what to do.
     #[error("{0}")]
     Refused(String),
+    /// The same of a plan that wasn't accepted.
+    #[error("{0}")]
+    NotAccepted(String),
     /// There is nobody to tell.
     #[error(transparent)]
     Gone(#[from] Gone),
@@ -100,14 +105,14 @@ impl From<&str> for Failed {
 /// # Errors
 /// If there is nobody to say it to.
 pub(crate) async fn run<P: Peer + Send>(desk: &Desk, peer: &mut P, line: &str) -> Result<Outcome, Gone> {
-    match carry_out(desk, peer, line).await {
-        Ok(outcome) => Ok(outcome),
-        Err(Failed::Refused(sentence)) => {
-            peer.refuse(&plain::hanging("", &sentence, peer.columns().unwrap_or(usize::MAX))).await?;
-            Ok(Outcome::Failed)
-        }
-        Err(Failed::Gone(gone)) => Err(gone),
-    }
+    let (sentence, outcome) = match carry_out(desk, peer, line).await {
+        Ok(outcome) => return Ok(outcome),
+        Err(Failed::Refused(sentence)) => (sentence, Outcome::Failed),
+        Err(Failed::NotAccepted(sentence)) => (sentence, Outcome::NotAccepted),
+        Err(Failed::Gone(gone)) => return Err(gone),
+    };
+    peer.refuse(&plain::hanging("", &sentence, peer.columns().unwrap_or(usize::MAX))).await?;
+    Ok(outcome)
 }
 
 async fn carry_out<P: Peer + Send>(desk: &Desk, peer: &mut P, line: &str) -> Result<Outcome, Failed> {

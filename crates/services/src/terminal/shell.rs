@@ -22,6 +22,8 @@ pub(crate) enum Last {
     Done,
     /// Refused, or not understood.
     Failed,
+    /// A plan was not accepted.
+    NotAccepted,
     /// Given up with ctrl-C, before it was entered.
     Interrupted,
 }
@@ -64,6 +66,7 @@ pub(crate) async fn on_screen<O: Out + Send + Sync>(
                 match carry_out(screen, &inbox, desk, session, line.as_bytes()).await? {
                     Outcome::Done => last = Last::Done,
                     Outcome::Failed => last = Last::Failed,
+                    Outcome::NotAccepted => last = Last::NotAccepted,
                     Outcome::Exit => return Ok(last),
                 }
             }

@@ -84,6 +84,13 @@ fn refused((outcome, somebody): (Outcome, Somebody)) -> String {
     somebody.refused
 }
 
+/// Why a plan isn't accepted.
+#[track_caller]
+fn not_accepted((outcome, somebody): (Outcome, Somebody)) -> String {
+    assert_eq!(outcome, Outcome::NotAccepted, "{}", somebody.said);
+    somebody.refused
+}
+
 async fn at(desk: &Desk, line: &str) -> (Outcome, Somebody) {
     with(desk, line, None, &[]).await
 }
@@ -384,13 +391,13 @@ async fn b31_a_change_of_release_is_staged_planned_and_accepted_by_its_digest() 
     assert!(plan.lines().all(|line| plain::width(line) <= 71), "{plan}");
     let digest = plan.lines().last().unwrap().rsplit(' ').next().unwrap().to_owned();
     let accept = format!("upgrade accept {digest}");
-    assert!(refused(at(&desk, &accept).await).contains("without a terminal, add --yes"));
-    assert!(refused(with(&desk, &accept, Some(80), &["no"]).await).contains("was not accepted"));
-    assert!(refused(at(&desk, "upgrade accept abc").await).contains("8 or more digits"));
+    assert!(not_accepted(at(&desk, &accept).await).contains("without a terminal, add --yes"));
+    assert!(not_accepted(with(&desk, &accept, Some(80), &["no"]).await).contains("was not accepted"));
+    assert!(refused(at(&desk, "upgrade accept abc").await).contains("or its first 8 digits or more"));
     // What has changed meanwhile changes the plan, which is shown anew (B25).
     said(at(&desk, "set CT Prim 800").await);
     let (outcome, somebody) = with(&desk, &format!("{accept} --yes"), Some(80), &[]).await;
-    assert_eq!(outcome, Outcome::Failed);
+    assert_eq!(outcome, Outcome::NotAccepted);
     assert!(
         somebody.said.starts_with("Downgrade") && somebody.refused.contains("nothing was done"),
         "{}",

@@ -66,8 +66,7 @@ fn plan_and_fact(out: &mut dyn Write, step: &Step, detail: Detail) -> io::Result
         }
     }
     table.write(out)?;
-    let same = step.report.lines.iter().filter(|line| line.same).count();
-    writeln!(out, "{same} of {} as planned", counted(step.report.lines.len(), "line"))
+    writeln!(out, "{}", report::count(&step.report))
 }
 
 fn outcome(out: &mut dyn Write, rehearsal: &Rehearsal) -> io::Result<()> {

@@ -1,4 +1,5 @@
-//! The report of a change of release: plan and fact side by side, what differs first.
+//! The report of a change of release: plan and fact side by side, what differs first. Where they are the same, one column
+//! says both, and its heading says so. Notices, of which nothing is found, stand apart and aren't counted.
 
 pub mod html;
 
@@ -17,7 +18,8 @@ use super::text::{Precision, counted, heading, line, paragraph, utc};
 /// Those of the stream.
 pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     verdict(out, report)?;
-    let (differing, same): (Vec<_>, Vec<_>) = report.lines.iter().partition(|line| !line.same);
+    let (facts, notices): (Vec<_>, Vec<_>) = report.lines.iter().partition(|line| line.is_fact());
+    let (same, differing): (Vec<_>, Vec<_>) = facts.into_iter().partition(|line| line.same);
     if !differing.is_empty() {
         heading(out, "Not as planned")?;
         let mut table = Table::new([("", Align::Left), ("", Align::Left), ("", Align::Left)]);
@@ -29,19 +31,27 @@ pub fn write(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
     if !same.is_empty() {
         heading(out, "As planned")?;
-        let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
-        for Line { subject, found, .. } in &same {
+        let mut table = Table::new([("", Align::Left), ("planned = found", Align::Left)]);
+        for Line { subject, found, .. } in same {
             table.row([subject.into(), found.into()]);
         }
         table.write(out)?;
     }
     if !report.lines.is_empty() {
-        writeln!(out, "\n{} of {} as planned", same.len(), counted(report.lines.len(), "line"))?;
+        writeln!(out, "\n{}", count(report))?;
+    }
+    if !notices.is_empty() {
+        heading(out, NOTICES)?;
+        let mut table = Table::new([("", Align::Left), ("", Align::Left)]);
+        for Line { subject, planned, .. } in notices {
+            table.row([subject.into(), planned.into()]);
+        }
+        table.write(out)?;
     }
     heading(out, "About this change")?;
     let mut record = Table::new([("", Align::Left), ("", Align::Left)]);
     // A digest takes most of a line, so those stand at its edge.
-    let (digests, facts): (Vec<_>, Vec<_>) = facts(report).into_iter().partition(|(_, fact)| fact.starts_with(DIGEST));
+    let (digests, facts): (Vec<_>, Vec<_>) = about(report).into_iter().partition(|(_, fact)| fact.starts_with(DIGEST));
     for (name, fact) in facts {
         record.row([Cell::styled(name, style::QUIET), Cell::styled(fact, style::QUIET)]);
     }
@@ -82,7 +92,7 @@ fn way(report: &Report) -> String {
 }
 
 /// Who, from where, when, and what can be checked by its hash; what isn't known is left out.
-fn facts(report: &Report) -> Vec<(&'static str, String)> {
+fn about(report: &Report) -> Vec<(&'static str, String)> {
     let about = &report.about;
     let time = |utc_ms: i64| format!("{} UTC", utc(utc_ms, Precision::Seconds));
     let road = if about.path.is_empty() { String::new() } else { format!(" over {}", about.path) };
@@ -104,6 +114,15 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("backup", about.backup.as_ref().map(digest)),
     ];
     facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))).collect()
+}
+
+/// What stands above lines of a plan that no meter can be held against.
+const NOTICES: &str = "Said by the plan, not to be found at the meter";
+
+/// How many lines are as planned.
+pub(super) fn count(report: &Report) -> String {
+    let (same, facts) = report.as_planned_of();
+    format!("{same} of {} as planned", counted(facts, "line"))
 }
 
 const AS_PLANNED: &str = "Done, and the meter is what the plan said.";
@@ -158,6 +177,7 @@ mod tests {
                     "read, read setup, time-sync, demand-reset, test-mode, full-config",
                     "read, read setup, time-sync, demand-reset, test-mode, full-config",
                 ),
+                Line { same: true, ..line(Kind::Notice, "Setup", "3.2.30377.02", "") },
             ],
             plan: "sha256:12314f4212768e9d99e447dd56cd6bdbe693abfbacabccf31dc8c63690862568".to_owned(),
             package: "c4bbc4157e434a40a677ca4faffd1ad6d7a5a67880a92b071bf0e8d161611c0c".to_owned(),

@@ -108,9 +108,11 @@ fn shown<P: Peer>(planned: &Plan, peer: &P) -> String {
 async fn accept<P: Peer>(desk: &Desk, peer: &mut P, digest: &str, yes: bool) -> Result<String, Failed> {
     let typed = digest.strip_prefix("sha256:").unwrap_or(digest).to_ascii_lowercase();
     if typed.len() < SHORTEST_DIGEST || !typed.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(
-            format!("a plan is named by {SHORTEST_DIGEST} or more digits of its digest, which it ends with").into()
-        );
+        return Err(format!(
+            "type the digest of the plan that you accept, or its first {SHORTEST_DIGEST} digits or more: it is the last \
+             word of what upgrade plan VERSION shows"
+        )
+        .into());
     }
     let waiting = desk.gate(|gate, now, caller| gate.staged_releases(now, caller)).await?;
     let mut others = Vec::new();
@@ -132,7 +134,10 @@ async fn accept<P: Peer>(desk: &Desk, peer: &mut P, digest: &str, yes: bool) -> 
             [only] => {
                 let text = shown(only, peer);
                 peer.say(&text).await?;
-                "the plan is no longer the one with this digest, so nothing was done; above is the plan now".into()
+                Failed::NotAccepted(
+                    "the plan is no longer the one with this digest, so nothing was done; above is the plan now"
+                        .to_owned(),
+                )
             }
             _ => "no staged release has a plan with this digest: type upgrade plan VERSION".into(),
         });
@@ -146,11 +151,11 @@ async fn accept<P: Peer>(desk: &Desk, peer: &mut P, digest: &str, yes: bool) -> 
     peer.say(&hanging("", &before, columns)).await?;
     if !yes {
         if !peer.is_person() {
-            return Err("nothing was done: without a terminal, add --yes to accept".into());
+            return Err(Failed::NotAccepted("nothing was done: without a terminal, add --yes to accept".to_owned()));
         }
         let answer = peer.answer("Type yes to do it: ").await?;
         if answer.as_deref().map(str::trim) != Some("yes") {
-            return Err("the plan was not accepted: nothing was done".into());
+            return Err(Failed::NotAccepted("the plan was not accepted: nothing was done".to_owned()));
         }
     }
     let site = Arc::clone(&desk.site);

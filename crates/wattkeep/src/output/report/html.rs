@@ -8,7 +8,8 @@ use super::super::text::printable_lines;
 
 /// The page.
 pub fn page(report: &Report) -> String {
-    let (differing, same): (Vec<_>, Vec<_>) = report.lines.iter().partition(|line| !line.same);
+    let (facts, notices): (Vec<_>, Vec<_>) = report.lines.iter().partition(|line| line.is_fact());
+    let (same, differing): (Vec<_>, Vec<_>) = facts.into_iter().partition(|line| line.same);
     let (class, verdict) = match (report.outcome, report.as_planned) {
         (Outcome::Confirmed, true) => ("good", super::AS_PLANNED),
         (Outcome::Confirmed, false) => ("bad", super::NOT_AS_PLANNED),
@@ -46,11 +47,15 @@ pub fn page(report: &Report) -> String {
                         (lines(&same, false))
                     }
                     @if !report.lines.is_empty() {
-                        p { (same.len()) " of " (report.lines.len()) " lines as planned" }
+                        p { (super::count(report)) }
+                    }
+                    @if !notices.is_empty() {
+                        h2 { (super::NOTICES) }
+                        (lines(&notices, false))
                     }
                     h2 { "About this change" }
                     dl {
-                        @for (name, fact) in super::facts(report) { div { dt { (name) } dd { (fact) } } }
+                        @for (name, fact) in super::about(report) { div { dt { (name) } dd { (fact) } } }
                     }
                 }
             }
@@ -106,6 +111,9 @@ mod tests {
             assert!(page.contains(said), "{said}: {page}");
         }
         assert!(!page.contains("Not as planned"));
+        assert!(page.contains("3 of 3 lines as planned"), "a notice is no fact");
+        let (_, notices) = page.split_once(super::super::NOTICES).unwrap();
+        assert!(notices.contains("3.2.30377.02") && notices.contains("data-name=\"Found\">–<"), "{notices}");
     }
 
     #[test]
