@@ -66,12 +66,15 @@ fn cut(plan: Plan) -> Figures {
     figures
 }
 
-/// A list that no longer fits the code would be a laboratory that nobody tests.
+/// A list that no longer fits the code would be a laboratory that nobody tests; the page tells of each.
 #[test]
 fn every_known_bad_change_fits_the_code() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let list = power_cut_lab::mutation::mutations();
     assert!(list.len() >= 12);
+    let page = std::fs::read_to_string(root.join("docs/power-cuts.md")).unwrap();
+    let caught: Vec<_> = page.lines().filter_map(|row| row.strip_prefix("| ")?.split_once(" | caught | ")).collect();
+    assert!(caught.iter().map(|(name, _)| *name).eq(list.iter().map(|mutation| &mutation.name)), "{caught:#?}");
     for mutation in list {
         let changed = mutation.changed(&root).unwrap();
         assert_ne!(changed, std::fs::read_to_string(root.join(&mutation.file)).unwrap(), "{}", mutation.name);

@@ -198,7 +198,7 @@ impl Report {
 
 /// The lines in which a plan differs from the one that was accepted: that one's as planned, this one's as found.
 pub fn differing(accepted: &Plan, now: &Plan) -> Vec<Line> {
-    const NO_LINE: &str = "no line of the plan";
+    const NO_LINE: &str = "not changed by it";
     let key = |line: &Consequence| (line.kind, line.subject.clone());
     let way = |line: &Consequence| {
         if line.changes() { format!("{} → {}", line.before, line.after) } else { line.after.clone() }

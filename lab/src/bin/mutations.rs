@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     }
     let chosen = |mutation: &Mutation| wanted.is_empty() || wanted.iter().any(|words| mutation.name.contains(words));
     let chosen: Vec<Mutation> = mutations().into_iter().filter(chosen).collect();
-    let mut table = String::from("| known-bad change | | what the laboratory says |\n|---|---|---|\n");
+    let mut table = String::from("| known-bad change | | after which step |\n|---|---|---|\n");
     let mut missed = 0;
     for (index, mutation) in chosen.iter().enumerate() {
         println!("{} of {}: {}", index + 1, chosen.len(), mutation.name);
@@ -38,7 +38,8 @@ fn main() -> ExitCode {
         };
         missed += usize::from(verdict != "caught");
         println!("    {verdict} {said}");
-        table += &format!("| {} | {verdict} | {said} |\n", mutation.name);
+        let step = said.strip_prefix(NAMED_BY).and_then(|said| said.split('"').next()).unwrap_or(&said);
+        table += &format!("| {} | {verdict} | {step} |\n", mutation.name);
     }
     println!("\n{table}\n{} of {} are caught", chosen.len() - missed, chosen.len());
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
