@@ -11,8 +11,9 @@ use axum::response::{IntoResponse, Response};
 use framework::Scf;
 use framework::scf::LONGEST_FILE;
 use meter::{ChangeSet, Edit, SecurityChange};
+use security::Right;
 
-use super::asked::{Asker, Queried, body, new_passwords};
+use super::asked::{Asker, Queried, body_of, new_passwords};
 use super::edit::new_password;
 use super::refused::Refused;
 use super::{Connection, remarks};
@@ -33,7 +34,8 @@ pub(super) async fn load(
 ) -> Result<Json<api::SecurityPlan>, Refused> {
     let force = asked.flag("force")?;
     let accept = asked.all("accept").last().map(str::to_owned);
-    let file = Scf::parse(&body(file, LONGEST_FILE).await?)?;
+    let file = body_of(&connection, caller, Right::SecurityConfig, file, LONGEST_FILE).await?;
+    let file = connection.gate(move |_| Ok(Scf::parse(&file))).await??;
     let (mut edits, mut strengths) = (Vec::new(), Vec::new());
     for (account, password) in new_passwords(&headers)? {
         let (edit, strength) = new_password(&connection, caller, account, password).await?;
