@@ -151,11 +151,10 @@ impl Turn {
         Ok(size)
     }
 
-    /// Looks at how fast it comes each time enough has come, or all: too slowly is no moving.
+    /// Looks at how fast it comes, each time enough has come: too slowly is no moving.
     fn pace(&self, now: Now, size: u64) {
         let came = size.saturating_sub(self.paced.load(Ordering::Relaxed));
-        let is_all = self.announced.as_ref().is_some_and(|(_, announced)| size == *announced);
-        if came < MOVES_BYTES && !is_all {
+        if came < MOVES_BYTES {
             return;
         }
         self.paced.store(size, Ordering::Relaxed);
@@ -163,7 +162,7 @@ impl Turn {
         // As many bytes a second as that, however many they are.
         let fast_enough =
             i128::from(came) * i128::from(STANDS_STILL_MS) >= i128::from(MOVES_BYTES) * i128::from(within_ms);
-        if fast_enough || is_all {
+        if fast_enough {
             self.used_up_ms.store(now.up_ms, Ordering::Relaxed);
         }
     }

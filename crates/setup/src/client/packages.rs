@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::{ANSWER, Client, document, json, queried};
 use crate::bundle::Bundle;
 use crate::error::{Kind, SetupError};
-use crate::upload::Upload;
 
 /// One request's share of a package at its longest: a round trip for each costs a fast link little.
 const LONGEST_PIECE: usize = 512 * 1024;
@@ -40,8 +39,8 @@ pub enum Sending {
     Bytes(u64, u64),
     /// The link is lost; it is tried again, from so many bytes on of so many.
     LinkLost(u64, u64),
-    /// The link is there, but the meter takes no more of this upload: it stood still and another got its place, or its
-    /// session is over. The place is asked for again, with so many bytes of so many.
+    /// The link is there, but the meter has let go of this upload, which stood still: its place may be another's. It is
+    /// asked for again, from so many bytes on of so many.
     PlaceLost(u64, u64),
     /// The meter has the package: nothing needs to be sent.
     There,
@@ -144,7 +143,7 @@ impl Client {
             let request = self.request(Method::POST, &queried(routes::PACKAGE_BYTES, &query));
             let request = request.header(CONTENT_TYPE, routes::PACKAGE_TYPE);
             let sent = Instant::now();
-            let answer = self.send(request, Upload::new(piece, None), PIECE_TIME).await;
+            let answer = self.ask(request, piece, PIECE_TIME).await;
             let received: api::Received = document(&answer.map_err(Interrupted::of_a_piece)?)?;
             if received.bytes <= *here {
                 return Err(SetupError::Answer("a piece that brought nothing".to_owned()).into());

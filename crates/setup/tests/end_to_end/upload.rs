@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use setup::{Bundle, HashCheck, Sending};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::*;
 
@@ -113,14 +115,15 @@ async fn carry_slowly(
 
 /// The upload that is under way, as soon as the meter has more of it than so many bytes.
 async fn moves_beyond(watching: &mut Client, bytes: u64) -> api::Moving {
-    loop {
-        match watching.packages().await.unwrap().moving {
-            Some(moving) if moving.bytes > bytes => return moving,
-            Some(_) => {}
-            None if bytes == 0 => {}
-            None => panic!("it stands still"),
+    let moves = async {
+        loop {
+            let moving = watching.packages().await.unwrap().moving;
+            if let Some(moving) = moving.filter(|moving| moving.bytes > bytes) {
+                return moving;
+            }
         }
-    }
+    };
+    timeout(Duration::from_secs(60), moves).await.expect("it moves")
 }
 
 async fn logged_in(at: &Address, user: Option<&str>, typed: &str) -> Client {

@@ -84,7 +84,7 @@ impl Bytes {
                 began = false;
                 let here = so_far(here, Some(total));
                 let said = match sending {
-                    Sending::PlaceLost(..) => format!("{whose}: the meter gave its place away, asking again at {here}"),
+                    Sending::PlaceLost(..) => format!("{whose}: the meter let go of its place, asking again at {here}"),
                     _ => format!("{whose}: link lost, going on at {here}"),
                 };
                 if bar.is_hidden() {
