@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use firmware::package::{PackageParts, SigningKey, Target, build_package};
 use firmware::release::SHIPPED;
+use serde_json::Value;
 use system_tests::{Meter, Said, has, run, wattkeep};
 
 const FACTORY: Option<(&str, &str)> = Some(("8650", "0"));
@@ -229,52 +230,55 @@ fn with_the_template_of(good: &[u8], other: &[u8]) -> Vec<u8> {
     mixed
 }
 
-/// Somebody with the right sends a good package to a meter of its own, a byte at a time, for as long as it likes, while
-/// another one wants to send.
+/// Somebody with the right sends a good package to a meter, a byte at a time, for as long as it likes, while another one
+/// wants to send.
 fn trickled(home: &Path) -> String {
     /// Far below what counts as moving, far above what counts as silence.
     const EACH: Duration = Duration::from_millis(200);
     let meter = Meter::start(home, &["--ports", "auto"]);
-    let curl = |path: &str, rest: &[&str]| {
+    let curl = |method: &str, path: &str, rest: &[&str]| {
         let mut command = Command::new("curl");
-        command.args(["-sSk", "-X", "POST", &format!("https://{}{path}", meter.address())]).args(rest);
+        command.args(["-sSk", "-X", method, &format!("https://{}{path}", meter.address())]).args(rest);
         command
     };
-    let opened = run(&mut curl(api::routes::SESSION, &["-u", "8650:0", "-D", "-", "-o", "/dev/null"])).ok().out;
-    let token = opened.lines().find_map(|line| line.strip_prefix(&format!("{}: ", api::login::SESSION_TOKEN))).unwrap();
-    let header = format!("{}: Bearer {}", api::login::AUTHORIZATION, token.trim());
-    let mut shipped = firmware::shipped().unwrap().into_iter();
-    let bytes = shipped.find(|one| one.carried.release.release.to_string() == "4.40.1").unwrap().bytes;
-    let digest = firmware::digest::Sha256Digest::of(&bytes);
-    let announced = format!(r#"{{"package":"{digest}","bytes":{},"name":"slow.upg"}}"#, bytes.len());
-    let json = "content-type: application/json";
-    let upload = run(&mut curl(api::routes::PACKAGES, &["-H", &header, "-H", json, "-d", &announced])).ok().json();
-    let path = format!("{}?upload={}&offset=0", api::routes::PACKAGE_BYTES, upload["upload"]);
-    let mut slow = curl(&path, &["-H", &header, "-H", "Expect:", "-N", "-T", "-"]);
+    let session = || {
+        let login = run(&mut curl("POST", api::routes::SESSION, &["-u", "8650:0", "-D", "-", "-o", "/dev/null"])).ok();
+        let header = format!("{}: ", api::login::SESSION_TOKEN);
+        let token = login.out.lines().find_map(|line| line.strip_prefix(&header)).unwrap();
+        format!("{}: Bearer {}", api::login::AUTHORIZATION, token.trim())
+    };
+    let (one, other) = (session(), session());
+    let packages: Vec<_> = firmware::shipped().unwrap().into_iter().map(|shipped| shipped.bytes).collect();
+    let announce = |session: &str, bytes: &[u8]| {
+        let digest = firmware::digest::Sha256Digest::of(bytes);
+        let announcement = format!(r#"{{"package":"{digest}","bytes":{},"name":"a.upg"}}"#, bytes.len());
+        let rest = ["-H", session, "-H", "content-type: application/json", "-d", &announcement];
+        run(&mut curl("POST", api::routes::PACKAGES, &rest)).ok().json()
+    };
+    let path = format!("{}?upload={}&offset=0", api::routes::PACKAGE_BYTES, announce(&one, &packages[0])["upload"]);
+    let mut slow = curl("POST", &path, &["-H", &one, "-H", "Expect:", "-N", "-T", "-"]);
     let mut slow = slow.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut into = slow.stdin.take().unwrap();
-    let (stop, stopped) = mpsc::channel::<()>();
-    let sender = std::thread::spawn(move || {
+    let (sent, each_byte) = mpsc::channel();
+    let bytes = packages[0].clone();
+    std::thread::spawn(move || {
         for byte in bytes {
-            if into.write_all(&[byte]).is_err() || stopped.recv_timeout(EACH) != Err(mpsc::RecvTimeoutError::Timeout) {
+            if into.write_all(&[byte]).is_err() || sent.send(()).is_err() {
                 return;
             }
+            std::thread::park_timeout(EACH);
         }
     });
-    let stage = || meter.setup(FACTORY, &["stage", "--to", "4.0.9", "--json"]);
-    let refused = stage();
-    assert!(refused.status == 1 && refused.out.contains("is sending a package"), "{refused:?}");
-    let mut moved = 0;
-    loop {
-        let packages = meter.setup(FACTORY, &["packages", "--json"]).ok().json();
-        moved = moved.max(packages["moving"]["bytes"].as_u64().unwrap_or(0));
-        if stage().status == 0 {
-            break;
-        }
-    }
-    assert!(moved > 1, "bytes came all the while");
-    drop(stop);
-    sender.join().unwrap();
+    let refused = |answer: &Value| answer["message"].as_str().is_some_and(|said| said.contains("is sending a package"));
+    let answers = each_byte.iter().map(|()| announce(&other, &packages[1]));
+    let mut answers = answers.skip_while(refused);
+    let taken = answers.next().expect("it gives way before it is through");
+    assert!(taken["upload"].is_number(), "{taken}");
+    drop(answers);
+    drop(each_byte);
+    let listed = run(&mut curl("GET", api::routes::PACKAGES, &["-H", &other])).ok().json();
+    let came = listed["partial"].as_array().unwrap().iter().filter_map(|part| part["bytes"].as_u64()).max();
+    assert!(came > Some(1), "its bytes came all the while, and stay: {listed}");
     let said: Said = slow.wait_with_output().unwrap().into();
     assert!(said.out.contains("not under way any more"), "{said:?}");
     GAVE_WAY.to_owned()
