@@ -83,14 +83,17 @@ impl Client {
         let (mut furthest, mut tries) = (0, 0);
         // Bytes of somebody else's may have been gone on with: then all of them are sent once.
         let mut began_anew = false;
+        // A piece was refused and nothing has come since: refused again, it is refused for good.
+        let mut refused = false;
         loop {
             let mut here = furthest;
             let failed = match self.send_rest(&announcement, &package, &mut here, &mut told).await {
                 Ok(staged) => return Ok(staged),
                 Err(failed) => failed,
             };
-            if here > furthest {
-                (furthest, tries) = (here, 0);
+            let came = here > furthest;
+            if came {
+                (furthest, tries, refused) = (here, 0, false);
             }
             let (lost, error) = match failed {
                 Interrupted::Refused(error) => return Err(error),
@@ -100,12 +103,16 @@ impl Client {
                     furthest = 0;
                     continue;
                 }
-                Interrupted::Lost(error) => (Sending::LinkLost(furthest, announcement.bytes), error),
-                // Who has the place now is said when the package is announced again.
-                Interrupted::Elsewhere(error) => (Sending::PlaceLost(furthest, announcement.bytes), error),
+                Interrupted::Lost(error) => (Some(Sending::LinkLost(furthest, announcement.bytes)), error),
+                Interrupted::Elsewhere(error) if refused => return Err(error),
+                // Who has the place now, or what is wrong with the package, is said when it is tried again.
+                Interrupted::Elsewhere(error) => {
+                    refused = true;
+                    (came.then_some(Sending::PlaceLost(furthest, announcement.bytes)), error)
+                }
             };
             let Some(wait) = WAITS.get(tries) else { return Err(error) };
-            told(lost);
+            lost.into_iter().for_each(&mut told);
             tries += 1;
             tokio::time::sleep(Duration::from_secs(*wait)).await;
         }

@@ -287,3 +287,16 @@ async fn what_a_slow_link_brings_counts_is_kept_and_is_all_that_is_told() {
     };
     assert!(*went_on >= moving.bytes, "and it goes on where it was: {told:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b28_a_package_that_is_refused_by_its_front_is_not_sent_again_and_again() {
+    let meter = Meter::new("4.40.1").await;
+    let mut client = meter.login(None, "0").await;
+    client.raise_floor(None).await.unwrap();
+    let (told, heard) = mpsc::channel();
+    let older = Bundle::open("4.0.9", HashCheck::Beside).unwrap();
+    let (status, said) = failed(client.stage(&older, move |sending| told.send(sending).unwrap()).await);
+    assert!(status == 1 && said.contains("below this meter's floor"), "{said}");
+    let told: Vec<_> = heard.iter().collect();
+    assert!(told.len() == 2 && told.iter().all(|one| matches!(one, Sending::Bytes(0, _))), "tried twice: {told:?}");
+}
