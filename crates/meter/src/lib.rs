@@ -70,7 +70,7 @@ pub use store::{
     MAX_PACKAGE_BYTES, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, PartialPackage, StoredFile,
 };
 pub use trial::TRIAL_SECONDS;
-pub use uploads::{Announced, Announcement, Moving, PackageUpload, STANDS_STILL_MS};
+pub use uploads::{Announced, Announcement, MOVES_BYTES, Moving, PackageUpload, STANDS_STILL_MS};
 pub use view::{Identity, View};
 
 /// The two times that a meter is told: the wall clock's, which people set, and one that only runs

@@ -23,6 +23,9 @@ use crate::{GateError, Now};
 /// How long an upload may stand still before its place is anybody's, in milliseconds: far above what a bad link takes
 /// to come back, far below what a colleague waits for.
 pub const STANDS_STILL_MS: i64 = 30_000;
+/// What has to come within that time: whoever sends less, byte by byte, stands still. It is a seventh of what 9600 baud
+/// bring, below which nobody sends packages.
+pub const MOVES_BYTES: u64 = 4 * 1024;
 
 /// A package that somebody wants to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +120,13 @@ struct Turn {
     announced: Option<(PackageId, u64)>,
     began_utc_ms: i64,
     came: AtomicU64,
+    /// How much had come when its pace was last looked at, and when that was.
+    paced: AtomicU64,
+    paced_up_ms: AtomicI64,
+    /// When it last moved.
     used_up_ms: AtomicI64,
+    /// With how many bytes the front is looked at next.
+    front_at: AtomicU64,
     /// None once the place is another's, or all of it is here.
     file: Mutex<Option<IncomingPackage>>,
 }
@@ -127,7 +136,7 @@ impl Turn {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes, and counts as moving.
+    /// Writes, which counts as moving once it has brought enough.
     fn write_at(&self, now: Now, offset: u64, bytes: &[u8]) -> Result<u64, GateError> {
         let mut file = self.file();
         let Some(incoming) = file.as_mut() else { return Err(GateError::UploadOver) };
@@ -145,8 +154,24 @@ impl Turn {
         }
         let size = incoming.size();
         self.came.store(size, Ordering::Relaxed);
-        self.used_up_ms.store(now.up_ms, Ordering::Relaxed);
+        self.pace(now, size);
         Ok(size)
+    }
+
+    /// Looks at how fast it comes, each time enough has come: too slowly is no moving.
+    fn pace(&self, now: Now, size: u64) {
+        let came = size.saturating_sub(self.paced.load(Ordering::Relaxed));
+        if came < MOVES_BYTES {
+            return;
+        }
+        self.paced.store(size, Ordering::Relaxed);
+        let within_ms = now.up_ms.saturating_sub(self.paced_up_ms.swap(now.up_ms, Ordering::Relaxed));
+        // As many bytes a second as that, however many they are.
+        let fast_enough =
+            i128::from(came) * i128::from(STANDS_STILL_MS) >= i128::from(MOVES_BYTES) * i128::from(within_ms);
+        if fast_enough {
+            self.used_up_ms.store(now.up_ms, Ordering::Relaxed);
+        }
     }
 
     /// Whether it is this caller's, over whatever connection. Without a session nothing but the address tells.
@@ -234,7 +259,10 @@ impl Uploads {
             announced,
             began_utc_ms: now.utc_ms,
             came: AtomicU64::new(file.size()),
+            paced: AtomicU64::new(file.size()),
+            paced_up_ms: AtomicI64::new(now.up_ms),
             used_up_ms: AtomicI64::new(used_up_ms),
+            front_at: AtomicU64::new(0),
             file: Mutex::new(Some(file)),
         });
         *place = Some(Arc::clone(&turn));
@@ -383,7 +411,7 @@ impl Gate {
         }
         let turn = turn?;
         let written = turn.write_at(now, offset, piece).and_then(|size| {
-            if offset < MAX_FRONT_BYTES as u64 {
+            if size >= turn.front_at.load(Ordering::Relaxed) {
                 self.believe_front(now, caller, &turn)?;
             }
             Ok(size)
@@ -400,13 +428,16 @@ impl Gate {
             Some(incoming) => incoming.read_at(0, MAX_FRONT_BYTES)?,
             None => return Err(GateError::UploadOver),
         };
-        let believed = self.check_front(now, caller, &front);
-        if believed.is_err()
-            && let Some(incoming) = turn.file().take()
-        {
-            incoming.discard();
+        match self.check_front(now, caller, &front) {
+            Ok(next) => turn.front_at.store(next.unwrap_or(u64::MAX), Ordering::Relaxed),
+            Err(error) => {
+                if let Some(incoming) = turn.file().take() {
+                    incoming.discard();
+                }
+                return Err(error);
+            }
         }
-        believed
+        Ok(())
     }
 
     /// The link of an upload broke: its place is free at once, and what came in stays for going on.

@@ -2,7 +2,7 @@
 //! any size takes the same memory, and without the gate's lock.
 
 use firmware::Version;
-use firmware::package::{MAX_FRONT_BYTES, Target, Trust, VerifiedPackage, Verifier, front_digest};
+use firmware::package::{MAX_FRONT_BYTES, PackageError, Target, Trust, VerifiedPackage, Verifier, front_digest};
 use store::{MAX_PACKAGE_BYTES, PACKAGE_PIECE, PackageId, ReceivedPackage, StoreError, StoredFile};
 
 use crate::events::{Draft, priority};
@@ -54,16 +54,28 @@ fn in_pieces(
     Ok(verified)
 }
 
+/// How many bytes it takes to say more of a front than these say; none once all of it is there.
+fn worth_looking_again(front: &[u8]) -> Option<u64> {
+    match front_digest(front) {
+        Err(PackageError::Truncated { missing }) => Some(front.len() as u64 + missing),
+        _ => None,
+    }
+}
+
 impl Gate {
     /// Verifies the front of a package that is still coming in, as far as it is there. A package that fails here is
-    /// refused without the rest of it; one that doesn't may still fail by its parts.
-    pub(crate) fn check_front(&self, now: Now, caller: &Caller, front: &[u8]) -> Result<(), GateError> {
+    /// refused without the rest of it; one that doesn't may still fail by its parts. Says with how many bytes it is
+    /// worth looking again.
+    pub(crate) fn check_front(&self, now: Now, caller: &Caller, front: &[u8]) -> Result<Option<u64>, GateError> {
         let trust = self.state().believed();
         let mut verifier = Verifier::new(&trust, Target::METER);
         if let Err(error) = verifier.push(front) {
             return self.refuse_package(now, caller, error.into());
         }
-        verifier.front().map_or(Ok(()), |front| self.check_floor(now, caller, front.release()))
+        if let Some(front) = verifier.front() {
+            self.check_floor(now, caller, front.release())?;
+        }
+        Ok(worth_looking_again(front))
     }
 
     /// Refuses a package of a release that the meter would never go to (B28).
@@ -80,5 +92,28 @@ impl Gate {
             state.log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
         }
         Err(why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_front_that_comes_byte_by_byte_is_looked_at_three_times() {
+        for package in firmware::shipped().unwrap() {
+            let (mut at, mut looked) = (Some(0), Vec::new());
+            for length in 1..=package.bytes.len() {
+                if at.is_some_and(|at| length as u64 >= at) {
+                    looked.push(length);
+                    at = worth_looking_again(&package.bytes[..length]);
+                }
+            }
+            let [1, header, front] = looked[..] else { panic!("{looked:?}") };
+            assert!(
+                front_digest(&package.bytes[..front]).is_ok() && front_digest(&package.bytes[..front - 1]).is_err()
+            );
+            assert!(header < front);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path as FilePath;
 
 use firmware::Choices;
-use meter::{Announced, Announcement, Caller, Gate, GateError, Now, STANDS_STILL_MS, Staged};
+use meter::{Announced, Announcement, Caller, Gate, GateError, MOVES_BYTES, Now, STANDS_STILL_MS, Staged};
 use security::{Path, Token, UserId, Who};
 
 use crate::bench::{NOW, accept, open, open_at, request, set, set_password};
@@ -175,6 +175,53 @@ fn a_second_operator_is_told_who_sends_and_gets_the_place_when_it_stands_still()
     // An upload whose link broke is nobody's at once, and so is one whose session is over.
     gate.interrupt_upload(&one, upload);
     assert!(announce(&gate, still, &two, &theirs).is_err(), "an old number interrupts nothing");
+}
+
+#[test]
+fn who_sends_byte_by_byte_stands_still_and_who_sends_slowly_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), None);
+    let (one, _) = logged_in(&gate, Who::Standard, 1);
+    let (two, token) = logged_in(&gate, Who::Standard, 2);
+    let (ours, theirs) = (package("4.0.9"), package("4.40.1"));
+    // So many bytes a second: below 4 KiB in 30 s the place is the other's, at whatever moment it asks.
+    for (each, moves) in [(1, false), (MOVES_BYTES as usize / 31, false), (MOVES_BYTES as usize / 29, true)] {
+        let (upload, mut have) = announce(&gate, NOW, &one, &ours).unwrap();
+        assert_eq!(have, 0);
+        for second in 1..=45 {
+            let piece = &ours[have as usize..have as usize + each];
+            have = gate.take_piece(later(1000 * second), &one, upload, have, piece).unwrap();
+        }
+        let taken = announce(&gate, later(46_000), &two, &theirs);
+        assert_eq!(taken.is_err(), moves, "{each} bytes in a second: {taken:?}");
+        gate.interrupt_upload(&one, upload);
+        gate.drop_package(later(200_000), &one, &announcement(&ours).package).unwrap();
+        if let Ok((upload, _)) = taken {
+            gate.interrupt_upload(&two, upload);
+        }
+    }
+    // However long it goes on, whoever may ends its session, and the place is free at once.
+    announce(&gate, NOW, &two, &ours).unwrap();
+    assert!(announce(&gate, NOW, &one, &theirs).is_err());
+    gate.close_session(NOW, &token);
+    announce(&gate, NOW, &one, &theirs).unwrap();
+}
+
+#[test]
+fn b27_a_front_is_refused_by_the_very_byte_that_completes_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = open(dir.path(), None);
+    let (me, _) = logged_in(&gate, Who::Standard, 1);
+    let mut bytes = package("4.0.9");
+    let front = (1..).find(|length| firmware::package::front_digest(&bytes[..*length]).is_ok()).unwrap();
+    bytes[front - 1] ^= 1;
+    let (upload, _) = announce(&gate, NOW, &me, &bytes).unwrap();
+    for at in 0..front - 1 {
+        gate.take_piece(NOW, &me, upload, at as u64, &bytes[at..=at]).unwrap();
+    }
+    let refused = gate.take_piece(NOW, &me, upload, front as u64 - 1, &bytes[front - 1..front]);
+    assert!(matches!(refused, Err(GateError::Package(_))), "{refused:?}");
+    assert_eq!(parts(dir.path()), 0);
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! Packages over Setup: announced, sent in pieces that go on after a broken link, finished, listed and dropped. Each piece
 //! goes to the disk as it comes, so that a link which breaks in the middle of one costs nothing that has arrived.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use meter::{Caller, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES, STANDS_STILL_MS};
+use firmware::package::MAX_FRONT_BYTES;
+use meter::{Caller, MAX_STAGED_BYTES, MAX_STAGED_PACKAGES};
 use security::Ask;
+use tokio::select;
+use tokio::time::sleep;
 
 use super::Connection;
 use super::asked::{Asker, Document, Queried, data, discard};
@@ -15,8 +20,10 @@ use super::refused::Refused;
 
 /// What is gathered of a piece before it is written down: it bounds the memory, and the pieces that are written.
 const GATHERED: usize = 256 * 1024;
-/// How long it is gathered at most, in milliseconds: on a slow link too, what comes is seen to come.
-const GATHERED_MS: i64 = STANDS_STILL_MS / 3;
+/// The same while the front comes in (a TLS record at its longest): it is to be believed before much follows it.
+const GATHERED_OF_FRONT: usize = 16 * 1024;
+/// How long what has come waits for more: what a slow link brings is on the disk, and counts, after a second.
+const GATHERING: Duration = Duration::from_secs(1);
 /// The longest piece of one request: as much as a slow link sends within its deadline.
 const LONGEST_PIECE: u64 = 16 * 1024 * 1024;
 
@@ -62,22 +69,32 @@ async fn take(
     connection.may(caller, Ask::Do(security::Right::SecurityConfig)).await?;
     let mut here = offset;
     let mut gathered = Vec::new();
-    let mut written_up_ms = connection.site.now().up_ms;
+    let mut waited = pin!(sleep(GATHERING));
+    let write = async |here, gathered: &mut Vec<u8>| {
+        let whole = std::mem::take(gathered);
+        connection.gate(move |site| site.gate.take_piece(site.now(), &caller, upload, here, &whole)).await
+    };
     loop {
-        let next = data(piece).await;
+        let mut next = pin!(data(piece));
+        let next = loop {
+            select! {
+                next = &mut next => break next,
+                () = &mut waited, if !gathered.is_empty() => here = write(here, &mut gathered).await?,
+            }
+        };
         if let Ok(Some(data)) = &next {
+            if gathered.is_empty() {
+                waited.set(sleep(GATHERING));
+            }
             gathered.extend_from_slice(data);
         }
         if (here - offset) + gathered.len() as u64 > LONGEST_PIECE {
             return Err(Refused::too_large(LONGEST_PIECE as usize));
         }
         let goes_on = matches!(next, Ok(Some(_)));
-        let up_ms = connection.site.now().up_ms;
-        let enough = gathered.len() >= GATHERED || up_ms.saturating_sub(written_up_ms) >= GATHERED_MS || !goes_on;
-        if enough && !gathered.is_empty() {
-            written_up_ms = up_ms;
-            let whole = std::mem::take(&mut gathered);
-            here = connection.gate(move |site| site.gate.take_piece(site.now(), &caller, upload, here, &whole)).await?;
+        let enough = if here < MAX_FRONT_BYTES as u64 { GATHERED_OF_FRONT } else { GATHERED };
+        if gathered.len() >= enough || (!goes_on && !gathered.is_empty()) {
+            here = write(here, &mut gathered).await?;
         }
         match next {
             Ok(Some(_)) => {}

@@ -1,7 +1,6 @@
 //! Sending a package so that a broken link costs no more than what was on its way: announced, sent in pieces, gone on
 //! with where the meter has it up to, by itself while the link comes back and by the next command for the same package.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::routes;
@@ -9,14 +8,22 @@ use firmware::digest::Sha256Digest;
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::CONTENT_TYPE;
+use tokio::time::Instant;
 
 use super::{ANSWER, Client, document, json, queried};
 use crate::bundle::Bundle;
 use crate::error::{Kind, SetupError};
-use crate::upload::{Progress, Upload};
 
-/// One request's share of a package: a round trip for each costs a fast link little, and a slow one sends it in time.
-const PIECE: usize = 512 * 1024;
+/// One request's share of a package at its longest: a round trip for each costs a fast link little.
+const LONGEST_PIECE: usize = 512 * 1024;
+/// What each connection begins with: most packages are sent by then, and a slow link brings it in time.
+const FIRST_PIECE: usize = 32 * 1024;
+/// The shortest: as much as a meter counts as moving.
+const SHORTEST_PIECE: usize = 4 * 1024;
+/// A piece that took less is followed by a longer one,
+const SHORT_TIME: Duration = Duration::from_secs(1);
+/// and one that took more by a shorter one, so that a person sees it move and a broken link costs little.
+const LONG_TIME: Duration = Duration::from_secs(4);
 /// How long a piece may take. After it the link counts as broken; what has come counts.
 const PIECE_TIME: Duration = Duration::from_secs(2 * 60);
 /// How long the meter may verify and store the largest package.
@@ -28,18 +35,27 @@ const WAITS: [u64; 6] = [1, 2, 4, 8, 16, 30];
 /// How sending goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sending {
-    /// So many bytes are on their way or there, of so many.
+    /// The meter has so many bytes, of so many.
     Bytes(u64, u64),
     /// The link is lost; it is tried again, from so many bytes on of so many.
     LinkLost(u64, u64),
+    /// The link is there, but the meter has let go of this upload, which stood still: its place may be another's. It is
+    /// asked for again, from so many bytes on of so many.
+    PlaceLost(u64, u64),
     /// The meter has the package: nothing needs to be sent.
     There,
 }
 
-type Told = Arc<Mutex<dyn FnMut(Sending) + Send>>;
-
-fn tell(told: &Told, sending: Sending) {
-    (told.lock().unwrap_or_else(PoisonError::into_inner))(sending);
+/// How long the piece is that follows one which took so long.
+fn next_piece(length: usize, took: Duration) -> usize {
+    let next = if took < SHORT_TIME {
+        length * 2
+    } else if took > LONG_TIME {
+        length / 2
+    } else {
+        length
+    };
+    next.clamp(SHORTEST_PIECE, LONGEST_PIECE)
 }
 
 impl Client {
@@ -57,9 +73,8 @@ impl Client {
         &mut self,
         package: Bytes,
         name: &str,
-        told: impl FnMut(Sending) + Send + 'static,
+        mut told: impl FnMut(Sending) + Send + 'static,
     ) -> Result<api::Staged, SetupError> {
-        let told: Told = Arc::new(Mutex::new(told));
         let announcement = api::Announcement {
             package: Sha256Digest::of(&package).to_string(),
             bytes: package.len() as u64,
@@ -68,16 +83,19 @@ impl Client {
         let (mut furthest, mut tries) = (0, 0);
         // Bytes of somebody else's may have been gone on with: then all of them are sent once.
         let mut began_anew = false;
+        // A piece was refused and nothing has come since: refused again, it is refused for good.
+        let mut refused = false;
         loop {
             let mut here = furthest;
-            let failed = match self.send_rest(&announcement, &package, &mut here, &told).await {
+            let failed = match self.send_rest(&announcement, &package, &mut here, &mut told).await {
                 Ok(staged) => return Ok(staged),
                 Err(failed) => failed,
             };
-            if here > furthest {
-                (furthest, tries) = (here, 0);
+            let came = here > furthest;
+            if came {
+                (furthest, tries, refused) = (here, 0, false);
             }
-            let wait = match failed {
+            let (lost, error) = match failed {
                 Interrupted::Refused(error) => return Err(error),
                 Interrupted::OtherBytes(error) if began_anew => return Err(error),
                 Interrupted::OtherBytes(_) => {
@@ -85,15 +103,18 @@ impl Client {
                     furthest = 0;
                     continue;
                 }
-                // Whoever has lost the place is told why when the package is announced again.
-                Interrupted::Elsewhere(error) | Interrupted::Lost(error) => match WAITS.get(tries) {
-                    Some(wait) => Duration::from_secs(*wait),
-                    None => return Err(error),
-                },
+                Interrupted::Lost(error) => (Some(Sending::LinkLost(furthest, announcement.bytes)), error),
+                Interrupted::Elsewhere(error) if refused => return Err(error),
+                // Who has the place now, or what is wrong with the package, is said when it is tried again.
+                Interrupted::Elsewhere(error) => {
+                    refused = true;
+                    (came.then_some(Sending::PlaceLost(furthest, announcement.bytes)), error)
+                }
             };
-            tell(&told, Sending::LinkLost(furthest, announcement.bytes));
+            let Some(wait) = WAITS.get(tries) else { return Err(error) };
+            lost.into_iter().for_each(&mut told);
             tries += 1;
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(Duration::from_secs(*wait)).await;
         }
     }
 
@@ -103,14 +124,14 @@ impl Client {
         announcement: &api::Announcement,
         package: &Bytes,
         here: &mut u64,
-        told: &Told,
+        told: &mut (impl FnMut(Sending) + Send),
     ) -> Result<api::Staged, Interrupted> {
         let request = self.request(Method::POST, routes::PACKAGES);
         let answer = self.ask(request, json(announcement)?, ANSWER).await?;
         let announced: api::Announced = document(&answer)?;
         let upload = match announced {
             api::Announced { staged: Some(staged), .. } => {
-                tell(told, Sending::There);
+                told(Sending::There);
                 return Ok(staged);
             }
             api::Announced { upload: Some(upload), .. } => upload.to_string(),
@@ -119,22 +140,25 @@ impl Client {
         let began = announced.bytes;
         *here = began;
         let total = announcement.bytes;
-        tell(told, Sending::Bytes(began, total));
+        told(Sending::Bytes(began, total));
+        let mut length = FIRST_PIECE;
         while *here < total {
             let from = usize::try_from(*here).ok().filter(|from| *from < package.len());
             let from = from.ok_or_else(|| SetupError::Answer("more of a package than there is".to_owned()))?;
-            let piece = package.slice(from..package.len().min(from + PIECE));
+            let piece = package.slice(from..package.len().min(from + length));
             let query = [("upload", upload.clone()), ("offset", here.to_string())];
             let request = self.request(Method::POST, &queried(routes::PACKAGE_BYTES, &query));
             let request = request.header(CONTENT_TYPE, routes::PACKAGE_TYPE);
-            let (to, offset) = (Arc::clone(told), *here);
-            let progress: Progress = Box::new(move |sent, _| tell(&to, Sending::Bytes(offset + sent, total)));
-            let answer = self.send(request, Upload::new(piece, Some(progress)), PIECE_TIME).await;
+            let sent = Instant::now();
+            let answer = self.ask(request, piece, PIECE_TIME).await;
             let received: api::Received = document(&answer.map_err(Interrupted::of_a_piece)?)?;
             if received.bytes <= *here {
                 return Err(SetupError::Answer("a piece that brought nothing".to_owned()).into());
             }
             *here = received.bytes;
+            // What the meter has, not what the socket took: only that is a rate.
+            told(Sending::Bytes(*here, total));
+            length = next_piece(length, sent.elapsed());
         }
         let request = self.request(Method::POST, &queried(routes::PACKAGE_FINISH, &[("upload", upload)]));
         match self.ask(request, Bytes::new(), FINISH).await {
@@ -185,6 +209,32 @@ impl From<SetupError> for Interrupted {
             // A meter that is just being started or stopped takes a connection and lets it go.
             SetupError::NotAMeter { .. } => Self::Lost(error),
             error => Self::Refused(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_as_long_as_the_link_brings_in_a_few_seconds() {
+        // Bytes per second, seconds for a round trip, and the length that pieces come to.
+        for (rate, trip, length) in [
+            (100e6, 0.001, LONGEST_PIECE),
+            (100e6, 0.9, LONGEST_PIECE),
+            (100e6, 3.0, FIRST_PIECE),
+            (15e3, 0.05, FIRST_PIECE),
+            (3e3, 0.3, 8 * 1024),
+            (960.0, 0.3, SHORTEST_PIECE),
+            (1.0, 10.0, SHORTEST_PIECE),
+        ] {
+            let took = |length: usize| Duration::from_secs_f64(trip + length as f64 / rate);
+            let came_to = (0..20).fold(FIRST_PIECE, |length, _| next_piece(length, took(length)));
+            assert_eq!(came_to, length, "{rate} B/s, {trip} s");
+        }
+        for edge in [SHORT_TIME, LONG_TIME] {
+            assert_eq!(next_piece(FIRST_PIECE, edge), FIRST_PIECE);
         }
     }
 }

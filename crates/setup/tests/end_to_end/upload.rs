@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use setup::{Bundle, HashCheck, Sending};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::*;
 
@@ -55,6 +58,72 @@ async fn carry(client: TcpStream, meter: TcpStream, mut left: usize, how: Break,
         }
     }
     back.abort();
+}
+
+/// A link that brings so many bytes towards the meter in all, and more when it is told to.
+struct SlowLink {
+    at: Address,
+    brought: Arc<AtomicUsize>,
+    brings: watch::Sender<usize>,
+}
+
+impl SlowLink {
+    async fn to(meter: &Meter) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = Address::new("127.0.0.1", listener.local_addr().unwrap().port()).unwrap();
+        let (host, port) = (meter.at.host().to_owned(), meter.at.port());
+        let (brings, told) = watch::channel(usize::MAX);
+        let brought = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&brought);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let meter = TcpStream::connect((host.as_str(), port)).await.unwrap();
+                tokio::spawn(carry_slowly(client, meter, told.clone(), Arc::clone(&counted)));
+            }
+        });
+        Self { at, brought, brings }
+    }
+
+    /// From now on it brings so much more, and no more.
+    fn bring(&self, more: usize) {
+        self.brings.send_replace(self.brought.load(Ordering::Relaxed) + more);
+    }
+}
+
+async fn carry_slowly(
+    client: TcpStream,
+    meter: TcpStream,
+    mut brings: watch::Receiver<usize>,
+    brought: Arc<AtomicUsize>,
+) {
+    let ((mut from_client, mut to_client), (mut from_meter, mut to_meter)) = (client.into_split(), meter.into_split());
+    let back = tokio::spawn(async move { tokio::io::copy(&mut from_meter, &mut to_client).await });
+    let mut buffer = [0; 1024];
+    loop {
+        let Ok(most) = brings.wait_for(|most| brought.load(Ordering::Relaxed) < *most).await.map(|most| *most) else {
+            break;
+        };
+        let most = buffer.len().min(most - brought.load(Ordering::Relaxed));
+        let Ok(read @ 1..) = from_client.read(&mut buffer[..most]).await else { break };
+        brought.fetch_add(read, Ordering::Relaxed);
+        if to_meter.write_all(&buffer[..read]).await.is_err() {
+            break;
+        }
+    }
+    back.abort();
+}
+
+/// The upload that is under way, as soon as the meter has more of it than so many bytes.
+async fn moves_beyond(watching: &mut Client, bytes: u64) -> api::Moving {
+    let moves = async {
+        loop {
+            let moving = watching.packages().await.unwrap().moving;
+            if let Some(moving) = moving.filter(|moving| moving.bytes > bytes) {
+                return moving;
+            }
+        }
+    };
+    timeout(Duration::from_secs(60), moves).await.expect("it moves")
 }
 
 async fn logged_in(at: &Address, user: Option<&str>, typed: &str) -> Client {
@@ -168,4 +237,66 @@ async fn a_second_operator_sees_that_one_is_under_way() {
     assert_eq!(names, ["8650_V4.0.9.upg", "8650_V4.40.1.upg"]);
     assert_eq!(two.drop_package("8650_V4.0.9.upg").await.unwrap().dropped, "8650_V4.0.9.upg");
     assert!(failed(two.drop_package("8650_V4.0.9.upg").await).1.contains("no staged package"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_slow_link_brings_counts_is_kept_and_is_all_that_is_told() {
+    const STEP: usize = 20_000;
+    let meter = Meter::advanced("4.40.1").await;
+    let bundle = big(&meter, Some("USER1"), "abc1").await;
+    let link = SlowLink::to(&meter).await;
+    let mut one = logged_in(&link.at, Some("USER1"), "abc1").await;
+    let mut two = meter.login(Some("USER1"), "abc1").await;
+    let before = link.brought.load(Ordering::Relaxed);
+    link.bring(STEP);
+    let (told, heard) = mpsc::channel();
+    let (package, brought) = (bundle.clone(), Arc::clone(&link.brought));
+    let sending = tokio::spawn(async move {
+        let tell = move |sending| told.send((sending, brought.load(Ordering::Relaxed) - before)).unwrap();
+        one.stage(&package, tell).await
+    });
+    // A link that stands still in the middle of a piece: what has come is there, and on the disk.
+    let moving = moves_beyond(&mut two, 0).await;
+    let listed = two.packages().await.unwrap();
+    assert!(moving.bytes < STEP as u64 && listed.partial[0].bytes == moving.bytes, "{listed:?}");
+    meter.bench.clock.advance_ms(29_000);
+    link.bring(STEP);
+    let moving = moves_beyond(&mut two, moving.bytes).await;
+    assert_eq!(moving.still_s, 0, "it moves");
+    meter.bench.clock.advance_ms(29_000);
+    let other = Bundle::open("4.0.9", HashCheck::Beside).unwrap();
+    assert!(failed(two.stage(&other, |_| {}).await).1.contains("is sending a package"), "so its place is its own");
+    // Nothing for more than 30 s: its place is the other's, and it is told so, not that its link broke.
+    meter.bench.clock.advance_ms(2_000);
+    two.stage(&other, |_| {}).await.unwrap();
+    link.bring(usize::MAX / 2);
+    sending.await.unwrap().unwrap();
+    let told: Vec<_> = heard.iter().collect();
+    for (sending, brought) in &told {
+        let (Sending::Bytes(here, _) | Sending::LinkLost(here, _) | Sending::PlaceLost(here, _)) = sending else {
+            panic!("{told:?}");
+        };
+        assert!(*here <= *brought as u64, "{sending:?} when {brought} bytes had gone through");
+    }
+    let [(Sending::PlaceLost(..), _), (Sending::Bytes(went_on, _), _)] = told
+        .windows(2)
+        .find_map(|pair| <&[_; 2]>::try_from(pair).ok().filter(|pair| matches!(pair[0].0, Sending::PlaceLost(..))))
+        .unwrap()
+    else {
+        panic!("{told:?}");
+    };
+    assert!(*went_on >= moving.bytes, "and it goes on where it was: {told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn b28_a_package_that_is_refused_by_its_front_is_not_sent_again_and_again() {
+    let meter = Meter::new("4.40.1").await;
+    let mut client = meter.login(None, "0").await;
+    client.raise_floor(None).await.unwrap();
+    let (told, heard) = mpsc::channel();
+    let older = Bundle::open("4.0.9", HashCheck::Beside).unwrap();
+    let (status, said) = failed(client.stage(&older, move |sending| told.send(sending).unwrap()).await);
+    assert!(status == 1 && said.contains("below this meter's floor"), "{said}");
+    let told: Vec<_> = heard.iter().collect();
+    assert!(told.len() == 2 && told.iter().all(|one| matches!(one, Sending::Bytes(0, _))), "tried twice: {told:?}");
 }

@@ -80,9 +80,13 @@ impl Bytes {
                     bar.reset_eta();
                 }
             }
-            Sending::LinkLost(here, total) => {
+            Sending::LinkLost(here, total) | Sending::PlaceLost(here, total) => {
                 began = false;
-                let said = format!("{whose}: link lost, going on at {}", so_far(here, Some(total)));
+                let here = so_far(here, Some(total));
+                let said = match sending {
+                    Sending::PlaceLost(..) => format!("{whose}: the meter let go of its place, asking again at {here}"),
+                    _ => format!("{whose}: link lost, going on at {here}"),
+                };
                 if bar.is_hidden() {
                     let _ = writeln!(std::io::stderr(), "{said}");
                 } else {
