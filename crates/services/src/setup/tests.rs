@@ -3,28 +3,22 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use api::login;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use bytes::Bytes;
 use framework::modules::security_options::Service;
 use http_body_util::BodyExt;
-use hyper::body::Frame;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use meter::{Caller, ChangeSet, Edit, GateError};
-use metrology::EnergyIncrement;
 use proptest::prelude::*;
 use security::{AccountId, Credential, Password, Path, Token, Who};
 use tokio::runtime::Runtime;
 
 use super::{Connection, router};
-use crate::testbed::{Bench, TestClock};
+use crate::testbed::Bench;
 
 const ROUTES: [&str; 22] = [
     api::routes::INFO,
@@ -203,7 +197,13 @@ fn what_is_asked_wrongly_has_the_status_that_says_so() {
 fn of_what_may_be_long_nothing_is_read_before_the_right_is_asked() {
     let desk = Desk::new();
     let session = login::session(&desk.token);
-    for route in [api::routes::PLAN, api::routes::CHANGE, api::routes::SCHEDULE, api::routes::TEMPLATE] {
+    for route in [
+        api::routes::PLAN,
+        api::routes::CHANGE,
+        api::routes::SCHEDULE,
+        api::routes::TEMPLATE,
+        api::routes::SECURITY_FILE,
+    ] {
         let ask = |authorization: Option<&str>| {
             let mut request = Request::post(route);
             if let Some(header) = authorization {
@@ -214,48 +214,6 @@ fn of_what_may_be_long_nothing_is_read_before_the_right_is_asked() {
         assert_eq!(ask(None), StatusCode::UNAUTHORIZED, "{route}");
         assert!(matches!(ask(Some(&session)).as_u16(), 400 | 422), "{route}");
     }
-}
-
-/// A body that comes a kilobyte at a time, eleven of the meter's seconds apart.
-struct Slowly {
-    site: Arc<crate::Site>,
-    clock: Arc<TestClock>,
-    left: Vec<u8>,
-}
-
-impl hyper::body::Body for Slowly {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left.is_empty() {
-            return Poll::Ready(None);
-        }
-        self.clock.advance_ms(11_000);
-        self.site.gate.tick(self.site.now(), None, &EnergyIncrement::default()).unwrap();
-        let at = self.left.len().min(1024);
-        let rest = self.left.split_off(at);
-        Poll::Ready(Some(Ok(Frame::data(std::mem::replace(&mut self.left, rest).into()))))
-    }
-}
-
-#[test]
-fn a_package_comes_in_over_a_link_that_takes_minutes_for_it() {
-    let desk = Desk::new();
-    let left = desk.package("4.0.9");
-    let (package, bytes) = (firmware::digest::Sha256Digest::of(&left).to_string(), left.len() as u64);
-    assert!(bytes > 4 * 1024, "longer than an upload may stand still: {bytes}");
-    let wanted = api::Announcement { package, bytes, name: "slow.upg".to_owned() };
-    let wanted = serde_json::to_vec(&wanted).unwrap().into();
-    let announced: api::Announced = desk.answer(Method::POST, api::routes::PACKAGES, &desk.token, wanted);
-    let upload = announced.upload.unwrap();
-    let slowly = Slowly { site: Arc::clone(&desk.bench.site), clock: Arc::clone(&desk.bench.clock), left };
-    let route = format!("{}?upload={upload}&offset=0", api::routes::PACKAGE_BYTES);
-    let received: api::Received = desk.answer(Method::POST, &route, &desk.token, Body::new(slowly));
-    assert_eq!(received.bytes, bytes);
-    let route = format!("{}?upload={upload}", api::routes::PACKAGE_FINISH);
-    let staged: api::Staged = desk.answer(Method::POST, &route, &desk.token, Body::empty());
-    assert_eq!(staged.release.to_string(), "4.0.9");
 }
 
 #[test]
