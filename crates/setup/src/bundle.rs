@@ -12,7 +12,7 @@ use firmware::hashlist::{FileHashes, HashList, HashListError, MAX_LIST_BYTES};
 use firmware::package::MAX_PACKAGE_BYTES;
 use firmware::{CarriedError, Version, shipped};
 
-use crate::error::Kind;
+use crate::error::{Kind, plainly};
 
 /// Names that are looked at in a folder: a release has four.
 const MOST_NAMES: usize = 4096;
@@ -76,7 +76,7 @@ pub enum BundleError {
         shipped: String,
     },
     /// Reading.
-    #[error("{file} can't be read: {source}")]
+    #[error("{file} can't be read: {}", plainly(.source))]
     Io {
         /// The file.
         file: String,
