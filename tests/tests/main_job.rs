@@ -220,15 +220,25 @@ fn b25_without_a_terminal_and_without_yes_nothing_is_done() {
     let dir = tempfile::tempdir().unwrap();
     let meter = Meter::start(dir.path(), &["--release", "4.0.9", "--ports", "auto"]);
     let factory = Some(("8650", "0"));
+    for (command, to, words) in [
+        ("upgrade", "4.0.9", "the meter already has release 4.0.9"),
+        ("plan", "4.0.9", "the meter already has release 4.0.9"),
+        ("downgrade", "4.40.1", "use `setup METER upgrade`"),
+    ] {
+        let refused = meter.setup(factory, &[command, "--to", to]);
+        assert!(refused.status == 2 && refused.err.contains(words), "{refused:?}");
+    }
+    let packages = || meter.setup(factory, &["packages", "--json"]).ok().json()["packages"].clone();
+    assert_eq!(packages(), serde_json::json!([]), "what is refused as a usage error has not been sent");
     let said = meter.setup(factory, &["upgrade", "--to", "4.40.1"]);
     assert_eq!(said.status, 6, "{said:?}");
     let stale = meter.setup(factory, &["upgrade", "--to", "4.40.1", "--accept", &format!("sha256:{}", "0".repeat(64))]);
     assert_eq!(stale.status, 6, "{stale:?}");
     assert_eq!(meter.info(None)["release"], "4.0.9");
-    let same = meter.setup(factory, &["upgrade", "--to", "4.0.9", "--yes"]);
-    assert_eq!(same.status, 2, "{same:?}");
-    let wrong_way = meter.setup(factory, &["downgrade", "--to", "4.40.1", "--yes"]);
-    assert_eq!(wrong_way.status, 2, "{wrong_way:?}");
+    let none = meter.setup(factory, &["packages", "drop", "nothing.upg"]);
+    assert!(none.status == 1 && none.err.contains("`packages` shows"), "{none:?}");
+    meter.setup(factory, &["packages", "drop", "4.40.1"]).ok();
+    assert_eq!(packages(), serde_json::json!([]), "dropped by its release");
 }
 
 #[test]

@@ -89,7 +89,8 @@ fn b28_a_floor_is_raised_over_the_network_and_lowered_only_at_the_machine() {
     assert!(meter.info(FACTORY).get("floor").is_none(), "off as shipped");
     assert!(meter.info(None).get("floor").is_none(), "for whoever may read security");
     assert_eq!(meter.setup(None, &["floor", "set", "current"]).status, 4);
-    meter.setup(FACTORY, &["floor", "set", "current"]).ok();
+    let raised = meter.setup(FACTORY, &["floor", "set", "current"]).ok();
+    assert!(raised.out.contains("lowering it takes `wattkeep floor`"), "{raised:?}");
     assert_eq!(meter.info(FACTORY)["floor"], "4.40.1");
     let shown = meter.setup(FACTORY, &["floor"]).ok();
     assert!(shown.out.contains("The floor is 4.40.1"), "{shown:?}");

@@ -61,7 +61,8 @@ fn b25_a_report_is_written_kept_and_never_written_over_anything() {
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("4.0.9 → 4.40.1") && !html.contains("<script"));
     let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("r.html"), 0o600, "it says who may do what");
-    meter.setup(Some(PANEL), &["report", "--last", "--text", &path("r.txt")]).ok();
+    let saved = meter.setup(Some(PANEL), &["report", "--last", "--text", &path("r.txt")]).ok();
+    assert_eq!(saved.out, format!("The report is saved in {}.\n", path("r.txt")));
     assert_eq!(mode("r.txt"), 0o600);
 
     let last = meter.setup(Some(PANEL), &["report", "--last", "--json"]).ok().json();

@@ -85,8 +85,11 @@ fn b25_a_change_is_done_at_its_time_as_it_was_accepted() {
     assert_eq!(backup["release"], "4.0.9");
     assert!(remark(&meter, "waits for its time"));
     let later = time(utc_s() + 3600);
-    let again = meter.setup(Some(PANEL), &["upgrade", "--to", "4.40.1", "--at", &later, "--yes", "--no-backup"]);
-    assert!(again.status == 1 && again.err.contains("scheduled already"), "{again:#?}");
+    for (at, words) in [(later, "scheduled already"), (time(utc_s() - 3600), "that time is past")] {
+        let again = meter.setup(Some(PANEL), &["upgrade", "--to", "4.40.1", "--at", &at, "--yes"]);
+        assert!(again.status == 1 && again.err.contains(words), "{again:#?}");
+        assert!(!again.err.contains("a backup was taken"), "no try leaves a backup: {again:#?}");
+    }
     let said = ended(&meter, PANEL);
     assert_eq!(said.status, 0, "{said:#?}");
     let report = &said.json()["schedule"]["state"]["report"];

@@ -18,6 +18,7 @@
 //! `docs/packages.md` shows the format and the order of the checks.
 
 mod build;
+mod claim;
 mod front;
 mod keys;
 mod manifest;
@@ -25,6 +26,7 @@ mod outline;
 mod verify;
 
 pub use build::{PackageParts, build_package, build_rotation};
+pub use claim::claimed_release;
 pub use front::VerifiedFront;
 pub use keys::{KeyError, KeyId, MAX_COMMENT, NotAKeyId, SigningKey, TrustedKey};
 pub use manifest::{KeyChanges, MAX_KEY_CHANGES, ManifestError, Target};

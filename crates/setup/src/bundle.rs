@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use firmware::bundle::{BundleFiles, HashEvidence, HashSource, NotSent, hash_list_beside, may_be_sent};
 use firmware::hashlist::{FileHashes, HashList, HashListError, MAX_LIST_BYTES};
-use firmware::package::MAX_PACKAGE_BYTES;
+use firmware::package::{MAX_PACKAGE_BYTES, claimed_release};
 use firmware::{CarriedError, Version, shipped};
 
-use crate::error::Kind;
+use crate::error::{Kind, plainly};
 
 /// Names that are looked at in a folder: a release has four.
 const MOST_NAMES: usize = 4096;
@@ -76,7 +76,7 @@ pub enum BundleError {
         shipped: String,
     },
     /// Reading.
-    #[error("{file} can't be read: {source}")]
+    #[error("{file} can't be read: {}", plainly(.source))]
     Io {
         /// The file.
         file: String,
@@ -146,6 +146,11 @@ impl Bundle {
     /// The firmware file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The release that it says it holds; none if it doesn't say so in a way that this Setup reads. The meter judges.
+    pub fn release(&self) -> Option<Version> {
+        claimed_release(&self.bytes).ok()
     }
 
     /// Why it may be sent.

@@ -1,5 +1,7 @@
 //! Why something could not be done, each in one sentence, and which exit status it ends with.
 
+use std::io;
+
 use firmware::Plan;
 use firmware::digest::Sha256Digest;
 
@@ -42,20 +44,20 @@ pub enum SetupError {
     #[error("the plan is no longer the one that was accepted, so nothing was done; look at the plan as it is now")]
     PlanChanged(Box<Plan>),
     /// Nothing answers there.
-    #[error("the meter at {address} can't be reached: {source}")]
+    #[error("the meter at {address} can't be reached: {}", plainly(.source))]
     Unreachable {
         /// Where.
         address: Address,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Something answers, but not as a meter does.
-    #[error("what answers at {address} does not speak Setup's protocol (TLS 1.3): {source}")]
+    #[error("what answers at {address} does not speak Setup's protocol (TLS 1.3): {}", plainly(.source))]
     NotAMeter {
         /// Where.
         address: Address,
         /// What went wrong.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It took too long.
     #[error("the meter at {0} did not answer in time")]
@@ -116,8 +118,8 @@ pub enum SetupError {
     #[error("the meter's answer can't be read ({0}): a newer Setup may be needed")]
     Answer(String),
     /// A backup's file.
-    #[error("the backup can't be read or written: {0}")]
-    BackupFile(std::io::Error),
+    #[error("the backup can't be read or written: {}", plainly(.0))]
+    BackupFile(io::Error),
     /// The list of known certificates.
     #[error(transparent)]
     Known(#[from] KnownError),
@@ -154,5 +156,38 @@ impl SetupError {
     /// Whether logging in (again) could help.
     pub fn wants_login(&self) -> bool {
         matches!(self, Self::Meter(error) if error.wants_login)
+    }
+}
+
+/// An error of the system's in words, without the number that it has there.
+pub fn plainly(error: &io::Error) -> String {
+    let said = error.to_string();
+    let worded = |code: i32| said.strip_suffix(&format!(" (os error {code})")).map(str::to_owned);
+    error.raw_os_error().and_then(worded).unwrap_or(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_s_numbers_are_in_no_sentence() {
+        const REFUSED: i32 = 111;
+        let refused = || io::Error::from_raw_os_error(REFUSED);
+        let address: Address = "192.0.2.7".parse().unwrap();
+        let file = || "known".to_owned();
+        for (error, end) in [
+            (
+                SetupError::Unreachable { address: address.clone(), source: refused() },
+                "can't be reached: Connection refused",
+            ),
+            (SetupError::NotAMeter { address, source: refused() }, "(TLS 1.3): Connection refused"),
+            (SetupError::BackupFile(refused()), "written: Connection refused"),
+            (BundleError::Io { file: file(), source: refused() }.into(), "can't be read: Connection refused"),
+            (KnownError::Io { file: file(), source: refused() }.into(), "can't be used: Connection refused"),
+        ] {
+            assert!(error.to_string().ends_with(end), "{error}");
+        }
+        assert_eq!(plainly(&io::Error::other("it shows no certificate")), "it shows no certificate");
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use firmware::digest::Sha256Digest;
 
 use crate::address::Address;
+use crate::error::plainly;
 
 /// The longest file that is read: some ten thousand meters.
 const LONGEST_FILE: u64 = 1 << 20;
@@ -28,7 +29,7 @@ pub struct KnownMeters {
 #[derive(Debug, thiserror::Error)]
 pub enum KnownError {
     /// Reading or writing.
-    #[error("the list of known meters, {file}, can't be used: {source}")]
+    #[error("the list of known meters, {file}, can't be used: {}", plainly(.source))]
     Io {
         /// The file.
         file: String,

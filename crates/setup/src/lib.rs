@@ -21,7 +21,7 @@ pub use bundle::{Bundle, BundleError, Evidence, HashCheck};
 pub use client::log::Part;
 pub use client::records::Wanted;
 pub use client::{BackupFile, Client, Load, Prepared, SecurityFile, Sending, Watch};
-pub use error::{Kind, SetupError};
+pub use error::{Kind, SetupError, plainly};
 pub use known::{KnownError, KnownMeters};
 pub use notices::{KNOWN_NOTICES, SETUP_VERSION, setup_version, unknown_notices};
 pub use security_log::{Entry, LogError, SecurityLog};

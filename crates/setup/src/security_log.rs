@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use security::unseen::{is_formula, is_unseen};
 
+use crate::error::plainly;
 use crate::known::KnownMeters;
 
 /// The file's name.
@@ -49,7 +50,7 @@ pub struct Entry<'a> {
 
 /// Why a line couldn't be written.
 #[derive(Debug, thiserror::Error)]
-#[error("{file} can't be written ({source}), so this action is not in it")]
+#[error("{file} can't be written ({}), so this action is not in it", plainly(.source))]
 pub struct LogError {
     file: String,
     source: io::Error,

@@ -34,7 +34,7 @@ pub enum Failure {
     #[error("{} is not text in UTF-8", .0.display())]
     NotText(PathBuf),
     /// What standard output leads to is full or broken.
-    #[error("the output can't be written: {0}")]
+    #[error("the output can't be written: {}", plainly(.0))]
     Output(#[from] io::Error),
     /// The arguments are well-formed and still make no sense.
     #[error("{0}")]
@@ -127,7 +127,7 @@ impl Failure {
 }
 
 /// The common errors in words that need no knowledge of the system's.
-fn plainly(error: &io::Error) -> String {
+pub fn plainly(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "it isn't there".to_owned(),
         io::ErrorKind::PermissionDenied => "this user has no permission".to_owned(),
@@ -135,6 +135,6 @@ fn plainly(error: &io::Error) -> String {
         io::ErrorKind::NotADirectory => "a part of its path is not a folder".to_owned(),
         io::ErrorKind::AlreadyExists => "it is there already".to_owned(),
         io::ErrorKind::StorageFull => "the disk is full".to_owned(),
-        _ => error.to_string(),
+        _ => setup::plainly(error),
     }
 }

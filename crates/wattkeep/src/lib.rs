@@ -24,6 +24,7 @@ use clap::Parser;
 
 use crate::args::Cli;
 use crate::exit::Status;
+use crate::failure::Failure;
 use crate::screen::{Pipe, Progress, Screen};
 
 /// Runs one command on the process's own streams.
@@ -48,7 +49,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, screen: &mut Screen<'_
     match screen.out.flush() {
         Ok(()) => status,
         Err(error) => {
-            output::error::sentence(screen, &format!("the output can't be written: {error}"));
+            output::error::sentence(screen, &Failure::Output(error).to_string());
             Status::Failed
         }
     }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use security::{AccountId, Password, PasswordTooLong};
 use zeroize::Zeroizing;
 
+use crate::failure::plainly;
+
 /// The environment variable with the password to log in with.
 pub const PASSWORD_VARIABLE: &str = "WATTKEEP_PASSWORD";
 /// The environment variable with the password to set.
@@ -57,7 +59,7 @@ impl Wanted {
 #[derive(Debug, thiserror::Error)]
 pub enum PasswordSourceError {
     /// Its file.
-    #[error("the password can't be read from {}: {}", .0.display(), .1)]
+    #[error("the password can't be read from {}: {}", .0.display(), plainly(.1))]
     Unreadable(PathBuf, io::Error),
     /// Longer than any password.
     #[error(transparent)]
@@ -74,7 +76,7 @@ pub enum PasswordSourceError {
         variable: &'static str,
     },
     /// The terminal failed.
-    #[error("the password can't be asked for: {0}")]
+    #[error("the password can't be asked for: {}", plainly(.0))]
     Terminal(io::Error),
     /// A new password was typed differently the second time.
     #[error("the two passwords are not the same, so nothing was changed")]
@@ -176,7 +178,7 @@ const MAX_NEW_PASSWORDS_BYTES: usize = 16 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum NewPasswordsError {
     /// The file.
-    #[error("the new passwords can't be read from {}: {}", .0.display(), .1)]
+    #[error("the new passwords can't be read from {}: {}", .0.display(), plainly(.1))]
     Unreadable(PathBuf, io::Error),
     /// Too long.
     #[error("a file of new passwords has at most {MAX_NEW_PASSWORDS_BYTES} bytes")]

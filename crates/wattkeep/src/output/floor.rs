@@ -4,6 +4,10 @@ use std::io::{self, Write};
 
 use firmware::Version;
 
+/// What whoever raises a floor should know.
+pub const ONLY_AT_THE_MACHINE: &str =
+    "Over the network it can only be raised further; lowering it takes `wattkeep floor` at the meter's machine.";
+
 /// What the floor means for a meter of this release.
 ///
 /// # Errors

@@ -76,8 +76,9 @@ pub struct StageArgs {
 pub enum PackagesCommand {
     /// Drop a package that waits, or what has come in of one
     Drop {
-        /// Its name, or its digest or at least 8 digits of that's beginning
-        #[arg(value_name = "NAME|DIGEST")]
+        /// Its release if no other package has it, its name, or its digest or
+        /// at least 8 digits of that's beginning
+        #[arg(value_name = "RELEASE|NAME|DIGEST")]
         package: String,
     },
 }

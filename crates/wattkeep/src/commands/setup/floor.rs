@@ -14,6 +14,7 @@ pub(super) async fn run(
     session: &mut Session,
     screen: &mut Screen<'_>,
 ) -> Result<(), Failure> {
+    let raised = change.is_some();
     let floor = match change {
         None => session.ask(async |client: &mut Client| client.floor().await).await?,
         Some(FloorCommand::Set { to: RaiseTo(to) }) => {
@@ -21,5 +22,8 @@ pub(super) async fn run(
         }
     };
     screen.show(&floor, json, |out, floor| show::floor(out, floor.floor.as_ref(), &floor.release))?;
+    if raised && !json {
+        writeln!(screen.out, "{}", show::ONLY_AT_THE_MACHINE)?;
+    }
     Ok(())
 }

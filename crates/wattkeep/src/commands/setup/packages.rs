@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use api::{Packages, Use};
+use firmware::Version;
 use firmware::digest::Sha256Digest;
 use setup::{Address, Bundle, Client, HashCheck, SetupError};
 use tokio::sync::Semaphore;
@@ -31,11 +33,32 @@ pub(super) async fn run(
             screen.show(&packages, json, show::packages)?;
         }
         Some(PackagesCommand::Drop { package }) => {
-            let dropped = session.ask(async |client: &mut Client| client.drop_package(&package).await).await?;
+            let packages = session.ask(async |client: &mut Client| client.packages().await).await?;
+            let which = named(&package, &packages).map_err(Failure::InTheWay)?;
+            let dropped = session.ask(async |client: &mut Client| client.drop_package(which).await).await?;
             screen.show(&dropped, json, show::dropped)?;
         }
     }
     Ok(())
+}
+
+/// What the meter knows a package by that is named here by its name, its digest's beginning, or its release if no
+/// other package waits that has it.
+fn named<'a>(which: &'a str, packages: &'a Packages) -> Result<&'a str, String> {
+    let digits = which.strip_prefix("sha256:").unwrap_or(which).to_ascii_lowercase();
+    let begins = |package: &str| !digits.is_empty() && package.starts_with(&digits);
+    let mut partial = packages.partial.iter();
+    let waits = || packages.packages.iter().filter(|one| one.used != Use::Running);
+    if waits().any(|one| one.name == which || begins(&one.package)) || partial.any(|one| begins(&one.package)) {
+        return Ok(which);
+    }
+    let release: Option<Version> = which.parse().ok();
+    let of_release: Vec<_> = waits().filter(|one| release.is_some() && one.release == release).collect();
+    match of_release.as_slice() {
+        [one] => Ok(&one.package),
+        [] => Err(format!("no package \"{which}\" waits in the meter: `packages` shows what does")),
+        _ => Err(format!("several packages of {which} wait in the meter: name one as `packages` shows it")),
+    }
 }
 
 /// Opens what is to be sent; its hash is checked before anything is (B2).
@@ -136,6 +159,45 @@ fn sent(meter: &Address, digest: &str, done: Option<Result<(api::Staged, bool), 
         None => {
             let result = "sending broke down, because of an error of this program's".to_owned();
             Sent { meter, package, release: None, trusted_by: None, result, status: Status::Failed }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_named_by_what_the_list_shows_if_that_is_one() {
+        let package = |name: &str, digit: &str, release: &str, used: &str| serde_json::json!({ "name": name, "package": digit.repeat(64), "bytes": 1, "use": used, "release": release });
+        let packages: Packages = serde_json::from_value(serde_json::json!({
+            "packages": [
+                package("a.upg", "a", "4.31.1", "waiting"),
+                package("b.upg", "b", "4.40.1", "waiting"),
+                package("c.upg", "c", "4.40.1", "waiting"),
+                package("d.upg", "d", "4.0.9", "running"),
+            ],
+            "partial": [{ "package": "f".repeat(64), "bytes": 1, "size": 2, "utc_ms": 0 }],
+            "most_packages": 8, "most_bytes": 9, "bytes": 3, "largest_bytes": 9,
+        }))
+        .unwrap();
+        let whole = "a".repeat(64);
+        for (which, known_by) in [
+            ("a.upg", Ok("a.upg")),
+            ("AAAAAAAA", Ok("AAAAAAAA")),
+            ("sha256:ffffffff", Ok("sha256:ffffffff")),
+            ("4.31.1", Ok(whole.as_str())),
+            ("4.031.01", Ok(whole.as_str())),
+            ("4.40.1", Err("several packages of 4.40.1")),
+            ("4.0.9", Err("no package \"4.0.9\" waits")),
+            ("d.upg", Err("no package \"d.upg\" waits")),
+            ("", Err("`packages` shows what does")),
+        ] {
+            match (named(which, &packages), known_by) {
+                (Ok(found), Ok(known_by)) => assert_eq!(found, known_by, "{which}"),
+                (Err(said), Err(words)) => assert!(said.contains(words), "{which}: {said}"),
+                (found, _) => panic!("{which}: {found:?}"),
+            }
         }
     }
 }

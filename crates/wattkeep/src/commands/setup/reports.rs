@@ -40,10 +40,15 @@ pub(super) async fn run(
             new_file::write(file, &form.write(report)?, For::Owner)?;
         }
     }
+    let saved: Vec<&PathBuf> = args.html.iter().chain(&args.text).collect();
     if json && all {
         screen.json(&api::Reports { reports: reports.clone() })?;
     } else if json {
         screen.json(report)?;
+    } else if !saved.is_empty() {
+        for file in saved {
+            writeln!(screen.out, "The report is saved in {}.", file.display())?;
+        }
     } else {
         if all {
             show::list(screen.out, &reports)?;
