@@ -148,9 +148,11 @@ impl Bundle {
         &self.bytes
     }
 
-    /// The release that it says it holds; none if it doesn't say so in a way that this Setup reads. The meter judges.
+    /// The release that it says it holds, where a hash list vouches for that; none if it doesn't say so in a way that this
+    /// Setup reads. The meter judges.
     pub fn release(&self) -> Option<Version> {
-        claimed_release(&self.bytes).ok()
+        let vouched_for = self.evidence != Evidence::Checked(HashEvidence::Waived);
+        claimed_release(&self.bytes).ok().filter(|_| vouched_for)
     }
 
     /// Why it may be sent.
@@ -267,6 +269,7 @@ mod tests {
         let (folder, package) = release_folder();
         let by_version = Bundle::open("4.40.1", HashCheck::Beside).unwrap();
         assert_eq!(*by_version.evidence(), Evidence::Shipped);
+        assert_eq!(by_version.release().map(|release| release.to_string()), Some("4.40.1".to_owned()));
         for path in [folder.path(), &package] {
             let bundle = open(path, HashCheck::Beside).unwrap();
             assert_eq!(bundle.bytes(), by_version.bytes());
@@ -289,6 +292,7 @@ mod tests {
         }
         let waived = open(&package, HashCheck::Waived).unwrap();
         assert_eq!(*waived.evidence(), Evidence::Checked(HashEvidence::Waived));
+        assert_eq!(waived.release(), None, "nobody vouches for what it says");
     }
 
     #[test]
