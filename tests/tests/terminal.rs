@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use system_tests::keyboard::at_a_keyboard;
 use system_tests::{Meter, Said, has, run, run_with_input};
 
 const FACTORY: Option<(&str, &str)> = Some(("8650", "0"));
@@ -81,19 +82,8 @@ fn openssh_pastes_two_hundred_lines_into_a_terminal_and_each_is_run() {
     assert!(said.out.contains("Type help for the commands."), "{said:?}");
 }
 
-/// What somebody at a keyboard does: a real pseudo-terminal, keys, a window that is made smaller.
+/// What somebody at a keyboard does: keys, a window that is made smaller.
 const KEYS: &str = r#"
-set timeout 20
-log_user 1
-proc must {what} {
-    expect {
-        -ex $what {}
-        timeout { puts "NOT SEEN: $what"; exit 9 }
-        eof { puts "ENDED BEFORE: $what"; exit 8 }
-    }
-}
-set stty_init "rows 24 columns 80"
-eval spawn $argv
 must "8650@MW-"
 must "> "
 send "sho\tCT P\t\r"
@@ -114,10 +104,7 @@ after 500
 send "\003"
 must "> "
 send "\004"
-expect {
-    eof {}
-    timeout { puts "STILL THERE"; exit 7 }
-}
+leaves
 catch wait result
 exit [lindex $result 3]
 "#;
@@ -129,13 +116,9 @@ fn openssh_with_a_keyboard_edits_completes_looks_back_and_leaves() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (_meter, port) = meter(dir.path());
-    let script = dir.path().join("keys.exp");
-    std::fs::write(&script, KEYS).unwrap();
-    let mut command = Command::new("expect");
-    command.env("SSHPASS", "0").env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8").arg(&script);
-    command.args(["sshpass", "-e", "ssh", "-tt", "-p", &port.to_string()]).args(OPTIONS).arg("8650@127.0.0.1");
-    let said = run(&mut command);
-    assert_eq!(said.status, 0, "{}\n{}", said.out, said.err);
+    let port = port.to_string();
+    let client = [&["sshpass", "-p", "0", "ssh", "-tt", "-p", &port], &OPTIONS[..], &["8650@127.0.0.1"]].concat();
+    let said = at_a_keyboard(dir.path(), KEYS, &client);
     // The terminal is asked for nothing: neither where its cursor is nor what it is.
     assert!(!said.out.contains("\u{1b}[6n") && !said.out.contains("\u{1b}[c"), "{}", said.out);
 }

@@ -189,7 +189,13 @@ impl Report {
                 self.lines.iter().find(|told| (told.kind, &told.subject) == (line.kind, &line.subject))
             };
             let found = |line| told(line).map_or_else(|| NOT_TOLD.to_owned(), |told| told.found.clone());
-            self.lines = plan.consequences.iter().map(|line| Line::of(line, found(line))).collect();
+            let mut lines: Vec<_> = plan.consequences.iter().map(|line| Line::of(line, found(line))).collect();
+            // What the meter finds wrong beyond the plan isn't to be lost.
+            let beyond =
+                |line: &&Line| !lines.iter().any(|known| (known.kind, &known.subject) == (line.kind, &line.subject));
+            let beyond: Vec<_> = self.lines.iter().filter(|line| !line.same).filter(beyond).cloned().collect();
+            lines.extend(beyond);
+            self.lines = lines;
             self.as_planned = self.plan == plan.digest && self.lines.iter().all(|line| line.same);
         }
         self
@@ -407,6 +413,11 @@ mod tests {
         let facts = plan.consequences.iter().filter(|line| line.kind != Kind::Notice).count();
         assert_eq!(report(&|report| report.lines.truncate(1)), (false, facts - 1));
         assert_eq!(report(&|report| report.plan = "sha256:00".to_owned()), (false, 0), "it is another plan's");
+        let beyond = |report: &mut Report| {
+            let line = report.lines[3].clone();
+            report.lines.push(Line { subject: "something else".to_owned(), same: false, ..line });
+        };
+        assert_eq!(report(&beyond), (false, 1), "the meter says so itself");
         let back =
             report(&|report| (report.outcome, report.as_planned, report.lines) = (Outcome::TakenBack, false, vec![]));
         assert_eq!(back, (false, 0));

@@ -262,8 +262,8 @@ impl Gate {
             return Ok(name);
         }
         let id = partial.ok_or_else(no_such)?;
-        self.uploads.leave_package(now, &id)?;
-        self.inbox().drop_partial(&id)?;
+        let inbox = self.inbox();
+        self.uploads.leave_package(now, &id, || inbox.drop_partial(&id))?;
         let effect = format!("dropped what had come in of {id}");
         self.state().log(now, caller, vec![Draft::kept(priority::WARNING, "package", effect)])?;
         Ok(id.to_string())

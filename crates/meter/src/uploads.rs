@@ -287,8 +287,14 @@ impl Uploads {
         }
     }
 
-    /// Frees the place of this package, if it stands still; otherwise says who sends it.
-    pub fn leave_package(&self, now: Now, id: &PackageId) -> Result<(), GateError> {
+    /// Frees the place of this package, if it stands still, and drops what has come in of it, before anybody else can begin
+    /// to send it; otherwise says who sends it.
+    pub fn leave_package(
+        &self,
+        now: Now,
+        id: &PackageId,
+        drop_partial: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<(), GateError> {
         let mut place = self.turn();
         let is_its = |turn: &&Arc<Turn>| turn.announced.as_ref().is_some_and(|(announced, _)| announced == id);
         if let Some(turn) = place.as_ref().filter(is_its) {
@@ -298,6 +304,7 @@ impl Uploads {
             }
             *place = None;
         }
+        drop_partial()?;
         Ok(())
     }
 

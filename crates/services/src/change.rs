@@ -171,7 +171,6 @@ fn late(site: &Site, ticket: &Ticket) -> Facing {
 
 #[cfg(test)]
 mod tests {
-    use firmware::Choices;
     use firmware::report::Outcome;
 
     use super::*;
@@ -179,14 +178,8 @@ mod tests {
 
     /// The change of a 4.40.1 to 4.0.9, accepted and begun.
     fn begin(bench: &Bench) -> tokio::task::JoinHandle<Result<(Plan, Report), ChangeError>> {
-        let (gate, now, caller) = (&bench.site.gate, bench.site.now(), Caller::meter());
-        let shipped = gate.shipped();
-        let legacy = shipped.iter().find(|it| it.carried.release.release.to_string() == "4.0.9").unwrap();
-        let package = gate.stage(now, &caller, &legacy.bytes).unwrap().package;
-        let setup = "3.2.30377.02".parse().unwrap();
-        let request = Request { package, choices: Choices::default(), setup, hash_check: "a test".to_owned() };
-        let digest = gate.plan(now, &caller, &request).unwrap().digest;
-        tokio::spawn(carry_through(Arc::clone(&bench.site), caller, request, digest, Vec::new()))
+        let (request, digest) = bench.planned("4.0.9");
+        tokio::spawn(carry_through(Arc::clone(&bench.site), Caller::meter(), request, digest, Vec::new()))
     }
 
     fn runs(bench: &Bench) -> String {

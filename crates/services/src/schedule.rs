@@ -17,7 +17,7 @@ const ROUND: Duration = Duration::from_secs(1);
 /// Carries out what is scheduled when its time has come, until told to stop.
 pub async fn run(site: Arc<Site>, mut stop: Stop) {
     let mut round = tokio::time::interval(ROUND);
-    let mut ended = None;
+    let (mut ended, mut told) = (None, false);
     loop {
         tokio::select! {
             () = accept::stopped(&mut stop) => return,
@@ -27,8 +27,13 @@ pub async fn run(site: Arc<Site>, mut stop: Stop) {
         if !waits && ended.is_none() {
             continue;
         }
-        if let Err(error) = look(&site, &mut ended).await {
-            tracing::error!(%error, "the scheduled change can't be looked after; trying again");
+        match look(&site, &mut ended).await {
+            Ok(()) => told = false,
+            Err(error) if told => tracing::debug!(%error, "the scheduled change can't be looked after yet"),
+            Err(error) => {
+                tracing::error!(%error, "the scheduled change can't be looked after; trying again every second");
+                told = true;
+            }
         }
     }
 }
@@ -106,8 +111,7 @@ pub fn document(schedule: &Schedule) -> api::Schedule {
 
 #[cfg(test)]
 mod tests {
-    use firmware::Choices;
-    use meter::{Caller, Request};
+    use meter::Caller;
 
     use super::*;
     use crate::testbed::{Bench, START_UTC_MS};
@@ -122,14 +126,9 @@ mod tests {
             START_UTC_MS + 120_000
         );
         let bench = Bench::with_statements("4.40.1", &stuck);
-        let (gate, now, caller) = (&bench.site.gate, bench.site.now(), Caller::meter());
-        let shipped = gate.shipped();
-        let legacy = shipped.iter().find(|it| it.carried.release.release.to_string() == "4.0.9").unwrap();
-        let package = gate.stage(now, &caller, &legacy.bytes).unwrap().package;
-        let setup = "3.2.30377.02".parse().unwrap();
-        let request = Request { package, choices: Choices::default(), setup, hash_check: "a test".to_owned() };
-        let plan = gate.plan(now, &caller, &request).unwrap();
-        gate.schedule(now, &caller, request, &plan.digest, START_UTC_MS + 60_000, 600).unwrap();
+        let (request, digest) = bench.planned("4.0.9");
+        let (now, caller) = (bench.site.now(), Caller::meter());
+        bench.site.gate.schedule(now, &caller, request, &digest, START_UTC_MS + 60_000, 600).unwrap();
         bench.set(&[("CT Prim", "800")]);
         tokio::spawn(run(Arc::clone(&bench.site), bench.stop()));
         let (mut begun, mut seconds) = (false, 0);

@@ -5,8 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+#[cfg(test)]
+use firmware::Choices;
 use firmware::Settings;
 use framework::modules::security_options::Service;
+#[cfg(test)]
+use meter::Request;
 use meter::{Birth, Caller, ChangeSet, Edit, Now, Surroundings, View, boot};
 use metrology::{EnergyIncrement, EnergyRegister, Power, Quantities};
 use security::{AccountId, Password};
@@ -149,6 +153,19 @@ impl Bench {
     /// Turns true, or ends, when the bench is dropped.
     pub fn stop(&self) -> crate::Stop {
         self._stop.subscribe()
+    }
+
+    /// A change to a shipped release, staged and planned by the meter itself, with the digest of its plan.
+    #[cfg(test)]
+    pub fn planned(&self, release: &str) -> (Request, String) {
+        let (gate, now, caller) = (&self.site.gate, self.site.now(), Caller::meter());
+        let shipped = gate.shipped();
+        let shipped = shipped.iter().find(|it| it.carried.release.release.to_string() == release).unwrap();
+        let package = gate.stage(now, &caller, &shipped.bytes).unwrap().package;
+        let setup = "3.2.30377.02".parse().unwrap();
+        let request = Request { package, choices: Choices::default(), setup, hash_check: "a test".to_owned() };
+        let digest = gate.plan(now, &caller, &request).unwrap().digest;
+        (request, digest)
     }
 
     /// Sets registers, as the meter itself.

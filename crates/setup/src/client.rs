@@ -396,7 +396,7 @@ impl Client {
         body: impl Into<Bytes>,
         deadline: Duration,
     ) -> Result<Answer, SetupError> {
-        self.send(request, Upload::new(body, None), deadline).await
+        self.send(request, Upload::new(body), deadline).await
     }
 
     async fn send(&mut self, request: Builder, body: Upload, deadline: Duration) -> Result<Answer, SetupError> {

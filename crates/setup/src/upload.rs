@@ -27,14 +27,14 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub fn new(bytes: impl Into<Bytes>, progress: Option<Progress>) -> Self {
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
         let left = bytes.into();
-        Self { total: left.len() as u64, left: Left::Bytes(left), progress }
+        Self { total: left.len() as u64, left: Left::Bytes(left), progress: None }
     }
 
     /// So many bytes of a file, from where it is read on, a piece in memory at a time.
-    pub fn file(file: std::fs::File, bytes: u64, progress: Option<Progress>) -> Self {
-        Self { total: bytes, left: Left::File(file, bytes), progress }
+    pub fn file(file: std::fs::File, bytes: u64, progress: Progress) -> Self {
+        Self { total: bytes, left: Left::File(file, bytes), progress: Some(progress) }
     }
 
     fn left(&self) -> u64 {

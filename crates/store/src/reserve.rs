@@ -96,7 +96,7 @@ impl Room {
             return Ok(false);
         }
         // One that can't be removed now, as on a file system that needs room for that, may be the next time.
-        files::remove(&self.path())?;
+        files::remove_if_there(&self.path())?;
         self.held.store(false, Ordering::Release);
         Ok(true)
     }
@@ -178,6 +178,10 @@ mod tests {
         assert!(matches!(store.room_for_change(1), Err(StoreError::OnReserve)));
         assert!(store.restore_reserve().unwrap() && path.exists());
         assert_eq!(store.reserve(), Reserve::Held);
+        // Somebody has made room by hand.
+        fs::remove_file(&path).unwrap();
+        assert!(store.room.give_up().unwrap());
+        assert_eq!(store.reserve(), Reserve::GivenUp);
     }
 
     #[test]

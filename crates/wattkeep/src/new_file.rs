@@ -116,7 +116,11 @@ impl NewFile {
     fn take_name(&self, link: impl FnOnce(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
         let Self { path, unfinished, .. } = self;
         match link(unfinished, path) {
-            Ok(()) => fs::remove_file(unfinished),
+            Ok(()) => {
+                // The file stands; what is left of the other name is in nobody's way.
+                let _ = fs::remove_file(unfinished);
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
             // There are no links here (FAT, some file systems of networks): an empty file takes the name, a rename puts
             // the whole one in its place.

@@ -80,7 +80,17 @@ macro_rules! refused_by {
         })*
     };
 }
-refused_by!(Refusal, MakeError, ChangeError, words::OpenQuote);
+refused_by!(Refusal, MakeError, words::OpenQuote);
+
+impl From<ChangeError> for Failed {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            // It was another plan that was accepted.
+            ChangeError::Gate(GateError::PlanChanged(_)) => Self::NotAccepted(error.to_string()),
+            error => Self::Refused(error.to_string()),
+        }
+    }
+}
 
 impl From<GateError> for Failed {
     fn from(error: GateError) -> Self {

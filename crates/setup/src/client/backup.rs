@@ -61,7 +61,7 @@ impl Client {
         if let Some(passphrase) = passphrase {
             request = secret(request, login::PASSPHRASE, login::passphrase(passphrase));
         }
-        let request = request.body(Upload::new(Bytes::new(), None));
+        let request = request.body(Upload::new(Bytes::new()));
         let request = request.map_err(|error| SetupError::Answer(error.to_string()))?;
         let mut left = MAX_BACKUP_BYTES;
         let bounded = |piece: &[u8]| {
@@ -120,7 +120,7 @@ impl Client {
         }
         let opened = (file.open)().and_then(|file| file.metadata().map(|found| (file, found.len())));
         let (bytes, length) = opened.map_err(SetupError::BackupFile)?;
-        let answer = self.send(request, Upload::file(bytes, length, Some(progress)), TRANSFER).await?;
+        let answer = self.send(request, Upload::file(bytes, length, progress), TRANSFER).await?;
         document(&answer)
     }
 }

@@ -39,9 +39,9 @@ pub enum Sending {
     Bytes(u64, u64),
     /// The link is lost; it is tried again, from so many bytes on of so many.
     LinkLost(u64, u64),
-    /// The link is there, but the meter has let go of this upload, which stood still: its place may be another's. It is
-    /// asked for again, from so many bytes on of so many.
-    PlaceLost(u64, u64),
+    /// The link is there, but the meter takes no more of it now: the upload stood still and its place may be another's, or a
+    /// piece was refused. It is asked again, from so many bytes on of so many.
+    TurnedAway(u64, u64),
     /// The meter has the package: nothing needs to be sent.
     There,
 }
@@ -108,7 +108,7 @@ impl Client {
                 // Who has the place now, or what is wrong with the package, is said when it is tried again.
                 Interrupted::Elsewhere(error) => {
                     refused = true;
-                    (came.then_some(Sending::PlaceLost(furthest, announcement.bytes)), error)
+                    (came.then_some(Sending::TurnedAway(furthest, announcement.bytes)), error)
                 }
             };
             let Some(wait) = WAITS.get(tries) else { return Err(error) };

@@ -42,7 +42,7 @@ impl Watch {
     pub async fn progress(&self) -> Result<Progress, SetupError> {
         let request = Request::builder().method(Method::GET).uri(routes::CHANGE).header(HOST, self.address.host());
         let request = secret(request, login::AUTHORIZATION, self.session.clone());
-        let request = request.body(Upload::new(Bytes::new(), None));
+        let request = request.body(Upload::new(Bytes::new()));
         let request = request.map_err(|error| SetupError::Answer(error.to_string()))?;
         let mut link = Link::open(&self.address, &self.verifier).await?;
         let answer = link.ask(request, ANSWER).await.map_err(|_| SetupError::Lost(self.address.clone()))?;

@@ -273,14 +273,14 @@ async fn what_a_slow_link_brings_counts_is_kept_and_is_all_that_is_told() {
     sending.await.unwrap().unwrap();
     let told: Vec<_> = heard.iter().collect();
     for (sending, brought) in &told {
-        let (Sending::Bytes(here, _) | Sending::LinkLost(here, _) | Sending::PlaceLost(here, _)) = sending else {
+        let (Sending::Bytes(here, _) | Sending::LinkLost(here, _) | Sending::TurnedAway(here, _)) = sending else {
             panic!("{told:?}");
         };
         assert!(*here <= *brought as u64, "{sending:?} when {brought} bytes had gone through");
     }
-    let [(Sending::PlaceLost(..), _), (Sending::Bytes(went_on, _), _)] = told
+    let [(Sending::TurnedAway(..), _), (Sending::Bytes(went_on, _), _)] = told
         .windows(2)
-        .find_map(|pair| <&[_; 2]>::try_from(pair).ok().filter(|pair| matches!(pair[0].0, Sending::PlaceLost(..))))
+        .find_map(|pair| <&[_; 2]>::try_from(pair).ok().filter(|pair| matches!(pair[0].0, Sending::TurnedAway(..))))
         .unwrap()
     else {
         panic!("{told:?}");

@@ -104,7 +104,7 @@ fn kept_item(line: &Consequence) -> String {
 
 /// Items with dots between them; no item is broken.
 fn items_in_lines(out: &mut dyn Write, items: &[String]) -> io::Result<()> {
-    // Stands for a space that is no place to break at; of private use, so no name or value has it.
+    // Stands for a space that is no place to break at. Of private use: whatever else has it is shown as a space.
     const TIED: &str = "\u{e000}";
     let tied: Vec<_> = items.iter().map(|item| item.replace(' ', TIED)).collect();
     let lines = wrap(&tied.join(&format!("{TIED}· ")), super::WIDTH - 2);

@@ -80,11 +80,13 @@ impl Bytes {
                     bar.reset_eta();
                 }
             }
-            Sending::LinkLost(here, total) | Sending::PlaceLost(here, total) => {
+            Sending::LinkLost(here, total) | Sending::TurnedAway(here, total) => {
                 began = false;
                 let here = so_far(here, Some(total));
                 let said = match sending {
-                    Sending::PlaceLost(..) => format!("{whose}: the meter let go of its place, asking again at {here}"),
+                    Sending::TurnedAway(..) => {
+                        format!("{whose}: the meter takes no more of it now, asking again at {here}")
+                    }
                     _ => format!("{whose}: link lost, going on at {here}"),
                 };
                 if bar.is_hidden() {

@@ -169,7 +169,10 @@ mod tests {
 
     #[test]
     fn a_package_is_named_by_what_the_list_shows_if_that_is_one() {
-        let package = |name: &str, digit: &str, release: &str, used: &str| serde_json::json!({ "name": name, "package": digit.repeat(64), "bytes": 1, "use": used, "release": release });
+        let package = |name: &str, digit: &str, release: &str, used: &str| {
+            let package = digit.repeat(64);
+            serde_json::json!({ "name": name, "package": package, "bytes": 1, "use": used, "release": release })
+        };
         let packages: Packages = serde_json::from_value(serde_json::json!({
             "packages": [
                 package("a.upg", "a", "4.31.1", "waiting"),
