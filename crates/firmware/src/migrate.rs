@@ -22,6 +22,7 @@ use crate::digest::Sha256Digest;
 use crate::release::{Choice, PasswordStorage, Release};
 use crate::settings::Settings;
 use crate::template::{ShippedTemplates, TemplateChoice};
+use crate::version::Version;
 
 /// What happens to an account's credential. The vault does it between accepting and committing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,11 +49,19 @@ pub enum Direction {
 
 impl Direction {
     /// The way from one release to the other; `None` where they are the same.
-    pub fn between(from: &Release, to: &Release) -> Option<Self> {
-        match from.release.cmp(&to.release) {
+    pub fn between(from: &Version, to: &Version) -> Option<Self> {
+        match from.cmp(to) {
             std::cmp::Ordering::Less => Some(Self::Upgrade),
             std::cmp::Ordering::Greater => Some(Self::Downgrade),
             std::cmp::Ordering::Equal => None,
+        }
+    }
+
+    /// `upgrade` or `downgrade`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::Downgrade => "downgrade",
         }
     }
 }
@@ -167,7 +176,7 @@ pub fn migrate(before: &Settings, from: &Release, to: &Release, choices: &Choice
 
 /// What the newer release's makers chose for this way between the two.
 fn made_choices<'a>(from: &'a Release, to: &'a Release) -> &'a [Choice] {
-    match Direction::between(from, to) {
+    match Direction::between(&from.release, &to.release) {
         Some(Direction::Upgrade) => &to.upgrade,
         Some(Direction::Downgrade) => &from.downgrade,
         None => &[],

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::consequence::{Consequence, Kind};
 use crate::digest::Sha256Digest;
-use crate::migrate::{Choices, Migration, migrate};
+use crate::migrate::{Choices, Direction, Migration, migrate};
 use crate::release::Release;
 use crate::settings::{Settings, SettingsError};
 use crate::shipped::Carried;
@@ -107,6 +107,11 @@ fn digest(migration: &Migration, from: &Release, to: &Release, package: &Sha256D
 }
 
 impl Plan {
+    /// Which way it goes; one that a meter made never stays where it is.
+    pub fn direction(&self) -> Direction {
+        Direction::between(&self.from, &self.to).unwrap_or(Direction::Downgrade)
+    }
+
     /// Marks each line as told or untold by this Setup (B6). `notices` are those of both releases.
     pub fn mark_told(&mut self, setup: &Version, releases: [&Release; 2]) {
         let since = |id: &String| {

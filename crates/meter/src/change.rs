@@ -382,7 +382,7 @@ fn planned(state: &State, request: &Request, opened: &OpenedPackage) -> Result<(
     }
     let to = &opened.to;
     let from = &state.carried.release;
-    if Direction::between(from, &to.release).is_none() {
+    if Direction::between(&from.release, &to.release.release).is_none() {
         return Err(GateError::SameRelease(to.release.release.clone()));
     }
     floor::allows(state, &to.release.release)?;

@@ -332,7 +332,7 @@ impl Client {
             self.token = None;
         }
         let Plan { from, to, .. } = &prepared.plan;
-        let way = if to > from { "upgrade" } else { "downgrade" };
+        let way = prepared.plan.direction().name();
         let given = logged::passwords(new_passwords.iter().map(|(account, _)| account));
         let outcome = match &changed {
             Ok(changed) if changed.report.outcome == Outcome::TakenBack => "taken back".to_owned(),

@@ -33,7 +33,7 @@ pub fn run(args: &RehearseArgs, screen: &mut Screen<'_>) -> Result<Status, Failu
     let to = args.to.as_deref().map_or_else(|| shipped(End::Newest), releases::find)?;
     let (from, to) = (from.carried, to.carried);
     let (old, new) = (&from.release.release, &to.release.release);
-    let Some(direction) = Direction::between(&from.release, &to.release) else {
+    let Some(direction) = Direction::between(old, new) else {
         let sentence =
             format!("a change from {old} to {new} changes nothing: name another release with --from or --to");
         return Err(Failure::Usage(sentence));

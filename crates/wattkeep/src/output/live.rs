@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use firmware::Kind;
-use firmware::migrate::Direction;
 use owo_colors::OwoColorize;
 
 use super::plan::{self, Detail, Heading};
@@ -45,7 +44,7 @@ pub fn write(out: &mut dyn Write, rehearsal: &Rehearsal, detail: Detail) -> io::
 }
 
 fn step_there(out: &mut dyn Write, step: &Step, detail: Detail) -> io::Result<()> {
-    let direction = if step.plan.to > step.plan.from { Direction::Upgrade } else { Direction::Downgrade };
+    let direction = step.plan.direction();
     let what = "Rehearsed on a scratch meter with real faces".to_owned();
     plan::write(out, &step.plan, &Heading { direction, what, setup: None }, detail)?;
     writeln!(out)?;

@@ -2,6 +2,7 @@
 //! It is folded as Setup folds it; nothing is judged or left out here.
 
 use firmware::fold::{self, Row};
+use firmware::migrate::Direction;
 use firmware::{Consequence, Kind, Plan, Severity};
 
 use crate::terminal::plain::{hanging, width};
@@ -11,7 +12,10 @@ const KEPT: &str = "kept";
 
 /// The plan as text.
 pub(super) fn text(plan: &Plan, columns: usize) -> String {
-    let way = if plan.to > plan.from { "Upgrade" } else { "Downgrade" };
+    let way = match plan.direction() {
+        Direction::Upgrade => "Upgrade",
+        Direction::Downgrade => "Downgrade",
+    };
     let mut text = format!("{way} {} -> {}\n", plan.from, plan.to);
     let mut lines: Vec<&Consequence> = plan.consequences.iter().filter(|line| !stays(line)).collect();
     // Stable, so that lines of one kind and weight stay in the plan's own order.

@@ -1,7 +1,5 @@
 //! Plans a change of release, shows the plan, asks, carries it out, and shows the report.
 
-use std::cmp::Ordering;
-
 use api::{Changed, Schedule, ScheduleState, Scheduled};
 use firmware::migrate::Direction;
 use firmware::report::Outcome;
@@ -110,8 +108,7 @@ async fn prepare(
 
 fn shown(screen: &mut Screen<'_>, prepared: &Prepared, all: bool) -> Result<(), Failure> {
     let detail = if all { Detail::Everything } else { Detail::Folded };
-    let Plan { from, to, .. } = &prepared.plan;
-    let direction = if to > from { Direction::Upgrade } else { Direction::Downgrade };
+    let direction = prepared.plan.direction();
     let what = format!("{}; nothing is done until the plan is accepted", prepared.hash_check);
     show::write(screen.out, &prepared.plan, &Heading { direction, what, setup: None }, detail)?;
     for notice in &prepared.unknown_notices {
@@ -193,15 +190,13 @@ async fn spared(bundle: &Bundle, Wish { way, at }: Wish, session: &mut Session) 
 
 /// Whoever asks for an upgrade doesn't get a downgrade, nor the other way round; and no release is changed to itself.
 fn must_go(way: Option<Direction>, from: &Version, to: &Version) -> Result<(), Failure> {
-    let (goes, is, command) = match from.cmp(to) {
-        Ordering::Less => (Direction::Upgrade, "an upgrade", "upgrade"),
-        Ordering::Greater => (Direction::Downgrade, "a downgrade", "downgrade"),
-        Ordering::Equal => return Err(Failure::Usage(format!("the meter already has release {to}"))),
-    };
+    let goes = Direction::between(from, to);
+    let goes = goes.ok_or_else(|| Failure::Usage(format!("the meter already has release {to}")))?;
     if way.is_none_or(|way| way == goes) {
         return Ok(());
     }
-    Err(Failure::Usage(format!("from {from} to {to} is {is}: use `setup METER {command}`")))
+    let (name, article) = (goes.name(), if goes == Direction::Upgrade { "an" } else { "a" });
+    Err(Failure::Usage(format!("from {from} to {to} is {article} {name}: use `setup METER {name}`")))
 }
 
 /// A time that was already when the meter last measured is past by the meter's own clock too.
