@@ -26,7 +26,7 @@ pub struct Plan {
     pub random: usize,
     /// The systematic cuts of the first rounds; those that follow have random ones alone.
     pub systematic: &'static [Positions],
-    /// Cuts to go on to.
+    /// Cuts to go on to, those in starts among them.
     pub least_cuts: usize,
     /// Of the states whose start writes something, the first one of each kind of work that is left has its start cut, too,
     /// and then every so many; none if 0.
@@ -122,7 +122,7 @@ struct Case<'a> {
 /// What is told while it goes on.
 #[derive(Debug, Clone, Copy)]
 pub enum Told<'a> {
-    /// There have been so many cuts.
+    /// There have been so many cuts, those in starts among them.
     Cuts(usize),
     /// A failure, as soon as it is found.
     Failed(&'a Failure),
@@ -236,7 +236,7 @@ impl Laboratory<'_> {
         loop {
             let next = self.next.fetch_add(1, Ordering::Relaxed);
             let (round, done) = (next / (trace.ops.len() + 1), next % (trace.ops.len() + 1));
-            let cuts_made = self.cuts.load(Ordering::Relaxed);
+            let cuts_made = self.cuts.load(Ordering::Relaxed) + self.recovery_cuts.load(Ordering::Relaxed);
             let systematic = self.plan.systematic.get(round);
             let looked = systematic.is_none() && cuts_made >= self.plan.least_cuts;
             if looked || self.failed() >= self.plan.enough {
